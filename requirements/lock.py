@@ -12,8 +12,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.pip import TORCH_CPU_INDEX
-from gateway.cli.versions import SUPPORTED_MINORS
+from gateway.cli.setup.pip import TORCH_CPU_INDEX
+from gateway.cli.choose_python import MINORS
 
 FOLDER = Path(__file__).parent
 PLATFORM = "x86_64-manylinux_2_35"
@@ -27,7 +27,7 @@ def main() -> None:
     """Write every lock, or those named on the command line."""
     names = sys.argv[1:] or sorted((path.stem for path in FOLDER.glob("*.in")), key=_depth)
     for name in names:
-        for minor in SUPPORTED_MINORS:
+        for minor in MINORS:
             target = FOLDER / f"{name}-py3{minor}.txt"
             target.write_text(_lock(name, minor))
             sys.stdout.write(f"{target.relative_to(FOLDER.parent)}\n")

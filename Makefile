@@ -1,0 +1,53 @@
+# Every command of the project; `make help` lists them. What they do is in gateway/cli/ and pyproject.toml.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 1
+TRITON_GRPC_PORT ?= 8001
+TRITON_METRICS_PORT ?= 8002
+
+CLI = $(PYTHON) -m gateway.cli
+DEV = .cache/envs/dev/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help up setup doctor test lint types unit models integration format lock clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, TRITON_GRPC_PORT, TRITON_METRICS_PORT)
+	@exec $(CLI) up --host $(HOST) --port $(PORT) --workers $(WORKERS) --triton-grpc-port $(TRITON_GRPC_PORT) --triton-metrics-port $(TRITON_METRICS_PORT)
+
+setup:  ## environments, Triton and weights, also what the checks need
+	@exec $(CLI) setup --with dev prepare testtools
+
+doctor:  ## check the machine, the set-up and what is running, and say what to do
+	@exec $(CLI) doctor --host $(HOST) --port $(PORT)
+
+test: setup lint types unit models integration  ## every check, on the real Triton with real weights
+
+lint:  ## style, formatting and spelling
+	$(DEV) -m ruff check .
+	$(DEV) -m ruff format --check .
+
+types:  ## basedpyright, strict
+	$(DEV) -m basedpyright
+
+unit:  ## unit and contract tests; no Triton
+	$(DEV) -m pytest -m "not triton and not gpu"
+
+models:  ## the prepared models against the libraries they come from
+	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest tests/prepare_env
+
+integration:  ## the whole, on the real Triton with real vLLM and real weights
+	$(DEV) -m pytest -m triton tests/integration
+
+format:  ## rewrite the sources in the project's style
+	$(DEV) -m ruff check --fix .
+	$(DEV) -m ruff format .
+
+lock:  ## resolve requirements/*.in again
+	$(DEV) -m requirements.lock
+
+clean:  ## remove everything that set-up made
+	rm -rf .cache

@@ -1,0 +1,15 @@
+"""`python3 -m gateway.cli …`: find a Python that will do, then run the program.
+
+Any Python 3 may run this file and choose_python.py, so both keep to old syntax.
+"""
+
+import sys
+
+from gateway.cli import choose_python
+
+if __name__ == "__main__":
+    choose_python.ensure_supported()
+
+    from gateway.cli.main import main
+
+    sys.exit(main())

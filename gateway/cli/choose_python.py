@@ -1,0 +1,48 @@
+"""Go on under a supported Python when this one is not. Old syntax only: an unsupported Python has to be able to read it."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+MINORS = (12, 11)
+"""The supported Python 3.x, the preferred one first: Triton's stub needs NumPy 1.26, which has no wheel for 3.13, and
+the gateway needs 3.11."""
+
+
+def ensure_supported():  # type: () -> None
+    """Return if this Python is supported; else replace this process by one that is, or exit and say what to install."""
+    if sys.version_info[0] == 3 and sys.version_info[1] in MINORS:
+        return
+    current = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - f-strings came with 3.6
+    found = find_supported()
+    if found is None:
+        sys.stderr.write(refusal(current))
+        sys.exit(1)
+    sys.stderr.write("Python %s is not supported; going on with %s.\n" % (current, found))  # noqa: UP031
+    os.execv(found, [found, "-m", "gateway.cli"] + sys.argv[1:])  # noqa: RUF005, S606
+
+
+def find_supported():  # type: () -> str | None
+    """A supported interpreter on PATH that really starts (version managers leave names there that do not)."""
+    for minor in MINORS:
+        path = shutil.which("python3.%d" % minor)  # noqa: UP031
+        if path and _starts(path):
+            return path
+    return None
+
+
+def refusal(current):  # type: (str) -> str
+    """What to tell the user when there is no supported Python."""
+    return (
+        "Python " + current + " is not supported, and neither python3.12 nor python3.11 is on PATH.\n"
+        "  Why: Triton's Python stub needs NumPy 1.26, which has no wheel for Python 3.13; the gateway needs 3.11.\n"
+        "  Fix: install Python 3.12 with its shared library and venv (Debian, Ubuntu: apt install python3.12-venv\n"
+        "       libpython3.12; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.12), then\n"
+        "       make up PYTHON=/path/to/python3.12\n"
+    )
+
+
+def _starts(path):  # type: (str) -> bool
+    with open(os.devnull, "w") as nowhere:
+        return subprocess.call([path, "-c", ""], stdout=nowhere, stderr=nowhere) == 0

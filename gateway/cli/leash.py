@@ -1,0 +1,25 @@
+"""Run a program that gets SIGTERM when the process that started it dies, however it dies.
+
+`python -I -S leash.py PARENT_PID PROGRAM ARGUMENT…`. A program of its own and not a `preexec_fn`, which may deadlock in a
+process with threads. The setting outlives the exec.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Set the signal, make sure that the parent has not died before, become the program."""
+    parent, program = int(sys.argv[1]), sys.argv[2:]
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(143)
+    os.execvp(program[0], program)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Virtual environments and package folders, each from one lock file."""
+
+import shutil
+import sys
+import threading
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli import children
+from gateway.cli.errors import Problem
+from gateway.cli.layout import Layout
+from gateway.cli.setup import stamps
+from gateway.cli.setup.pip import Pip
+
+_RECIPE = "1"
+"""Part of every digest: raise it when this file makes something else of the same lock."""
+
+
+@dataclass(frozen=True)
+class Environments:
+    """Makes environments under one layout, for the Python that runs this."""
+
+    layout: Layout
+    stop: threading.Event
+
+    def lock(self, name: str) -> Path:
+        """The lock file of `name` for this Python."""
+        return self.layout.requirements / f"{name}-py{sys.version_info.major}{sys.version_info.minor}.txt"
+
+    def is_done(self, folder: Path, name: str) -> bool:
+        """Whether `folder` was completed from the lock of `name` as it is now."""
+        return stamps.is_done(folder, self.digest(name))
+
+    def digest(self, name: str) -> str:
+        """Changes when the lock or the interpreter changes."""
+        return stamps.digest([_RECIPE, sys.version, sys.prefix, str(self.layout.root), self.lock(name)])
+
+    def installer(self) -> Pip:
+        """pip in an environment of its own, made on the first call: the others then do without a copy."""
+        folder = self.layout.pip
+        value = stamps.digest([_RECIPE, sys.version, sys.prefix, str(self.layout.root)])
+        if not stamps.is_done(folder, value):
+            self._make_venv(folder, with_pip=True)
+            stamps.mark_done(folder, value)
+        return Pip(folder / "bin" / "python", self.layout.logs, self.stop)
+
+    def make(self, name: str, installer: Pip) -> None:
+        """Build the environment `name`. In place, since environments cannot be moved: the stamp at the end says done."""
+        folder = self.layout.environment(name)
+        self._make_venv(folder, with_pip=False)
+        installer.into_environment(folder, self.lock(name))
+        stamps.mark_done(folder, self.digest(name))
+
+    def make_folder(self, folder: Path, name: str, installer: Pip) -> None:
+        """Install the lock of `name` as a folder for PYTHONPATH: aside first, then in place in one move."""
+        partial = folder.with_name(f"{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        installer.into_folder(partial, self.lock(name), name)
+        stamps.mark_done(partial, self.digest(name))
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+    def _make_venv(self, folder: Path, *, with_pip: bool) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, "-m", venv.__name__, *([] if with_pip else ["--without-pip"]), str(folder)]
+        lines: list[str] = []
+        if children.run(command, stop=self.stop, on_line=lines.append) != 0:
+            raise Problem(
+                f"Python could not make the environment {folder}:\n    " + "\n    ".join(lines[-5:]),
+                "install Python's venv module (Debian, Ubuntu: apt install "
+                f"python3.{sys.version_info.minor}-venv) and run it again.",
+            )
+
+

@@ -1,0 +1,164 @@
+"""pip, with its noise kept in a log and its progress told in a line now and then."""
+
+import os
+import re
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.cli import children
+from gateway.cli.console import Throttle, say
+from gateway.cli.errors import Problem
+
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+"""Where torch's CPU builds are when the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
+
+_ATTEMPTS = 3
+_PAUSE_S = 5.0
+_INSTALL = ("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
+_NOT_FOUND = ("No matching distribution found", "Could not find a version")
+_NETWORK = (
+    "Connection",
+    "Timeout",
+    "timed out",
+    "IncompleteRead",
+    "Temporary failure in name resolution",
+    "Max retries exceeded",
+    "502 Server Error",
+    "503 Server Error",
+)
+_PACKAGE = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
+_DOWNLOAD = re.compile(r"Downloading (\S+) \(([\d.]+) ([kMG]B)\)")
+_PINNED = re.compile(r"^[\w.-]+==", re.MULTILINE)
+_NOISE = ("WARNING: Location ", "[notice]")
+
+
+@dataclass
+class _Watch:
+    """Turns pip's lines into a line for people."""
+
+    label: str
+    total: int
+    site: Path | None = None
+    seen: int = 0
+    state: str = "asking the index"
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=400))
+    throttle: Throttle = field(default_factory=lambda: Throttle(5.0))
+
+    def on_line(self, line: str) -> None:
+        if line.startswith(_NOISE):
+            return
+        self.tail.append(line)
+        if found := _PACKAGE.match(line):
+            self.seen += 1
+            self.state = f"fetching {self.seen} of {self.total}: {found[1]}"
+        elif found := _DOWNLOAD.search(line):
+            self.state = f"fetching {self.seen} of {self.total}: {found[1].rsplit('/')[-1]}, {found[2]} {found[3]}"
+        elif line.startswith("Installing collected packages"):
+            self.state = "installing"
+
+    def on_tick(self) -> None:
+        if self.throttle.due():
+            say(f"  {self.label}: {self.state}{self._installed()}")
+
+    def has(self, marks: Sequence[str]) -> bool:
+        return any(mark in line for line in self.tail for mark in marks)
+
+    def _installed(self) -> str:
+        if self.state != "installing" or self.site is None:
+            return ""
+        return f" {sum(1 for _ in self.site.glob('*.dist-info'))} of {self.total} packages"
+
+
+@dataclass(frozen=True)
+class Pip:
+    """Installs lock files. `python` has pip; it installs for any interpreter of the same version."""
+
+    python: Path
+    logs: Path
+    stop: threading.Event
+
+    def into_environment(self, environment: Path, lock: Path) -> None:
+        """Install a lock into a virtual environment.
+
+        torch goes first and alone: where the configured index lacks it, that shows before the long downloads.
+        """
+        site = next(environment.glob("lib/python3*/site-packages"), None)
+        target = ["--python", str(environment / "bin" / "python")]
+        if "\ntorch==" in lock.read_text():
+            self._install(lock.with_name("torch.txt"), f"{environment.name} (torch)", target, [], site)
+        self._install(lock, environment.name, target, [], site)
+
+    def into_folder(self, folder: Path, lock: Path, label: str) -> None:
+        """Install a lock as a folder for PYTHONPATH."""
+        self._install(lock, label, [], ["--target", str(folder)], None)
+
+    def _install(self, lock: Path, label: str, before: list[str], after: list[str], site: Path | None) -> None:
+        total = len(_PINNED.findall(lock.read_text()))
+        arguments = [*before, *_INSTALL, *after, "--requirement", str(lock)]
+        extra: list[str] = []
+        for attempt in range(1, _ATTEMPTS + 1):
+            watch = _Watch(label, total, site)
+            if self._run(arguments + extra, watch) == 0:
+                return
+            self._write_log(label, watch)
+            if not extra and _lacks_torch(watch):
+                extra = _torch_index(label)
+            elif attempt < _ATTEMPTS and watch.has(_NETWORK):
+                say(f"  {label}: the download failed; trying again in {_PAUSE_S:.0f} s")
+                self.stop.wait(_PAUSE_S)
+            else:
+                break
+        raise _problem(label, watch, self.logs)
+
+    def _run(self, arguments: Sequence[str], watch: _Watch) -> int:
+        environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
+        return children.run(
+            [self.python, "-m", "pip", *arguments],
+            stop=self.stop,
+            on_line=watch.on_line,
+            on_tick=watch.on_tick,
+            environment=environment,
+        )
+
+    def _write_log(self, label: str, watch: _Watch) -> None:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        _log(self.logs, label).write_text("\n".join(watch.tail) + "\n")
+
+
+def _log(folder: Path, label: str) -> Path:
+    return folder / f"pip-{label.split()[0]}.log"
+
+
+def _lacks_torch(watch: _Watch) -> bool:
+    return any("torch" in line and any(mark in line for mark in _NOT_FOUND) for line in watch.tail)
+
+
+def _torch_index(label: str) -> list[str]:
+    index = os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
+    if not index:
+        return []
+    say(f"  {label}: torch's CPU build is not on the configured index; taking it from {index} (TORCH_CPU_INDEX)")
+    return ["--extra-index-url", index]
+
+
+def _problem(label: str, watch: _Watch, logs: Path) -> Problem:
+    last = "\n".join(f"    {line}" for line in list(watch.tail)[-8:])
+    return Problem(f"pip could not install {label}. Its last words:\n{last}", _advice(watch, _log(logs, label)))
+
+
+def _advice(watch: _Watch, log: Path) -> str:
+    if watch.has(["DO NOT MATCH THE HASHES"]):
+        return (
+            "a package differs from what the lock file names: somebody changed it on the way, or the index serves another\n"
+            "build. Clear pip's cache (pip cache purge) and try again; if it stays, do not install it."
+        )
+    if _lacks_torch(watch):
+        return "set TORCH_CPU_INDEX to an index that has torch's +cpu wheels, for example a mirror of PyTorch's own."
+    if watch.has(["No space left on device"]):
+        return "free some disk space (TMPDIR says where pip unpacks) and run it again; it goes on where it stopped."
+    if watch.has(_NETWORK):
+        return "check the network, the proxy (HTTPS_PROXY) and pip's index (pip config list), then run it again."
+    return f"read {log}, then run it again; steps that are done are skipped."

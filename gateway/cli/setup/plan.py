@@ -1,0 +1,136 @@
+"""The steps of the set-up, which of them are needed, and in which order they run."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.cli.console import say
+from gateway.cli.errors import CliError, Problem
+from gateway.cli.layout import Layout
+from gateway.cli.setup import checks, triton, weights
+from gateway.cli.setup.environments import Environments
+from gateway.cli.setup.lock import only_one
+from gateway.cli.setup.pip import Pip
+
+EXTRAS = ("dev", "prepare", "testtools")
+"""What only the checks need."""
+
+_MARGIN_GB = 1.0
+"""For pip, which unpacks a package before it moves it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to make. `heavy` steps run beside the others, since together they take as long as all of these."""
+
+    name: str
+    size_gb: float
+    is_done: Callable[[], bool]
+    make: Callable[[Pip], None]
+    heavy: bool = False
+
+
+def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> list[Step]:
+    """All steps for serving and, of EXTRAS, those asked for."""
+    environments = Environments(layout, stop)
+    asked = frozenset(extras)
+    models = [_weights(layout, each, environments, stop) for each in weights.WEIGHTS]
+    chosen = [
+        _environment("vllm_custom", 2.6, environments, heavy=True),
+        _environment("gateway", 0.2, environments),
+        Step("triton", 0.3, partial(triton.triton_is_done, layout), partial(triton.unpack, layout)),
+        Step("backends", 0.0, partial(triton.backends_are_done, layout), lambda _: triton.make_backends(layout)),
+        _environment("pytorch", 1.0, environments),
+    ]
+    if "prepare" in asked or not all(model.is_done() for model in models):
+        chosen.append(_folder("prepare", 0.9, environments))
+    chosen += models
+    chosen += [_environment("dev", 0.6, environments)] if "dev" in asked else []
+    chosen += [_folder("testtools", 0.1, environments)] if "testtools" in asked else []
+    return chosen
+
+
+def set_up(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> None:
+    """Make what is missing or out of date. Raises a Problem before the long work where it cannot end well."""
+    with only_one(layout.cache / "setup.lock", stop):
+        missing = [step for step in steps(layout, stop, extras) if not step.is_done()]
+        for problem in (*checks.machine(), *_room(layout, missing)):
+            raise problem
+        if missing:
+            _make(layout, stop, missing)
+
+
+def _room(layout: Layout, missing: Sequence[Step]) -> list[Problem]:
+    needed = sum(step.size_gb for step in missing)
+    problem = checks.disk(layout.cache, needed + _MARGIN_GB) if needed else None
+    return [problem] if problem else []
+
+
+def _make(layout: Layout, stop: threading.Event, missing: Sequence[Step]) -> None:
+    started = time.monotonic()
+    say(f"Setting up: {', '.join(step.name for step in missing)}")
+    installer = Environments(layout, stop).installer()
+    heavy = [step for step in missing if step.heavy]
+    light = [step for step in missing if not step.heavy]
+    _in_lanes([partial(_make_in_order, lane, installer) for lane in (heavy, light) if lane], stop)
+    say(f"Set-up took {time.monotonic() - started:.0f} s; the next one skips what is done.")
+
+
+def _in_lanes(lanes: Sequence[Callable[[], None]], stop: threading.Event) -> None:
+    """Run the lanes side by side. The first failure stops the others, and is raised."""
+    failures: list[BaseException] = []
+
+    def run(lane: Callable[[], None]) -> None:
+        try:
+            lane()
+        except (CliError, OSError) as failure:
+            failures.append(failure)
+            stop.set()
+
+    threads = [threading.Thread(target=run, args=(lane,)) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _make_in_order(lane: Sequence[Step], installer: Pip) -> None:
+    for step in lane:
+        started = time.monotonic()
+        say(f"{step.name}: making it")
+        step.make(installer)
+        say(f"{step.name}: done in {time.monotonic() - started:.0f} s")
+
+
+def _environment(name: str, size_gb: float, environments: Environments, *, heavy: bool = False) -> Step:
+    folder = environments.layout.environment(name)
+    return Step(
+        name,
+        size_gb,
+        partial(environments.is_done, folder, name),
+        partial(environments.make, name),
+        heavy,
+    )
+
+
+def _folder(name: str, size_gb: float, environments: Environments) -> Step:
+    folder = environments.layout.cache / name
+    return Step(
+        name,
+        size_gb,
+        partial(environments.is_done, folder, name),
+        partial(environments.make_folder, folder, name),
+    )
+
+
+def _weights(layout: Layout, each: weights.Weights, environments: Environments, stop: threading.Event) -> Step:
+    return Step(
+        each.model,
+        0.4,
+        partial(weights.is_done, layout, each, environments),
+        lambda _: weights.prepare(layout, each, environments, stop),
+    )
