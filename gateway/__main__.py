@@ -1,0 +1,49 @@
+"""`python -m gateway`: read the settings, run uvicorn."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from pydantic import ValidationError
+
+from gateway.settings import ENV_PREFIX, Settings
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM. Returns the exit status: 2 when the settings are wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            sys.stderr.write(f"{ENV_PREFIX}{name.upper()} (or {name} in the file): {problem['msg']}\n")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="triton-gateway-") as folder:
+        # The workers are processes of their own and read the environment.
+        runtime = settings.runtime_dir or Path(folder)
+        os.environ[f"{ENV_PREFIX}RUNTIME_DIR"] = str(runtime)
+        if settings.workers > 1:
+            metrics_folder = runtime / "metrics"
+            metrics_folder.mkdir(parents=True, exist_ok=True)
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
+        uvicorn.run(
+            "gateway.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=None,
+            log_level=settings.log_level,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

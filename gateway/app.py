@@ -1,0 +1,111 @@
+"""The application: settings in, an ASGI app out. Resources live in the lifespan."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from gateway import log as log_setup
+from gateway import metrics
+from gateway.admission import Admission
+from gateway.middleware.api_key import ApiKey, key_hashes
+from gateway.middleware.body_limit import BodyLimit
+from gateway.middleware.request_context import RequestContext
+from gateway.routes import error_handlers, health, openai
+from gateway.routes.dependencies import Services
+from gateway.services.answers import Answers
+from gateway.services.catalog import Catalog
+from gateway.services.chat import ChatService
+from gateway.services.classification import ModerationService
+from gateway.services.completions import CompletionService
+from gateway.services.dispatch import Dispatcher
+from gateway.services.embeddings import EmbeddingService
+from gateway.services.encoding import Encoder
+from gateway.services.health import Health
+from gateway.services.models import ModelLoader
+from gateway.settings import Settings
+from gateway.triton.client import TritonClient
+from gateway.version import VERSION
+
+log = logging.getLogger(__name__)
+
+_PUBLIC = frozenset({"livez", "readyz"})
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The gateway. Without `settings` they are read from the environment, as uvicorn's workers do."""
+    settings = settings or Settings()
+    log_setup.set_up(settings.log_level)
+    hashes = key_hashes(settings.api_keys, settings.api_keys_file)
+    if not hashes and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("listening on %s without API keys: everybody who reaches this port is let in", settings.host)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Services], None]:
+        async with _services(settings) as services:
+            yield {"services": services}
+
+    app = FastAPI(
+        title="Triton gateway",
+        description="The OpenAI API in front of NVIDIA Triton.",
+        version=VERSION,
+        lifespan=lifespan,
+        strict_content_type=False,  # BodyLimit has checked it, and answers in OpenAI's shape
+    )
+    app.include_router(openai.router)
+    app.include_router(health.router)
+    error_handlers.install(app)
+    # The last added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    public = [route for route in health.router.routes if getattr(route, "name", None) in _PUBLIC]
+    app.add_middleware(ApiKey, hashes=hashes, public=public)
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
+    """Everything that runs as long as the application does; stopped in the reverse order."""
+    async with AsyncExitStack() as stack:
+        folder = settings.runtime_dir or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-gateway-"))
+        )
+        clients = [TritonClient(address) for address in settings.triton_urls]
+        for client in clients:
+            stack.push_async_callback(client.close)
+        catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s)
+        watch = Health(
+            catalog,
+            folder / "health",
+            required=settings.required_models,
+            fresh_s=settings.health_fresh_s,
+            stale_s=settings.health_stale_s,
+        )
+        admission = Admission(
+            limit=max(1, settings.max_in_flight // settings.workers),
+            queue=settings.max_queued // settings.workers,
+            max_wait_s=settings.max_queue_wait_s,
+        )
+        metrics.IN_FLIGHT.set_function(lambda: admission.in_flight)
+        metrics.QUEUED.set_function(lambda: admission.queued)
+        dispatcher = Dispatcher(catalog, watch, stall_timeout_s=settings.stall_timeout_s)
+        answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
+        encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
+        for task in (catalog.keep_fresh(), watch.keep_watch()):
+            running = asyncio.create_task(task)
+            stack.callback(running.cancel)
+        yield Services(
+            settings=settings,
+            catalog=catalog,
+            health=watch,
+            chat=ChatService(catalog, dispatcher, answers),
+            completions=CompletionService(catalog, dispatcher, answers),
+            embeddings=EmbeddingService(catalog, encoder),
+            moderations=ModerationService(catalog, encoder),
+        )

@@ -1,0 +1,68 @@
+"""A model's chat template: messages in, prompt out.
+
+Templates are Jinja programs that come with the weights, written for the environment that transformers gives them
+(https://huggingface.co/docs/transformers/chat_templating_writing): trimmed blocks, loop controls, `raise_exception`,
+`strftime_now` and a `tojson` that escapes nothing. They run in Jinja's immutable sandbox. A request never brings one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from gateway.errors import BadRequest
+
+
+class _Refused(TemplateError):
+    """What `raise_exception` raises: the template's own words about the messages."""
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise _Refused(message)
+
+
+def _strftime_now(format: str) -> str:
+    return datetime.now().strftime(format)  # the local date is what templates ask for
+
+
+def _tojson(value: object, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # Not HTML: a prompt must reach the model as it was written.
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception  # pyright: ignore[reportArgumentType]
+    environment.globals["strftime_now"] = _strftime_now  # pyright: ignore[reportArgumentType]
+    return environment
+
+
+class ChatTemplate:
+    """A compiled template with the special tokens it may name. Compiled once per model; `render` takes microseconds."""
+
+    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
+        """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises jinja2.TemplateSyntaxError."""
+        self._template = _environment().from_string(source)
+        self._special_tokens = dict(special_tokens)
+
+    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        """The prompt that asks for the assistant's next turn.
+
+        Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
+        """
+        try:
+            return self._template.render(messages=messages, add_generation_prompt=True, **self._special_tokens)
+        except _Refused as refused:
+            raise BadRequest(str(refused), param="messages", code="invalid_value") from refused
+        except (TemplateError, TypeError) as error:
+            raise BadRequest(
+                "The chat template of this model can't render these messages.", param="messages", code="invalid_value"
+            ) from error

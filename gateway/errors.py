@@ -1,0 +1,128 @@
+"""What a client can be told went wrong.
+
+    GatewayError
+    ├── BadRequest               400  the request is at fault; `param` names the field
+    │   └── ContextLengthExceeded     the prompt, or prompt and answer, do not fit the model
+    ├── Unauthorized             401  no key, or a wrong one
+    ├── NotFound                 404  no such URL
+    │   └── ModelNotFound             no such model, or not for this key
+    ├── MethodNotAllowed         405
+    ├── PayloadTooLarge          413
+    ├── UnsupportedMediaType     415
+    ├── Overloaded               429  refused so that the others stay fast
+    ├── InternalError            500  a fault of ours
+    ├── Unavailable              503  Triton or the engine is down, starting or stopping
+    └── UpstreamTimeout          504  Triton fell silent
+
+Every class knows its HTTP status and the `type` and `code` of OpenAI's error object; the handlers look nothing up. The
+texts are our own: nothing that Triton or the engine says reaches a client but what a `bad_request` record carries.
+Wording and codes follow OpenAI's public error bodies, because clients match on them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An error that has a place in OpenAI's envelope: a message, and where they apply a `param` and a `code`."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    default_code: ClassVar[str | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code if code is not None else self.default_code
+        self.retry_after_s = retry_after_s
+
+    def envelope(self) -> dict[str, dict[str, str | None]]:
+        """The body that OpenAI's SDKs read."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+class BadRequest(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+
+
+class ContextLengthExceeded(BadRequest):
+    """The request does not fit the context of the model. LiteLLM matches on the phrase, LangChain on the code."""
+
+    default_code = "context_length_exceeded"
+
+    def __init__(self, *, context_length: int, prompt_tokens: int, max_tokens: int | None, param: str) -> None:
+        limit = f"This model's maximum context length is {context_length} tokens."
+        if prompt_tokens >= context_length or max_tokens is None:
+            said = f"However, your {param} resulted in {prompt_tokens} tokens."
+            advice = f"Please reduce the length of the {param}."
+        else:
+            total = prompt_tokens + max_tokens
+            said = f"However, you requested {total} tokens ({prompt_tokens} in the {param}, {max_tokens} in the completion)."
+            advice = f"Please reduce the length of the {param} or the completion."
+        super().__init__(f"{limit} {said} {advice}", param=param)
+
+
+class Unauthorized(GatewayError):
+    status = 401
+    type = "invalid_request_error"
+
+
+class NotFound(GatewayError):
+    status = 404
+    type = "invalid_request_error"
+
+
+class ModelNotFound(NotFound):
+    default_code = "model_not_found"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"The model `{model}` does not exist or you do not have access to it.", param="model")
+
+
+class MethodNotAllowed(GatewayError):
+    status = 405
+    type = "invalid_request_error"
+    default_code = "method_not_supported"
+
+
+class PayloadTooLarge(GatewayError):
+    status = 413
+    type = "invalid_request_error"
+
+
+class UnsupportedMediaType(GatewayError):
+    status = 415
+    type = "invalid_request_error"
+
+
+class Overloaded(GatewayError):
+    status = 429
+    type = "requests"
+    default_code = "rate_limit_exceeded"
+
+
+class InternalError(GatewayError):
+    """A fault of ours; the log has the cause under the request id."""
+
+    def __init__(self) -> None:
+        super().__init__("The server had an error while processing your request. Sorry about that!")
+
+
+class Unavailable(GatewayError):
+    status = 503
+    default_code = "backend_unavailable"
+
+
+class UpstreamTimeout(GatewayError):
+    status = 504
+    default_code = "timeout"

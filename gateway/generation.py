@@ -1,0 +1,97 @@
+"""Values of text generation, neutral of OpenAI's shapes and of Triton's.
+
+A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` come back: one `Accepted`, then `Delta`s and one
+`End` a choice, the last of which carries the `Usage`. Named tuples where there is one per token: they cost a third of a
+frozen dataclass to make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from typing_extensions import TypeAliasType
+
+SamplingParams = TypeAliasType("SamplingParams", Mapping[str, Any])
+"""Decoding options by OpenAI's and vLLM's own names, as they came in and were checked: `temperature`, `stop`, `seed`, …"""
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One prompt to be continued.
+
+    `request_id` is unique for ever (contract: `rid`). `prompt_token_ids` is the prompt after the chat template and the
+    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`.
+    """
+
+    request_id: str
+    model: str
+    api: Literal["chat", "completion"]
+    prompt_token_ids: list[int]
+    sampling_params: SamplingParams
+
+
+class TokenLogprob(NamedTuple):
+    """A token with its log-probability, and the likeliest alternatives at its place (empty where none were asked for)."""
+
+    token_id: int
+    token: str
+    logprob: float
+    alternatives: tuple[tuple[int, str, float], ...]
+
+
+class Usage(NamedTuple):
+    """Token counts of one request, all its choices together."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+    def __add__(self, other: object) -> Usage:
+        """Counts of several prompts that make one request."""
+        if not isinstance(other, Usage):
+            return NotImplemented
+        return Usage(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+        )
+
+
+NO_USAGE = Usage(0, 0, 0)
+
+
+class Accepted(NamedTuple):
+    """The engine has validated and queued the request."""
+
+    prompt_tokens: int
+
+
+class Delta(NamedTuple):
+    """New text of one choice. `text` may be empty: a token that completes no character yet."""
+
+    choice: int
+    text: str
+    token_count: int
+    logprobs: tuple[TokenLogprob, ...] | None
+
+
+class End(NamedTuple):
+    """One choice is complete. `usage` comes with the last choice of the request and with no other."""
+
+    choice: int
+    finish_reason: FinishReason
+    stop_reason: str | int | None
+    usage: Usage | None
+
+
+GenerationOutput = Accepted | Delta | End
+
+
+def usage_of(outputs: Sequence[GenerationOutput]) -> Usage | None:
+    """The usage of the request, where these outputs are the last of it."""
+    last = outputs[-1] if outputs else None
+    return last.usage if isinstance(last, End) else None

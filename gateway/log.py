@@ -1,0 +1,35 @@
+"""Log set-up: one line an event on stderr, with the id of the request it belongs to. Prompts and keys are never logged."""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+from contextvars import ContextVar
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+"""Id of the request that the current task works for."""
+
+
+class _RequestId(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+def set_up(level: str) -> None:
+    """Log to stderr from `level` on. uvicorn's own loggers share the handler; its access log stays off."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"request_id": {"()": _RequestId}},
+            "formatters": {
+                "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
+            },
+            "handlers": {
+                "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]},
+            },
+            "root": {"handlers": ["stderr"], "level": level.upper()},
+            "loggers": {"uvicorn.access": {"level": "WARNING"}},
+        }
+    )

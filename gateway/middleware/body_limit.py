@@ -1,0 +1,68 @@
+"""Bodies that are too large, or not JSON, are refused before anybody parses them."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError, PayloadTooLarge, UnsupportedMediaType
+from gateway.routes.error_handlers import error_response
+
+
+class BodyLimit:
+    """Reads the whole body, at most `max_bytes`, and hands it on in one message.
+
+    A length that says too much is refused unread; one that says nothing, or lies, is refused as soon as it is too much.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check_headers(Headers(scope=scope))
+            first = await self._read(receive)
+        except GatewayError as error:
+            await error_response(error)(scope, receive, send)
+            return
+
+        async def receive_body() -> Message:
+            nonlocal first
+            if first is None:
+                return await receive()
+            message, first = first, None
+            return message
+
+        await self._app(scope, receive_body, send)
+
+    def _check_headers(self, headers: Headers) -> None:
+        media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise UnsupportedMediaType(
+                f"Unsupported content type '{media_type[:100]}': send the body with 'Content-Type: application/json'."
+            )
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self._max_bytes:
+            raise self._too_large()
+
+    async def _read(self, receive: Receive) -> Message | None:
+        """The body as one message; or the news that the client left while sending it."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self._max_bytes:
+                raise self._too_large()
+            if not message.get("more_body", False):
+                return {"type": "http.request", "body": b"".join(parts), "more_body": False}
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"Request body too large: at most {self._max_bytes} bytes are accepted.")

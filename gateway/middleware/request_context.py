@@ -1,0 +1,67 @@
+"""The outermost middleware: the request's id, its headers, its line in the log, its metrics, and the last resort."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import log as log_setup
+from gateway import metrics
+from gateway.errors import InternalError
+from gateway.routes.error_handlers import error_response
+
+log = logging.getLogger(__name__)
+
+_VALID_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+class RequestContext:
+    """Takes over a client's `x-request-id` when it is harmless, else makes one; both sides find it in their logs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.monotonic()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _VALID_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        log_setup.request_id.set(request_id)
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["openai-processing-ms"] = str(round((time.monotonic() - started) * 1000))
+                headers["openai-version"] = "2020-10-01"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("a request failed")
+            if not status:
+                await error_response(InternalError())(scope, receive, send_with_headers)
+        finally:
+            _record(scope, status, time.monotonic() - started)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    """Labels from closed sets: the route and not the path, a known method or none."""
+    route = getattr(scope.get("route"), "path", "none")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    metrics.REQUESTS.labels(route, method, str(status)).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    log.info("%s %s %d %.1f ms", method, route, status, seconds * 1000)

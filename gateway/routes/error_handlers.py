@@ -1,0 +1,54 @@
+"""Every error to OpenAI's envelope: ours, FastAPI's complaints about a body, and the router's 404 and 405."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway.errors import BadRequest, GatewayError, InternalError, MethodNotAllowed, NotFound
+from gateway.routes.validation import to_bad_request
+
+
+def error_response(error: GatewayError) -> Response:
+    """The response that a client gets for an error."""
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after_s))
+        headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
+    return Response(
+        orjson.dumps(error.envelope()), status_code=error.status, headers=headers, media_type="application/json"
+    )
+
+
+async def _gateway_error(_: Request, error: Exception) -> Response:
+    return error_response(cast("GatewayError", error))
+
+
+async def _validation_error(_: Request, error: Exception) -> Response:
+    invalid = cast("RequestValidationError", error)
+    return error_response(to_bad_request(cast("list[dict[str, Any]]", list(invalid.errors())), invalid.body))
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    exception = cast("HTTPException", error)
+    if exception.status_code == 404:
+        return error_response(NotFound(f"Invalid URL ({request.method} {request.scope['path']})"))
+    if exception.status_code == 405:
+        response = error_response(MethodNotAllowed(f"Not allowed to {request.method} on {request.scope['path']}."))
+        response.headers.update(exception.headers or {})
+        return response
+    if exception.status_code == 400:
+        return error_response(BadRequest("We could not parse the JSON body of your request."))
+    return error_response(InternalError())
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+    app.add_exception_handler(GatewayError, _gateway_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)

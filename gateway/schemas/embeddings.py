@@ -1,0 +1,53 @@
+"""`/v1/embeddings`, as OpenAI documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from gateway.schemas.common import NonEmptyStr, PromptUsage, Wire, WireRequest
+from gateway.schemas.completions import TokenIds, kind_of_prompt
+
+MAX_INPUTS = 2048  # OpenAI's limit of inputs in a request
+
+EmbeddingInput = Annotated[
+    Annotated[NonEmptyStr, Tag("text")]
+    | Annotated[list[NonEmptyStr], Field(min_length=1, max_length=MAX_INPUTS), Tag("texts")]
+    | Annotated[TokenIds, Tag("tokens")]
+    | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_INPUTS), Tag("token_arrays")],
+    Discriminator(kind_of_prompt),
+]
+
+
+class EmbeddingRequest(WireRequest):
+    unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {"truncate_prompt_tokens": (), "messages": ()}
+
+    model: NonEmptyStr
+    input: EmbeddingInput
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = Field(None, ge=1)
+    user: str | None = None
+
+    def inputs(self) -> list[str] | list[list[int]]:
+        """The inputs, each a text or token ids; what stands alone as a list of one."""
+        given = self.input
+        if isinstance(given, str):
+            return [given]
+        if isinstance(given[0], int):
+            return [[token for token in given if isinstance(token, int)]]
+        return given  # pyright: ignore[reportReturnType]  # one of the two list forms, told apart by the discriminator
+
+
+class EmbeddingObject(Wire):
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str = Field(description="A list, or with `encoding_format: base64` little-endian float32.")
+
+
+class EmbeddingResponse(Wire):
+    object: Literal["list"] = "list"
+    data: list[EmbeddingObject]
+    model: str
+    usage: PromptUsage

@@ -1,0 +1,65 @@
+"""The chat use case: messages to a prompt, the prompt to an answer, streamed or whole."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from functools import partial
+
+from gateway.chat.chunks import AnswerHead
+from gateway.chat.stream import ChatFold, ChatStream
+from gateway.errors import BadRequest
+from gateway.generation import GenerationRequest
+from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
+from gateway.services.answers import Answers, ChunkBatches
+from gateway.services.catalog import Catalog
+from gateway.services.dispatch import Dispatcher
+from gateway.services.models import GeneratingModel
+from gateway.services.prompts import completion_limit
+from gateway.triton.llm import new_rid
+
+
+class ChatService:
+    """`/v1/chat/completions`."""
+
+    def __init__(self, catalog: Catalog, dispatcher: Dispatcher, answers: Answers) -> None:
+        self._catalog = catalog
+        self._dispatcher = dispatcher
+        self._answers = answers
+
+    async def stream(self, request: ChatCompletionRequest) -> ChunkBatches:
+        """The answer as it comes (`Answers.stream`). Raises GatewayError."""
+        generate = partial(self._dispatcher.generate, await self._prepare(request))
+        stream = ChatStream(_head(request), choices=request.n or 1, include_usage=request.include_usage)
+        return await self._answers.stream(generate, stream)
+
+    async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
+        """The whole answer. Raises GatewayError."""
+        fold = ChatFold(request.n or 1)
+        await self._answers.fold(partial(self._dispatcher.generate, await self._prepare(request)), fold)
+        return fold.finish(_head(request))
+
+    async def _prepare(self, request: ChatCompletionRequest) -> GenerationRequest:
+        model = self._catalog.get(request.model, GeneratingModel)
+        if model.template is None:
+            raise BadRequest(
+                f"The model `{model.name}` has no chat template; use /v1/completions.",
+                param="model",
+                code="invalid_value",
+            )
+        prompt = model.template.render([message.for_template() for message in request.messages])
+        [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=False)
+        limit = completion_limit(
+            context_length=model.context_length,
+            prompt_tokens=len(token_ids),
+            asked=request.completion_limit,
+            param="messages",
+        )
+        params = dict(request.sampling_params())
+        if limit is not None:
+            params["max_completion_tokens"] = limit
+        return GenerationRequest(new_rid(), model.name, "chat", token_ids, params)
+
+
+def _head(request: ChatCompletionRequest) -> AnswerHead:
+    return AnswerHead(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), request.model)

@@ -1,0 +1,89 @@
+"""A generation on the Triton that suits, tried once elsewhere when that one fails before it has said anything."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from gateway import metrics
+from gateway.admission import Permit
+from gateway.errors import Unavailable
+from gateway.generation import Accepted, GenerationOutput, GenerationRequest, usage_of
+from gateway.services.catalog import Catalog
+from gateway.services.health import Health
+from gateway.triton import llm
+from gateway.triton.client import TritonClient
+
+log = logging.getLogger(__name__)
+
+OutputBatches = AsyncGenerator[list[GenerationOutput], None]
+
+
+class Dispatcher:
+    """Runs generations, and counts what they use."""
+
+    def __init__(self, catalog: Catalog, health: Health, *, stall_timeout_s: float) -> None:
+        self._catalog = catalog
+        self._health = health
+        self._stall_timeout_s = stall_timeout_s
+
+    async def generate(self, request: GenerationRequest, permit: Permit) -> OutputBatches:
+        """What the model makes of the prompt; one `Accepted`, however often it was tried.
+
+        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError. A Triton that is lost
+        before the first content costs the client nothing where another has the model; after it the error stands, since
+        what was said can't be taken back.
+        """
+        replicas = self._catalog.replicas(request.model)[:2]
+        progress = _Progress()
+        for attempt, client in enumerate(replicas):
+            try:
+                async with aclosing(self._attempt(client, request, progress)) as batches:
+                    async for batch in batches:
+                        yield batch
+                return
+            except Unavailable:
+                if progress.has_content or attempt + 1 == len(replicas):
+                    raise
+                log.warning("%s lost a request before its first token; trying another", client.address)
+                metrics.RETRIES.labels(request.model).inc()
+                request = replace(request, request_id=llm.new_rid())
+
+    async def _attempt(self, client: TritonClient, request: GenerationRequest, progress: _Progress) -> OutputBatches:
+        started = time.monotonic()
+        batches = llm.generate(client, request, stall_timeout_s=self._stall_timeout_s)
+        async with aclosing(batches):
+            async for outputs in batches:
+                batch = outputs
+                if not progress.has_content:
+                    batch = progress.see(outputs)
+                    if progress.has_content:
+                        metrics.FIRST_TOKEN_SECONDS.labels(request.model).observe(time.monotonic() - started)
+                if progress.has_content:
+                    self._health.succeeded(request.model)
+                if (usage := usage_of(outputs)) is not None:
+                    metrics.PROMPT_TOKENS.labels(request.model).inc(usage.prompt_tokens)
+                    metrics.COMPLETION_TOKENS.labels(request.model).inc(usage.completion_tokens)
+                if batch:
+                    yield batch
+
+
+class _Progress:
+    """How far a generation has come, over its attempts."""
+
+    def __init__(self) -> None:
+        self.accepted = False
+        self.has_content = False
+
+    def see(self, outputs: list[GenerationOutput]) -> list[GenerationOutput]:
+        """Note what came; what is new of it to the client."""
+        new = [output for output in outputs if not (self.accepted and isinstance(output, Accepted))]
+        for output in outputs:
+            if isinstance(output, Accepted):
+                self.accepted = True
+            else:
+                self.has_content = True
+        return new

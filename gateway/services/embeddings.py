@@ -1,0 +1,57 @@
+"""The embedding use case: texts or tokens to vectors, as lists or base64."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gateway.errors import BadRequest
+from gateway.schemas.embeddings import EmbeddingRequest
+from gateway.services.catalog import Catalog
+from gateway.services.encoding import Encoder, Rows
+from gateway.services.inputs import token_ids
+from gateway.services.models import EmbeddingModel
+
+
+class EmbeddingService:
+    """`/v1/embeddings`."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+
+    async def create(self, request: EmbeddingRequest) -> bytes:
+        """The response body as JSON: 32 vectors of 1,024 numbers cost pydantic 90 times what they cost orjson.
+
+        Raises GatewayError.
+        """
+        model = self._catalog.get(request.model, EmbeddingModel)
+        ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+        rows = await self._encoder.encode(model, ids)
+        width = rows.values.shape[1]
+        if request.dimensions is not None and request.dimensions != width:
+            raise BadRequest(
+                f"This model gives vectors of {width} dimensions and no others.",
+                param="dimensions",
+                code="invalid_value",
+            )
+        return _body(model.name, rows, as_base64=request.encoding_format == "base64")
+
+
+def _body(model: str, rows: Rows, *, as_base64: bool) -> bytes:
+    vectors: list[Any] = [_base64(row) for row in rows.values] if as_base64 else list(rows.values)
+    body = {
+        "object": "list",
+        "data": [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)],
+        "model": model,
+        "usage": {"prompt_tokens": rows.tokens, "total_tokens": rows.tokens},
+    }
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _base64(row: np.ndarray[Any, np.dtype[np.float32]]) -> str:
+    """Little-endian float32, as the openai SDK asks for and reads."""
+    return base64.b64encode(row.tobytes()).decode()

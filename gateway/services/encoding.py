@@ -1,0 +1,68 @@
+"""What embeddings and moderations do alike: texts to rows of numbers, under a permit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway import metrics
+from gateway.admission import Admission
+from gateway.errors import ContextLengthExceeded, Unavailable
+from gateway.services.catalog import Catalog
+from gateway.services.health import Health
+from gateway.services.models import EmbeddingModel, ModerationModel
+from gateway.triton import encoder
+from gateway.triton.client import TritonClient
+
+
+class Rows(NamedTuple):
+    """FP32 [n, width], a row a text, and the tokens that they were made of."""
+
+    values: npt.NDArray[np.float32]
+    tokens: int
+
+
+class Encoder:
+    """Runs the PyTorch models."""
+
+    def __init__(self, catalog: Catalog, admission: Admission, health: Health, *, timeout_s: float) -> None:
+        self._catalog = catalog
+        self._admission = admission
+        self._health = health
+        self._timeout_s = timeout_s
+
+    async def encode(self, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]) -> Rows:
+        """A row for each text. Raises ContextLengthExceeded for a text too long, and what else goes wrong."""
+        longest = max(map(len, token_ids))
+        if model.max_tokens and longest > model.max_tokens:
+            raise ContextLengthExceeded(
+                context_length=model.max_tokens, prompt_tokens=longest, max_tokens=None, param="input"
+            )
+        with await self._admission.acquire():
+            rows = await self._on_a_replica(model, token_ids)
+        tokens = sum(map(len, token_ids))
+        self._health.succeeded(model.name)
+        metrics.PROMPT_TOKENS.labels(model.name).inc(tokens)
+        return Rows(rows, tokens)
+
+    async def _on_a_replica(
+        self, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]
+    ) -> npt.NDArray[np.float32]:
+        """The least busy Triton, and another once when that one is away."""
+        replicas = self._catalog.replicas(model.name)[:2]
+        for client in replicas[:-1]:
+            try:
+                return await self._encode(client, model, token_ids)
+            except Unavailable:
+                metrics.RETRIES.labels(model.name).inc()
+        return await self._encode(replicas[-1], model, token_ids)
+
+    def _encode(
+        self, client: TritonClient, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]
+    ) -> Awaitable[npt.NDArray[np.float32]]:
+        return encoder.encode(
+            client, model.name, token_ids, max_batch_size=model.max_batch_size, timeout_s=self._timeout_s
+        )

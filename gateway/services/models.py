@@ -1,0 +1,152 @@
+"""Served models: what the gateway has to know of a model to serve it, and how it learns that."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from gateway.chat.template import ChatTemplate
+from gateway.chat.tokenizer import Tokenizer
+from gateway.schemas.moderations import CATEGORIES
+from gateway.triton.client import TritonClient
+from gateway.triton.discovery import DiscoveredModel
+from gateway.triton.files import Describer, FileEntry, file_entries
+
+ASSETS = "assets"
+"""Name of the model that serves the files of those which can't describe themselves."""
+
+_PROMPT_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+_SPECIAL_TOKENS = ("bos_token", "eos_token", "pad_token", "unk_token")
+
+
+class ModelNotServable(Exception):
+    """A model is there but lacks something; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratingModel:
+    """A language model. `template` is None where the weights bring none: such a model completes but does not chat."""
+
+    name: str
+    created: int
+    context_length: int
+    tokenizer: Tokenizer
+    template: ChatTemplate | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    name: str
+    created: int
+    max_tokens: int
+    max_batch_size: int
+    tokenizer: Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the columns of a classifier's output mean: the label, OpenAI's category for it, and when it is flagged."""
+
+    labels: tuple[str, ...]
+    categories: Mapping[str, str]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationModel:
+    name: str
+    created: int
+    max_tokens: int
+    max_batch_size: int
+    tokenizer: Tokenizer
+    labels: Labels
+
+
+ServedModel = GeneratingModel | EmbeddingModel | ModerationModel
+
+
+class ModelLoader:
+    """Learns what is needed of a model: its description and files, which are kept by digest for all workers of a host."""
+
+    def __init__(self, cache_dir: Path | None) -> None:
+        """`cache_dir` is shared by the workers; None keeps nothing."""
+        self._cache_dir = cache_dir
+
+    async def load(self, client: TritonClient, model: DiscoveredModel) -> ServedModel:
+        """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
+        about = Describer(client, model.name) if model.task == "generation" else Describer(client, ASSETS, model.name)
+        description = await about.describe()
+        wanted = ("labels.json", *_PROMPT_FILES)
+        entries = [entry for name, entry in file_entries(description).items() if name in wanted]
+        files = await self._read(about, entries)
+        if "tokenizer.json" not in files:
+            raise ModelNotServable("it offers no tokenizer.json")
+        try:
+            # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
+            return await asyncio.to_thread(_build, model, description, files)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelNotServable(f"its files can't be used: {error}") from error
+
+    async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:
+        cached = {entry.name: content for entry in entries if (content := self._cached(entry)) is not None}
+        missing = [entry for entry in entries if entry.name not in cached]
+        if not missing:
+            return cached
+        fetched = await about.read(missing)
+        for entry in missing:
+            self._keep(entry, fetched[entry.name])
+        return cached | fetched
+
+    def _cached(self, entry: FileEntry) -> bytes | None:
+        if self._cache_dir is None or not (path := self._cache_dir / entry.sha256).is_file():
+            return None
+        return path.read_bytes()
+
+    def _keep(self, entry: FileEntry, content: bytes) -> None:
+        if self._cache_dir is None:
+            return
+        self._cache_dir.mkdir(parents=True, exist_ok=True)
+        unfinished = self._cache_dir / f"{entry.sha256}.{time.monotonic_ns()}"
+        unfinished.write_bytes(content)
+        unfinished.rename(self._cache_dir / entry.sha256)
+
+
+def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes]) -> ServedModel:
+    tokenizer = Tokenizer(files["tokenizer.json"])
+    created = int(time.time())
+    if model.task == "generation":
+        return GeneratingModel(model.name, created, int(description["context_length"]), tokenizer, _template(files))
+    if model.task == "embedding":
+        return EmbeddingModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer)
+    labels = _labels(files["labels.json"])
+    return ModerationModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer, labels)
+
+
+def _template(files: dict[str, bytes]) -> ChatTemplate | None:
+    """The chat template: a file of its own in newer models, a member of the tokeniser's configuration in older ones."""
+    config: dict[str, Any] = orjson.loads(files.get("tokenizer_config.json", b"{}"))
+    source = files["chat_template.jinja"].decode() if "chat_template.jinja" in files else config.get("chat_template")
+    if not isinstance(source, str):
+        return None
+    tokens = {name: _token_text(config.get(name)) for name in _SPECIAL_TOKENS}
+    return ChatTemplate(source, {name: text for name, text in tokens.items() if text is not None})
+
+
+def _token_text(token: Any) -> str | None:
+    """A special token is written as a string, or as an object with its properties."""
+    return cast("dict[str, Any]", token)["content"] if isinstance(token, dict) else token
+
+
+def _labels(labels_json: bytes) -> Labels:
+    content = orjson.loads(labels_json)
+    labels = Labels(tuple(content["labels"]), dict(content["categories"]), float(content["threshold"]))
+    unknown = set(labels.categories.values()) - set(CATEGORIES)
+    if unknown or set(labels.categories) - set(labels.labels):
+        raise ValueError(f"labels.json maps what is not a label, or to what is no category: {sorted(unknown)}")
+    return labels

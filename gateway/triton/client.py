@@ -1,0 +1,122 @@
+"""One Triton, by its gRPC address: unary calls and inference streams, with errors translated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from gateway.triton import status
+from gateway.triton.protocol import SERVICE, pb
+from gateway.triton.stall import StallWatch
+
+log = logging.getLogger(__name__)
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", 64 * 1024 * 1024),
+    # After a restart of Triton the next request must find it at once: gRPC's own back-off grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Which requests are tried again is decided above, where it is known what the client has seen.
+    ("grpc.enable_retries", 0),
+)
+
+
+class TritonClient:
+    """A channel to one Triton. Made in the event loop that uses it; `close` it there.
+
+    `in_flight` counts the open calls, for choosing between replicas. All calls raise GatewayError and nothing else.
+    """
+
+    def __init__(self, address: str) -> None:
+        """`address` is `host:port`."""
+        self.address = address
+        self.in_flight = 0
+        self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._infer_stream: Any = self._channel.stream_stream(
+            SERVICE + "ModelStreamInfer",
+            request_serializer=pb.ModelInferRequest.SerializeToString,
+            response_deserializer=pb.ModelStreamInferResponse.FromString,
+        )
+        self._unary: dict[str, Any] = {
+            name: self._channel.unary_unary(
+                SERVICE + name,
+                request_serializer=request.SerializeToString,
+                response_deserializer=response.FromString,
+            )
+            for name, request, response in (
+                ("RepositoryIndex", pb.RepositoryIndexRequest, pb.RepositoryIndexResponse),
+                ("ModelConfig", pb.ModelConfigRequest, pb.ModelConfigResponse),
+                ("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse),
+            )
+        }
+
+    async def close(self) -> None:
+        """Close the channel; open calls end with an error."""
+        await self._channel.close(grace=None)
+
+    async def ready_models(self) -> list[tuple[str, str]]:
+        """Name and version of every model that Triton has ready."""
+        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(ready=True), timeout_s=5)
+        return [(model.name, model.version) for model in index.models if model.state == "READY"]
+
+    async def model_config(self, model: str) -> Any:
+        """The completed ModelConfig of a model."""
+        response = await self._call("ModelConfig", pb.ModelConfigRequest(name=model), timeout_s=5)
+        return response.config
+
+    async def infer(self, request: Any, *, timeout_s: float) -> Any:
+        """One ModelInferResponse for one ModelInferRequest."""
+        self.in_flight += 1
+        try:
+            return await self._call("ModelInfer", request, timeout_s=timeout_s)
+        finally:
+            self.in_flight -= 1
+
+    async def _call(self, name: str, request: Any, *, timeout_s: float) -> Any:
+        try:
+            return await self._unary[name](request, timeout=timeout_s)
+        except grpc.aio.AioRpcError as error:
+            log.warning("%s at %s failed: %s: %s", name, self.address, error.code().name, error.details())
+            raise status.from_rpc_error(error) from error
+
+    async def stream(self, request: Any, *, stall_timeout_s: float) -> AsyncGenerator[Any, None]:
+        """The ModelInferResponses of one decoupled request, on a call of its own.
+
+        Leaving the generator early cancels the call, and Triton tells the backend. A silence of `stall_timeout_s` while
+        the next message is awaited ends it with UpstreamTimeout.
+        """
+        self.in_flight += 1
+        call = self._infer_stream(_one(request))
+        watch = StallWatch(stall_timeout_s, call.cancel)
+        try:
+            async for message in call:
+                watch.busy()
+                if message.error_message:
+                    log.warning("stream at %s failed: %s", self.address, message.error_message)
+                    raise status.from_text(message.error_message)
+                yield message.infer_response
+                watch.waiting()
+        except asyncio.CancelledError:
+            if watch.stalled:
+                log.warning("stream at %s was silent for %g s", self.address, stall_timeout_s)
+                raise status.timed_out() from None
+            raise
+        except grpc.aio.AioRpcError as error:
+            log.warning("stream at %s broke: %s: %s", self.address, error.code().name, error.details())
+            raise status.from_rpc_error(error) from error
+        finally:
+            watch.close()
+            self.in_flight -= 1
+            call.cancel()
+
+
+async def _one(request: Any) -> AsyncIterable[Any]:
+    """A request stream of one message; that it ends tells Triton that no more will come."""
+    yield request

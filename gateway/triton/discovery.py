@@ -1,0 +1,55 @@
+"""What a Triton serves, told by the configurations of its models. `docs/contract.md` has the table."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from gateway.triton.client import TritonClient
+from gateway.triton.tensors import MAX_TOKENS_PARAMETER, REQUEST, TASK_PARAMETER
+
+log = logging.getLogger(__name__)
+
+Task = Literal["generation", "embedding", "moderation", "assets"]
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredModel:
+    """A model of Triton's that this gateway knows how to serve.
+
+    `max_batch_size` and `max_tokens` (the longest input) are those of its configuration; 0 where it says nothing.
+    """
+
+    name: str
+    task: Task
+    max_batch_size: int = 0
+    max_tokens: int = 0
+
+
+async def discover(client: TritonClient, ready: list[tuple[str, str]]) -> list[DiscoveredModel]:
+    """Those of the `ready` models that can be served. Raises GatewayError when Triton can't be asked."""
+    found = [from_config(await client.model_config(name)) for name in dict.fromkeys(name for name, _ in ready)]
+    return [model for model in found if model is not None]
+
+
+def from_config(config: Any) -> DiscoveredModel | None:
+    """The model that a ModelConfig describes; None when it is none of ours to serve."""
+    task = config.parameters[TASK_PARAMETER].string_value if TASK_PARAMETER in config.parameters else ""
+    if not task:
+        is_native = any(tensor.name == REQUEST for tensor in config.input)
+        return DiscoveredModel(config.name, "generation") if is_native else None
+    if task not in get_args(Task):
+        log.warning("model %s: openai_task %r is not known and the model is not served", config.name, task)
+        return None
+    return DiscoveredModel(config.name, task, max(1, config.max_batch_size), _max_tokens(config))
+
+
+def _max_tokens(config: Any) -> int:
+    if MAX_TOKENS_PARAMETER not in config.parameters:
+        return 0
+    value = config.parameters[MAX_TOKENS_PARAMETER].string_value
+    if not value.isdigit():
+        log.warning("model %s: max_tokens is %r and not a number; taken as unlimited", config.name, value)
+        return 0
+    return int(value)
