@@ -132,11 +132,11 @@ def _wrong_type(param: str, error: Mapping[str, Any]) -> BadRequest:
 
 def _out_of_range(param: str, error: Mapping[str, Any]) -> BadRequest:
     bound, wrong, sign = _BOUNDS[error["type"]]
-    value = error["input"]
-    number = "integer" if isinstance(value, int) else "decimal"
+    value, limit = error["input"], error["ctx"][bound]
+    number = "integer" if isinstance(limit, int) else "decimal"
     return BadRequest(
         f"Invalid '{param}': {number} {wrong} value."
-        f" Expected a value {sign} {error['ctx'][bound]}, but got {_shown(value)} instead.",
+        f" Expected a value {sign} {limit:g}, but got {_shown(value)} instead.",
         param=param,
         code=f"{number}_{wrong.replace('minimum', 'min').replace('maximum', 'max').replace(' ', '_')}_value",
     )

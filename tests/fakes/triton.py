@@ -1,0 +1,221 @@
+"""A Triton at the wire: a real gRPC server that plays a script. The client, the tensors and cancellation are the real ones.
+
+    with FakeTriton() as triton:            # toy models, which answer "Hello world."
+        triton.script = lambda call: ...    # what the generating model says from now on
+
+A script is called once per generation and yields lists of records, each list one message; `call.cancelled` is set when the
+gateway cancels. To fail, it raises `Abort(status)` (the call breaks) or yields `StreamError(text)` (a line of text).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import grpc
+import numpy as np
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+from tests.fakes.tokenizer import CHAT_TEMPLATE, EOS, SPECIAL_TOKENS, toy_tokenizer
+
+CHAT_MODEL = "toy-chat"
+EMBEDDING_MODEL = "toy-embedding"
+MODERATION_MODEL = "toy-moderation"
+CONTEXT_LENGTH = 128
+EMBEDDING_LIMIT = 32
+PART_BYTES = 1000  # small, so that every file comes in several parts
+
+
+class Abort(Exception):
+    """The call fails with this status, as when Triton dies (UNAVAILABLE)."""
+
+    def __init__(self, status: grpc.StatusCode) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+@dataclass
+class StreamError:
+    """An error of Triton's own within a stream: a line of text."""
+
+    text: str
+
+
+@dataclass
+class Call:
+    """One generation as it arrived."""
+
+    rid: str
+    envelope: dict[str, Any]
+    token_ids: list[int]
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return self.envelope["body"]
+
+    def accepted(self) -> list[Any]:
+        return [self.rid, "accepted", None, {"prompt_tokens": len(self.token_ids)}]
+
+    def delta(self, text: str, choice: int = 0, logprobs: Any = None) -> list[Any]:
+        return [self.rid, "delta", choice, text, 1, None if logprobs is None else {"logprobs": logprobs}]
+
+    def end(
+        self, reason: str = "stop", choice: int = 0, completion_tokens: int | None = 2, stop: Any = None
+    ) -> list[Any]:
+        """`completion_tokens` None: not the last choice."""
+        usage = None
+        if completion_tokens is not None:
+            prompt = len(self.token_ids)
+            usage = {"prompt_tokens": prompt, "completion_tokens": completion_tokens, "cached_tokens": 0}
+        return [self.rid, "end", choice, reason, stop, usage]
+
+    def error(self, kind: str, message: str = "internal detail", code: Any = None, param: Any = None) -> list[Any]:
+        return [self.rid, "error", None, kind, code, param, message]
+
+
+Message = list[list[Any]] | StreamError
+Script = Callable[[Call], Iterator[Message]]
+
+
+def hello(call: Call) -> Iterator[Message]:
+    """The answer "Hello world." to everything, in as many choices as were asked for."""
+    n = call.body.get("n", 1)
+    yield [call.accepted()]
+    for text in ("Hello", " world."):
+        yield [call.delta(text, choice) for choice in range(n)]
+    yield [call.end(choice=choice, completion_tokens=2 * n if choice == n - 1 else None) for choice in range(n)]
+
+
+class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
+    """Serves the toy models until its `with` block ends. `calls` lists the generations that arrived."""
+
+    def __init__(self, port: int = 0, files: dict[str, dict[str, bytes]] | None = None) -> None:
+        self.script: Script = hello
+        self.calls: list[Call] = []
+        self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
+        self.infer_error: Abort | None = None
+        self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
+        self.files = files or _toy_files()
+        self.described = 0
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
+        service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self.address = f"127.0.0.1:{self.port}"
+
+    def __enter__(self) -> FakeTriton:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Die: every open call breaks."""
+        self._server.stop(grace=None).wait()
+
+    # The service
+
+    def RepositoryIndex(self, request: Any, context: Any) -> Any:
+        index = service_pb2.RepositoryIndexResponse()
+        for name in self.ready:
+            index.models.add(name=name, version="1", state="READY")
+        return index
+
+    def ModelConfig(self, request: Any, context: Any) -> Any:
+        return service_pb2.ModelConfigResponse(config=_config(request.name))
+
+    def ModelInfer(self, request: Any, context: Any) -> Any:
+        if self.infer_error is not None:
+            context.abort(self.infer_error.status, "internal detail")
+        shape = tuple(request.inputs[0].shape)
+        self.inferred.append((request.model_name, shape))
+        ids = np.frombuffer(request.raw_input_contents[0], np.int64).reshape(shape)
+        mask = np.frombuffer(request.raw_input_contents[1], np.int64).reshape(shape)
+        rows = toy_rows(request.model_name, ids, mask)
+        response = service_pb2.ModelInferResponse(model_name=request.model_name)
+        response.outputs.add(name="OUTPUT__0", datatype="FP32", shape=rows.shape)
+        response.raw_output_contents.append(rows.tobytes())
+        return response
+
+    def ModelStreamInfer(self, request_iterator: Any, context: Any) -> Iterator[Any]:
+        request = next(request_iterator)
+        tensors = dict(zip((i.name for i in request.inputs), request.raw_input_contents, strict=True))
+        envelope = json.loads(tensors["request"][4:])
+        if envelope["op"] == "describe":
+            yield from self._describe(request.model_name, envelope)
+            return
+        call = Call(envelope["rid"], envelope, np.frombuffer(tensors["token_ids"], np.int32).tolist())
+        context.add_callback(call.cancelled.set)
+        self.calls.append(call)
+        try:
+            for message in self.script(call):
+                if isinstance(message, StreamError):
+                    yield service_pb2.ModelStreamInferResponse(error_message=message.text)
+                else:
+                    yield _message(request.model_name, message)
+        except Abort as abort:
+            context.abort(abort.status, "internal detail")
+
+    def _describe(self, asked: str, envelope: dict[str, Any]) -> Iterator[Any]:
+        self.described += 1
+        files = self.files[envelope.get("model", asked)]
+        rid = envelope["rid"]
+        for name in envelope.get("files", ()):
+            for offset in range(0, len(files[name]), PART_BYTES):
+                part = files[name][offset : offset + PART_BYTES]
+                yield _message(asked, [[rid, "part", None, name, offset, len(files[name])]], part)
+        listed = [{"name": n, "size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()]
+        description = {"model": asked, "context_length": CONTEXT_LENGTH, "files": listed}
+        yield _message(asked, [[rid, "result", None, description]])
+
+
+def toy_rows(model: str, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """What the toy PyTorch models compute: sum and count of the ids, or whether id 7 is among them."""
+    if model == EMBEDDING_MODEL:
+        return np.stack([(ids * mask).sum(1), mask.sum(1)], axis=1).astype(np.float32)
+    return ((ids == 7) & (mask == 1)).any(axis=1, keepdims=True).astype(np.float32) * 0.9
+
+
+def _message(model: str, records: list[list[Any]], part: bytes | None = None) -> Any:
+    response = service_pb2.ModelInferResponse(model_name=model)
+    contents = {"records": json.dumps(records).encode()} | ({} if part is None else {"part": part})
+    for name, content in contents.items():
+        response.outputs.add(name=name, datatype="BYTES", shape=[1])
+        response.raw_output_contents.append(len(content).to_bytes(4, "little") + content)
+    return service_pb2.ModelStreamInferResponse(infer_response=response)
+
+
+def _config(name: str) -> Any:
+    config = model_config_pb2.ModelConfig(name=name)
+    parameters = {
+        EMBEDDING_MODEL: {"openai_task": "embedding", "max_tokens": str(EMBEDDING_LIMIT)},
+        MODERATION_MODEL: {"openai_task": "moderation", "max_tokens": str(EMBEDDING_LIMIT)},
+        "assets": {"openai_task": "assets"},
+    }.get(name, {})
+    for key, value in parameters.items():
+        config.parameters[key].string_value = value
+    if name in (EMBEDDING_MODEL, MODERATION_MODEL):
+        config.max_batch_size = 4
+    if name in (CHAT_MODEL, "assets"):
+        config.input.add(name="request", data_type=model_config_pb2.TYPE_STRING, dims=[1])
+    return config
+
+
+def _toy_files() -> dict[str, dict[str, bytes]]:
+    tokenizer = toy_tokenizer().to_str().encode()
+    config = json.dumps({"chat_template": CHAT_TEMPLATE, **SPECIAL_TOKENS, "eos_token": {"content": EOS}}).encode()
+    labels = json.dumps({"labels": ["rude"], "categories": {"rude": "harassment"}, "threshold": 0.5}).encode()
+    return {
+        CHAT_MODEL: {"tokenizer.json": tokenizer, "tokenizer_config.json": config},
+        EMBEDDING_MODEL: {"tokenizer.json": tokenizer},
+        MODERATION_MODEL: {"tokenizer.json": tokenizer, "labels.json": labels},
+    }
