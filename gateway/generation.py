@@ -29,7 +29,7 @@ class GenerationRequest:
 
     request_id: str
     model: str
-    api: Literal["chat", "completion"]
+    api: Literal["chat", "completions"]
     prompt_token_ids: list[int]
     sampling_params: SamplingParams
 

@@ -75,7 +75,7 @@ class CompletionService:
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_tokens"] = limit
-        return GenerationRequest(new_rid(), model.name, "completion", prompt, params)
+        return GenerationRequest(new_rid(), model.name, "completions", prompt, params)
 
 
 def _choices(request: CompletionRequest) -> int:

@@ -165,7 +165,7 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
     request = GenerationRequest(
         request_id=llm.new_rid(),
         model=model.name,
-        api="completion",
+        api="completions",
         prompt_token_ids=prompt,
         sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
     )
