@@ -1,5 +1,7 @@
 """Go on under a supported Python when this one is not. Old syntax only: an unsupported Python has to be able to read it."""
 
+# pyright: reportTypeCommentUsage=false
+
 import os
 import shutil
 import subprocess

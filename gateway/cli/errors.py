@@ -1,8 +1,8 @@
 """What can go wrong on the command line.
 
-    CliError
-      Problem    something the user can act on: what is wrong, and how to fix it
-      Stopped    Ctrl-C or SIGTERM came; nothing is wrong
+CliError
+  Problem    something the user can act on: what is wrong, and how to fix it
+  Stopped    Ctrl-C or SIGTERM came; nothing is wrong
 """
 
 

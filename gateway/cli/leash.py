@@ -18,7 +18,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         sys.exit(143)
-    os.execvp(program[0], program)
+    os.execvp(program[0], program)  # noqa: S606 - no shell
 
 
 if __name__ == "__main__":

@@ -1,24 +1,138 @@
 """`triton-gateway`: the arguments, and who handles them."""
 
 import argparse
+import signal
 import sys
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 
+from gateway.cli.console import complain
+from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
-from gateway.cli.console import complain, say
 from gateway.cli.layout import find_layout
+from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.plan import EXTRAS, set_up
-import signal
+from gateway.cli.supervise.programs import Addresses
+from gateway.cli.up import UpOptions, up
 
-def main() -> int:
-    p=argparse.ArgumentParser(); p.add_argument("cmd"); p.add_argument("--with",dest="extras",nargs="*",default=[])
-    a=p.parse_args()
-    stop=threading.Event()
-    for s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, lambda *_: stop.set())
+_DESCRIPTION = "An OpenAI-compatible gateway in front of NVIDIA Triton."
+
+_EPILOG = """\
+examples:
+  make up                                      everything on this machine, at http://127.0.0.1:8000/v1
+  make up PORT=9000 WORKERS=2                  the same elsewhere
+  triton-gateway serve --triton 10.0.0.5:8001  the gateway alone, against a Triton that runs already
+  triton-gateway doctor                        what is wrong here, and what to do about it
+
+From a checkout, `python3 -m gateway.cli` is `triton-gateway`."""
+
+_SERVE = """\
+The gateway alone, against a Triton elsewhere. Whatever is not given here comes from the environment (every setting, with
+TRITON_GATEWAY_ before its name: TRITON_GATEWAY_API_KEYS, TRITON_GATEWAY_MAX_IN_FLIGHT, ...) and then from the file that
+--config names (TOML, the same names in lower case without the prefix). gateway/settings.py explains each of them."""
+
+_UP = """\
+Sets up what is missing (environments from the lock files, the real tritonserver, weights: everything below .cache/),
+starts Triton on loopback and the gateway before it, waits until a token has come through, and says where. Restarts what
+fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no option here come from TRITON_GATEWAY_*."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; the exit status: 0, 1 for a problem (which is told on standard error), 130 for a stopped set-up."""
+    options = _parser().parse_args(arguments)
     try:
-        set_up(find_layout(), stop, a.extras)
+        return _run(options)
+    except Problem as problem:
+        complain(str(problem))
+        return 1
     except Stopped:
-        complain("Stopped."); return 130
-    except Problem as e:
-        complain(str(e)); return 1
+        complain("Stopped. What is done stays done; the same command goes on from here.")
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    layout = find_layout()
+    match options.command:
+        case "up":
+            up(layout, UpOptions(_addresses(options), options.workers, options.verbose), _stop_on_signals())
+        case "setup":
+            set_up(layout, _stop_on_signals(), options.extras)
+        case "serve":
+            serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
+        case _:
+            return 0 if doctor(layout, _addresses(options)) else 1
     return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set, instead of ending the process on the spot."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    return stop
+
+
+def _addresses(options: argparse.Namespace) -> Addresses:
+    return Addresses(options.host, options.port, options.triton_grpc_port, options.triton_metrics_port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="triton-gateway",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_up(commands.add_parser("up", help="set up what is missing and serve, in the foreground", description=_UP))
+    _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
+    check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
+    _add_addresses(check)
+    make = commands.add_parser("setup", help="only what `up` does before it starts anything")
+    make.add_argument("--with", dest="extras", nargs="+", default=[], choices=EXTRAS, help="what only the checks need")
+    return parser
+
+
+def _add_up(parser: argparse.ArgumentParser) -> None:
+    _add_addresses(parser)
+    parser.add_argument("--workers", type=_positive, default=1, help="worker processes of the gateway (default: 1)")
+    parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
+
+
+def _add_addresses(parser: argparse.ArgumentParser) -> None:
+    default = Addresses()
+    parser.add_argument("--host", default=default.host, help=f"address of the gateway (default: {default.host})")
+    parser.add_argument(
+        "--port", type=_port, default=default.port, help=f"port of the gateway (default: {default.port})"
+    )
+    for name, port in (("grpc", default.triton_grpc_port), ("metrics", default.triton_metrics_port)):
+        parser.add_argument(
+            f"--triton-{name}-port", type=_port, default=port, metavar="PORT", help=f"on loopback (default: {port})"
+        )
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
+    parser.add_argument("--workers", type=_positive, help="worker processes (default: 1)")
+    parser.add_argument("--triton", metavar="HOST:PORT[,…]", help="Triton's gRPC addresses (default: 127.0.0.1:8001)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of the settings")
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 65535")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -71,5 +71,3 @@ class Environments:
                 "install Python's venv module (Debian, Ubuntu: apt install "
                 f"python3.{sys.version_info.minor}-venv) and run it again.",
             )
-
-

@@ -98,9 +98,9 @@ class Pip:
     def _install(self, lock: Path, label: str, before: list[str], after: list[str], site: Path | None) -> None:
         total = len(_PINNED.findall(lock.read_text()))
         arguments = [*before, *_INSTALL, *after, "--requirement", str(lock)]
+        watch = _Watch(label, total, site)
         extra: list[str] = []
         for attempt in range(1, _ATTEMPTS + 1):
-            watch = _Watch(label, total, site)
             if self._run(arguments + extra, watch) == 0:
                 return
             self._write_log(label, watch)
@@ -111,6 +111,7 @@ class Pip:
                 self.stop.wait(_PAUSE_S)
             else:
                 break
+            watch = _Watch(label, total, site)
         raise _problem(label, watch, self.logs)
 
     def _run(self, arguments: Sequence[str], watch: _Watch) -> int:

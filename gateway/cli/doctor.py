@@ -1,0 +1,90 @@
+"""`triton-gateway doctor`: looks at the machine, the set-up and what is running, and says what to do."""
+
+import http.client
+import threading
+from collections.abc import Iterator
+
+from gateway.cli import ports
+from gateway.cli.console import say
+from gateway.cli.errors import Problem
+from gateway.cli.layout import Layout
+from gateway.cli.setup import checks
+from gateway.cli.setup.plan import steps
+from gateway.cli.supervise import readiness, shared_memory
+from gateway.cli.supervise.programs import Addresses
+
+Finding = str | Problem
+"""A sentence about what is in order, or a Problem."""
+
+
+def doctor(layout: Layout, addresses: Addresses) -> bool:
+    """Say everything that was found; whether all is in order."""
+    healthy = True
+    for title, findings in (
+        ("Machine", machine()),
+        ("Set-up", set_up(layout)),
+        ("Running", running(addresses, layout)),
+    ):
+        say(title)
+        for finding in findings:
+            healthy = healthy and not isinstance(finding, Problem)
+            say(_line(finding))
+    return healthy
+
+
+def machine() -> Iterator[Finding]:
+    """What the machine offers."""
+    problems = [*checks.machine(), *filter(None, (checks.memory(), checks.shared_memory()))]
+    yield from problems
+    if not problems:
+        yield "Python and its shared library, C library, memory and /dev/shm will do"
+
+
+def set_up(layout: Layout) -> Iterator[Finding]:
+    """What set-up has made."""
+    everything = steps(layout, threading.Event())
+    missing = [step for step in everything if not step.is_done()]
+    if done := [step.name for step in everything if step not in missing]:
+        yield f"in place: {', '.join(done)}"
+    if not missing:
+        return
+    yield Problem(
+        f"missing, unfinished or older than its inputs: {', '.join(step.name for step in missing)}",
+        "make up (or make setup) makes these and skips the rest.",
+    )
+    if problem := checks.disk(layout.cache, sum(step.size_gb for step in missing)):
+        yield problem
+
+
+def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
+    """What answers at the gateway's address."""
+    host, port = addresses.reachable_host, addresses.port
+    if left := list(shared_memory.FOLDER.glob(f"{shared_memory.PREFIX}*")):
+        yield f"{len(left)} files of ours in {shared_memory.FOLDER}; `make up` removes those of runs that were killed"
+    try:
+        status, _ = readiness.get(host, port, "/livez")
+    except (OSError, http.client.HTTPException):
+        yield ports.check(addresses.host, port, "PORT") or f"nothing runs on {host}:{port}; make up starts it"
+        return
+    if status != http.client.OK:
+        yield Problem(
+            f"what answers on {host}:{port} is not this gateway: {ports.holder_of(port) or 'a program of another user'}",
+            "end it, or choose another port: make up PORT=…",
+        )
+        return
+    yield _readiness(readiness.ask(host, port), f"{host}:{port}", layout)
+
+
+def _readiness(answer: readiness.Answer, address: str, layout: Layout) -> Finding:
+    if answer.state is readiness.State.READY:
+        return f"the gateway on {address} is ready: every required model has answered lately"
+    return Problem(
+        f"the gateway on {address} is not ready: {answer.reason}",
+        f"`make up` restarts Triton by itself after a while; {layout.logs}/triton.log says what the models do.",
+    )
+
+
+def _line(finding: Finding) -> str:
+    if isinstance(finding, Problem):
+        return "  WRONG " + str(finding).replace("\n", "\n  ")
+    return f"  ok    {finding}"

@@ -1,0 +1,52 @@
+"""Whether a port is free, and who has it otherwise."""
+
+import socket
+from pathlib import Path
+
+from gateway.cli.errors import Problem
+
+_LISTENING = "0A"
+
+
+def check(host: str, port: int, setting: str) -> Problem | None:
+    """A Problem when nothing could listen there; `setting` is what chooses another port."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        holder = holder_of(port)
+        by = f" by {holder}" if holder else ""
+        what = (
+            f"Port {port} is in use{by}." if error.errno == 98 else f"Cannot listen on {host}:{port}: {error.strerror}."
+        )
+        return Problem(what, f"end that program, or choose another port or address: make up {setting}=…")
+    return None
+
+
+def holder_of(port: int) -> str | None:
+    """The program that listens on a port, where we may know it."""
+    inodes = {f"socket:[{inode}]" for inode in _listening(port)}
+    for entry in Path("/proc").glob("[0-9]*"):
+        if inodes & _open_files(entry):
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            return f"process {entry.name} ({command[:80]})"
+    return None
+
+
+def _listening(port: int) -> list[str]:
+    rows: list[list[str]] = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows += [line.split() for line in Path(table).read_text().splitlines()[1:]]
+        except OSError:
+            continue
+    return [row[9] for row in rows if row[3] == _LISTENING and int(row[1].rpartition(":")[2], 16) == port]
+
+
+def _open_files(process: Path) -> set[str]:
+    try:
+        return {str(link.readlink()) for link in (process / "fd").iterdir()}
+    except OSError:
+        return set()

@@ -1,0 +1,50 @@
+"""The log of one program: a file for each start, the last few kept, readable while it grows."""
+
+from pathlib import Path
+from typing import IO
+
+_KEPT = 5
+
+
+class LogFile:
+    """`<name>.log`, with `<name>.1.log` the one before."""
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is touched before `begin`."""
+        self.path = path
+        self._position = 0
+        self._partial = b""
+
+    def begin(self) -> IO[bytes]:
+        """Put the older ones one back and open a new one for a program to write to."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for age in range(_KEPT - 1, 0, -1):
+            older = self._aged(age)
+            if older.exists():
+                older.replace(self._aged(age + 1))
+        if self.path.exists():
+            self.path.replace(self._aged(1))
+        self._position, self._partial = 0, b""
+        return self.path.open("ab")
+
+    def new_lines(self) -> list[str]:
+        """The whole lines that were written since the last call."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._position)
+                content = self._partial + file.read()
+                self._position = file.tell()
+        except FileNotFoundError:
+            return []
+        *lines, self._partial = content.split(b"\n")
+        return [line.decode(errors="replace") for line in lines]
+
+    def tail(self, count: int) -> list[str]:
+        """The last lines."""
+        try:
+            return self.path.read_text(errors="replace").splitlines()[-count:]
+        except FileNotFoundError:
+            return []
+
+    def _aged(self, age: int) -> Path:
+        return self.path.with_suffix(f".{age}{self.path.suffix}")

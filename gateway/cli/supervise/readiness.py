@@ -1,0 +1,104 @@
+"""Asks the gateway whether it is ready, again and again, in a thread."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class State(Enum):
+    """What /readyz said."""
+
+    READY = "ready"
+    UNREADY = "unready"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: the gateway's own words are the reason."""
+
+    state: State
+    reason: str = ""
+
+
+def ask(host: str, port: int, timeout: float = 5.0) -> Answer:
+    """One request to /readyz."""
+    try:
+        status, body = get(host, port, "/readyz", timeout)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(State.UNREACHABLE, str(error) or type(error).__name__)
+    if status == http.client.OK:
+        return Answer(State.READY)
+    return Answer(State.UNREADY, _reason(body))
+
+
+def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:
+    """A plain GET: straight to the host, whatever proxy the environment names."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def served_models(host: str, port: int) -> list[str] | None:
+    """The names at /v1/models, or None where a key is asked for."""
+    status, body = get(host, port, "/v1/models")
+    if status != http.client.OK:
+        return None
+    listing: dict[str, list[dict[str, Any]]] = json.loads(body)
+    return [str(model["id"]) for model in listing["data"]]
+
+
+def _reason(body: bytes) -> str:
+    """Which models have not answered, from /readyz's own report."""
+    try:
+        models: dict[str, dict[str, Any]] = json.loads(body)["models"]
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")[:200] or "an empty answer"
+    return (
+        ", ".join(_words(name, report) for name, report in models.items() if not report["ready"])
+        or "no model is served"
+    )
+
+
+def _words(name: str, report: dict[str, Any]) -> str:
+    age = report["last_success_s_ago"]
+    return f"{name} has not answered yet" if age is None else f"{name} has not answered for {age:.0f} s"
+
+
+class Prober:
+    """The latest answer, renewed every `interval` seconds."""
+
+    def __init__(self, question: Callable[[], Answer], interval: float = 1.0) -> None:
+        """Nothing is asked before `start`."""
+        self._question = question
+        self._interval = interval
+        self._latest = Answer(State.UNREACHABLE, "not asked yet")
+        self._stop = threading.Event()
+
+    @property
+    def latest(self) -> Answer:
+        """What was said last."""
+        return self._latest
+
+    def start(self) -> None:
+        """Begin to ask."""
+        threading.Thread(target=self._run, daemon=True, name="readiness").start()
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            started = time.monotonic()
+            self._latest = self._question()
+            self._stop.wait(max(0.0, self._interval - (time.monotonic() - started)))

@@ -1,0 +1,53 @@
+"""Files in /dev/shm that our programs leave when they are killed.
+
+Triton's Python backend names its regions with a prefix that we choose; other libraries choose their own names, so what
+our processes have mapped is noted while they live.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+FOLDER = Path("/dev/shm")  # noqa: S108 - not a place for temporary files: POSIX shared memory lives here
+PREFIX = "triton_gateway_"
+_OURS = re.compile(rf"{PREFIX}(\d+)_")
+
+
+def prefix() -> str:
+    """What the names of this run's regions start with."""
+    return f"{PREFIX}{os.getpid()}_"
+
+
+def mapped_by(pids: Iterable[int]) -> set[Path]:
+    """The files in /dev/shm that these processes have mapped."""
+    return {path for pid in pids for path in _maps(pid)}
+
+
+def remove(noted: Iterable[Path], folder: Path = FOLDER) -> None:
+    """Remove this run's regions and the files that were noted. Call it when none of our programs lives."""
+    for path in {*noted, *folder.glob(f"{prefix()}*")}:
+        path.unlink(missing_ok=True)
+
+
+def remove_of_the_dead(folder: Path = FOLDER) -> list[Path]:
+    """Remove what runs left that were killed and could not clean up; give what was removed."""
+    left = [path for path in folder.glob(f"{PREFIX}*") if _is_of_the_dead(path.name)]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
+def _is_of_the_dead(name: str) -> bool:
+    found = _OURS.match(name)
+    return found is not None and not Path(f"/proc/{found[1]}").exists()
+
+
+def _maps(pid: int) -> list[Path]:
+    try:
+        lines = Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+    start = f"{FOLDER}/"
+    paths = (line.split(maxsplit=5)[-1] for line in lines if start in line)
+    return [Path(path) for path in paths if path.startswith(start) and not path.endswith(" (deleted)")]

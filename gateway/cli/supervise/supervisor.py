@@ -1,0 +1,194 @@
+"""The loop: start Triton and the gateway, watch them, restart what fails, stop everything."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.cli.console import Throttle, complain, say
+from gateway.cli.errors import Problem
+from gateway.cli.supervise import processes, shared_memory
+from gateway.cli.supervise.health import Health, Verdict
+from gateway.cli.supervise.loading import Loading, worth_showing
+from gateway.cli.supervise.readiness import Answer, Prober
+from gateway.cli.supervise.service import Service
+
+_TICK_S = 0.25
+_PROGRESS_S = 5.0
+_NOTE_MEMORY_S = 10.0
+_FAILED_GRACE_S = 2.0
+"""For a program that no longer does its work: it will hardly end well."""
+_STUB = "triton_python_backend_stub"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What the supervisor asks of its surroundings."""
+
+    ask_readiness: Callable[[], Answer]
+    on_first_ready: Callable[[], None]
+    verbose: bool = False
+
+
+class Supervisor:
+    """Runs until `stop` is set. One instance for one run."""
+
+    def __init__(self, triton: Service, gateway: Service, hooks: Hooks, stop: threading.Event) -> None:
+        """Nothing is started before `run`."""
+        self._triton = triton
+        self._gateway = gateway
+        self._hooks = hooks
+        self._stop = stop
+        self._prober = Prober(hooks.ask_readiness)
+        self._was_ready = False
+        self._health = Health(0.0)
+        self._loading = Loading()
+        self._stubs: list[int] = []
+        self._progress = Throttle(_PROGRESS_S)
+        self._note_memory = Throttle(_NOTE_MEMORY_S)
+        self._shared_memory: set[Path] = set()
+
+    def run(self) -> None:
+        """Serve until told to stop; then leave no process and no file in /dev/shm.
+
+        Raises a Problem when Triton or the gateway does not come up the first time: waiting would not help.
+        """
+        processes.become_subreaper()
+        shared_memory.remove_of_the_dead()
+        try:
+            now = time.monotonic()
+            self._start_triton(now)
+            self._gateway.start(now)
+            self._prober.start()
+            while not self._stop.wait(_TICK_S):
+                self._tick(time.monotonic())
+        finally:
+            self._shut_down()
+
+    def _tick(self, now: float) -> None:
+        self._read_logs()
+        self._revive(self._triton, now)
+        self._revive(self._gateway, now)
+        if self._triton.process is not None:
+            self._judge(now)
+            self._check_stubs(now)
+        if self._note_memory.due():
+            self._remember_shared_memory()
+        processes.reap_orphans(self._own_pids())
+
+    def _start_triton(self, now: float) -> None:
+        self._triton.start(now)
+        self._health = Health(now)
+        self._loading = Loading()
+        self._stubs = []
+
+    def _revive(self, service: Service, now: float) -> None:
+        """Notice an exit; start again when the wait is over."""
+        reason = service.exit_reason()
+        if reason is not None:
+            self._restart(service, now, f"ended by itself ({reason})")
+        elif service.process is None and now >= service.not_before:
+            say(f"Starting {_inside(service)} again")
+            if service is self._triton:
+                self._start_triton(now)
+            else:
+                service.start(now)
+                self._health.forget_answers()
+
+    def _restart(self, service: Service, now: float, reason: str) -> None:
+        """End what is left of the run, and set the time of the next."""
+        self._read_logs()
+        lines = worth_showing(service.log.tail(200))
+        complain(f"{service.program.name} {reason}. Its log, {service.log.path}, says:")
+        for line in lines[-12:]:
+            complain(f"    {line}")
+        if not self._was_ready:
+            raise Problem(f"{service.program.name} {reason} before it had served once.", _advice(service, lines))
+        self._remember_shared_memory()
+        service.stop(_FAILED_GRACE_S)
+        lived = self._health.healthy_for(now) if service is self._triton else now - service.started
+        wait = service.backoff.after(lived)
+        service.not_before = time.monotonic() + wait
+        if service is self._triton:
+            self._forget_shared_memory()
+        complain(f"Starting {_inside(service)} again in {wait:.0f} s.")
+
+    def _judge(self, now: float) -> None:
+        answer = self._prober.latest
+        match self._health.feed(now, answer):
+            case Verdict.BECAME_READY:
+                self._became_ready(now)
+            case Verdict.RESTART_TRITON:
+                self._restart(self._triton, now, f"does not answer ({answer.reason})")
+            case Verdict.RESTART_GATEWAY if self._gateway.process is not None:
+                self._restart(self._gateway, now, f"does not answer ({answer.reason})")
+            case _:
+                self._say_progress(now)
+
+    def _became_ready(self, now: float) -> None:
+        self._stubs = [pid for pid in self._triton.members() if _STUB in processes.command_line(pid)]
+        self._remember_shared_memory()
+        if self._was_ready:
+            say(f"Ready again, {now - self._health.started:.0f} s after Triton's start.")
+            return
+        self._was_ready = True
+        self._hooks.on_first_ready()
+
+    def _check_stubs(self, now: float) -> None:
+        """Triton does not notice when the process of a model has died: its requests would wait for ever."""
+        dead = [pid for pid in self._stubs if not processes.is_alive(pid)]
+        if dead and self._triton.process is not None:
+            self._restart(self._triton, now, f"has lost the process of a model (pid {dead[0]})")
+
+    def _say_progress(self, now: float) -> None:
+        if self._health.ready_since is not None or not self._progress.due():
+            return
+        seconds = now - self._health.started
+        if self._loading.serving:
+            say(f"  Triton serves; waiting for a first token … {seconds:.0f} s")
+        elif self._loading.waiting:
+            say(f"  loading {', '.join(self._loading.waiting)} … {seconds:.0f} s")
+        else:
+            say(f"  starting Triton … {seconds:.0f} s")
+
+    def _read_logs(self) -> None:
+        for service in (self._triton, self._gateway):
+            for line in service.log.new_lines():
+                if service is self._triton:
+                    self._loading.feed(line)
+                if self._hooks.verbose:
+                    say(f"{service.program.name}: {line}")
+
+    def _remember_shared_memory(self) -> None:
+        self._shared_memory |= shared_memory.mapped_by(self._triton.members())
+
+    def _forget_shared_memory(self) -> None:
+        shared_memory.remove(self._shared_memory)
+        self._shared_memory = set()
+
+    def _own_pids(self) -> list[int]:
+        return [service.process.pid for service in (self._triton, self._gateway) if service.process is not None]
+
+    def _shut_down(self) -> None:
+        """The gateway first: it ends its streams, which would hold up Triton."""
+        self._prober.stop()
+        self._remember_shared_memory()
+        self._gateway.stop()
+        self._triton.stop(None if self._loading.serving else _FAILED_GRACE_S)
+        processes.reap_orphans([])
+        self._forget_shared_memory()
+
+
+def _inside(service: Service) -> str:
+    """The name as it stands inside a sentence."""
+    return service.program.name.replace("The ", "the ")
+
+
+def _advice(service: Service, lines: list[str]) -> str:
+    text = "\n".join(lines)
+    if "in use" in text or "Address already" in text or "failed to start" in text.lower():
+        return "another program took the port: end it, or choose others (PORT, TRITON_GRPC_PORT, TRITON_METRICS_PORT)."
+    if "Killed" in text or "SIGKILL" in text or "MemoryError" in text:
+        return "it ran out of memory: end other programs, or raise the limit."
+    return f"read {service.log.path}; `make doctor` checks the machine and the set-up."

@@ -1,0 +1,86 @@
+"""`triton-gateway up`: from a clean checkout to a served token, and on until Ctrl-C."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from gateway.cli import ports
+from gateway.cli.console import say
+from gateway.cli.layout import Layout
+from gateway.cli.setup import checks
+from gateway.cli.setup.plan import set_up
+from gateway.cli.supervise import readiness
+from gateway.cli.supervise.logfile import LogFile
+from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
+from gateway.cli.supervise.service import Service
+from gateway.cli.supervise.supervisor import Hooks, Supervisor
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """What the command line says."""
+
+    addresses: Addresses
+    workers: int = 1
+    verbose: bool = False
+
+
+def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
+    """Check, set up, serve. Returns when `stop` is set; raises a Problem where it cannot go on."""
+    started = time.monotonic()
+    _check(options.addresses)
+    set_up(layout, stop)
+    _check(options.addresses)  # again: set-up may have taken minutes
+    triton = Service(triton_program(layout, options.addresses), LogFile(layout.logs / "triton.log"))
+    gateway = Service(gateway_program(layout, options.addresses, options.workers), LogFile(layout.logs / "gateway.log"))
+    host, port = options.addresses.reachable_host, options.addresses.port
+    hooks = Hooks(
+        ask_readiness=partial(readiness.ask, host, port),
+        on_first_ready=lambda: _announce(options, layout, time.monotonic() - started),
+        verbose=options.verbose,
+    )
+    say(f"Starting Triton (log: {triton.log.path}) and the gateway (log: {gateway.log.path})")
+    try:
+        Supervisor(triton, gateway, hooks, stop).run()
+    finally:
+        say("Stopped: no process and no shared memory is left.")
+
+
+def _check(addresses: Addresses) -> None:
+    wanted = (
+        (addresses.host, addresses.port, "PORT"),
+        ("127.0.0.1", addresses.triton_grpc_port, "TRITON_GRPC_PORT"),
+        ("127.0.0.1", addresses.triton_metrics_port, "TRITON_METRICS_PORT"),
+    )
+    taken = (ports.check(*each) for each in wanted)
+    for problem in (checks.memory(), checks.shared_memory(), *taken):
+        if problem:
+            raise problem
+
+
+def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
+    """What the user has waited for."""
+    addresses = options.addresses
+    url = f"http://{addresses.reachable_host}:{addresses.port}"
+    models = readiness.served_models(addresses.reachable_host, addresses.port)
+    say("")
+    say(f"Ready after {seconds:.0f} s: {url}/v1")
+    say(f"Models: {', '.join(models) if models else 'ask /v1/models with one of your keys'}")
+    say("Try:")
+    say(f"  {try_it(url, models)}")
+    say(
+        f"Metrics: {url}/metrics, Triton's http://127.0.0.1:{addresses.triton_metrics_port}/metrics. Logs: {layout.logs}"
+    )
+    say("Ctrl-C stops everything.")
+
+
+def try_it(url: str, models: list[str] | None) -> str:
+    """A curl line that streams an answer; with a key where the gateway asks for one."""
+    chat = [model for model in models or () if "instruct" in model or "chat" in model]
+    model = (chat or models or ["smollm2-135m-instruct"])[0]
+    key = "" if models is not None else '-H "Authorization: Bearer $KEY" '
+    message = {"role": "user", "content": "What is the capital of France?"}
+    body = json.dumps({"model": model, "stream": True, "messages": [message]})
+    return f"curl -N {url}/v1/chat/completions {key}-H 'Content-Type: application/json' -d '{body}'"
