@@ -34,12 +34,12 @@ class Environments:
 
     def digest(self, name: str) -> str:
         """Changes when the lock or the interpreter changes."""
-        return stamps.digest([_RECIPE, sys.version, sys.prefix, str(self.layout.root), self.lock(name)])
+        return stamps.digest([_RECIPE, sys.version, sys.base_prefix, str(self.layout.root), self.lock(name)])
 
     def installer(self) -> Pip:
         """pip in an environment of its own, made on the first call: the others then do without a copy."""
         folder = self.layout.pip
-        value = stamps.digest([_RECIPE, sys.version, sys.prefix, str(self.layout.root)])
+        value = stamps.digest([_RECIPE, sys.version, sys.base_prefix, str(self.layout.root)])
         if not stamps.is_done(folder, value):
             self._make_venv(folder, with_pip=True)
             stamps.mark_done(folder, value)
