@@ -1,0 +1,95 @@
+"""`<model>/<version>/model.json` to a checked, frozen EngineConfig.
+
+The file holds vLLM's engine arguments by their own names. Two things are ours: the key `engine` (`vllm`, or `replay` for
+the scripted one), and `${MODEL}`, which stands for the absolute path of the version directory. Nothing else is expanded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+MODEL = "${MODEL}"
+ENGINES = ("vllm", "replay")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """One model's configuration. `arguments` is everything but `engine`, with `${MODEL}` expanded."""
+
+    model: str
+    source: Path
+    engine: str
+    arguments: Mapping[str, Any]
+
+
+def load(model: str, version_directory: Path) -> EngineConfig:
+    """Read and check the file; raises ConfigError, naming the file and the key."""
+    source = version_directory / "model.json"
+    document = _read(source)
+    engine = document.pop("engine", "vllm")
+    if engine not in ENGINES:
+        raise ConfigError(f"{source}: engine is {engine!r}; write one of {', '.join(ENGINES)}")
+    arguments = cast("dict[str, Any]", _expand(document, str(version_directory.resolve())))
+    _check_model(source, document, arguments)
+    return EngineConfig(model, source, engine, MappingProxyType(arguments))
+
+
+def engine_args(config: EngineConfig) -> AsyncEngineArgs:
+    """The arguments as vLLM's own class. Imports vLLM."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    known = {field.name for field in dataclasses.fields(AsyncEngineArgs)}
+    refuse_unknown(config, known)
+    defaults = {"disable_log_stats": True, "enable_log_requests": False}
+    try:
+        return AsyncEngineArgs(**{**defaults, **config.arguments})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{config.source}: {error}") from error
+
+
+def refuse_unknown(config: EngineConfig, known: set[str]) -> None:
+    unknown = sorted(config.arguments.keys() - known)
+    if unknown:
+        raise ConfigError(f"{config.source}: {', '.join(unknown)}: no such key for the engine {config.engine}")
+
+
+def _read(source: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(source.read_bytes())
+    except FileNotFoundError as error:
+        raise ConfigError(f'{source} is missing; it names the model: {{"model": "{MODEL}/weights"}}') from error
+    except ValueError as error:
+        raise ConfigError(f"{source} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{source} must hold a JSON object")
+    return cast("dict[str, Any]", document)
+
+
+def _check_model(source: Path, written: Mapping[str, Any], expanded: Mapping[str, Any]) -> None:
+    model = expanded.get("model")
+    if not isinstance(model, str) or not model:
+        raise ConfigError(f'{source}: the key "model" must name a folder or a model of the hub')
+    # Found out here, it is one line; found out by vLLM, it is a complaint about the name of a hub repository.
+    if MODEL in str(written["model"]) and not Path(model).is_dir():
+        raise ConfigError(f"{source}: the model {written['model']} is {model}, which is not a folder")
+
+
+def _expand(value: Any, directory: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(MODEL, directory)
+    if isinstance(value, list):
+        return [_expand(item, directory) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {key: _expand(item, directory) for key, item in cast("dict[str, Any]", value).items()}
+    return value

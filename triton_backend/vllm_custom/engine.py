@@ -1,0 +1,227 @@
+"""vLLM, on an event loop of its own. With config.py the only file that knows vLLM, which is imported in `start`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import EngineConfig, engine_args
+from .errors import BadRequest, ConfigError, Unavailable
+from .interface import Facts, Plan, Sink
+from .loop import Courses, LoopThread
+from .request import Generate
+from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+    from vllm.inputs.engine import TokensInput
+    from vllm.outputs import RequestOutput
+    from vllm.sampling_params import SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.engine.output_processor import RequestOutputCollector
+
+    OpenAIRequest = ChatCompletionRequest | CompletionRequest
+
+logger = logging.getLogger(__name__)
+
+# How long EngineCore may take to leave by itself after SIGTERM.
+CORE_TIMEOUT = 3.0
+LOOP_TIMEOUT = 2.0
+
+
+class VllmEngine:
+    """See `interface.Engine`."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._loop = LoopThread("vllm")
+        self._courses = Courses(self)
+        self._watchdog = Watchdog()
+        self._llm: AsyncLLM | None = None
+        self._decoding: Decoding | None = None
+        self._stopped = False
+
+    def start(self) -> Facts:
+        self._watchdog.start()
+        self._loop.start()
+        return self._loop.run(self._start())
+
+    def submit(self, request: Generate, sink: Sink) -> None:
+        self._loop.post(self._courses.run(request, sink))
+
+    def abort(self, rid: str) -> None:
+        self._loop.post(self._courses.abort(rid))
+
+    def stats(self) -> Mapping[str, Any]:
+        llm = self._llm
+        if llm is None:
+            return {"engine": "vllm", "alive": False}
+        return {"engine": "vllm", "alive": not llm.errored, "unfinished": llm.get_num_unfinished_requests()}
+
+    def stop(self, timeout: float) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            self._loop.run(self._stop(), timeout)
+        except FutureTimeoutError:
+            logger.warning("vLLM did not stop within %s s", timeout)
+        except Exception:
+            logger.exception("vLLM did not stop cleanly")
+        if not self._loop.stop(LOOP_TIMEOUT):
+            logger.warning("vLLM's event loop did not end")
+        self._watchdog.kill_family()
+        self._watchdog.leave()
+
+    async def open(self, request: Generate) -> VllmGeneration:
+        llm, decoding = self._llm, self._decoding
+        if llm is None or decoding is None or self._stopped:
+            raise Unavailable("the engine is not running")
+        if llm.errored:
+            raise Unavailable("the engine is dead")
+        openai = decoding.check(request)
+        prompt = await decoding.render(request, openai)
+        params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
+        queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
+        return VllmGeneration(llm, queue, plan)
+
+    async def _start(self) -> Facts:
+        import vllm
+        import vllm.envs
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        args = engine_args(self._config)
+        # With this context the engine has the batch sizes of `vllm serve`.
+        self._llm = llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.OPENAI_API_SERVER)
+        if "generate" not in await llm.get_supported_tasks():
+            raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
+        self._decoding = Decoding(llm)
+        # Reading environment variables costs a fifth of vLLM's time per token otherwise.
+        vllm.envs.enable_envs_cache()
+        return Facts(
+            engine="vllm",
+            engine_version=vllm.__version__,
+            context_length=llm.model_config.max_model_len,
+            vocab_size=llm.model_config.get_vocab_size(),
+            tasks=("generate",),
+            files=_files(llm.model_config.tokenizer or llm.model_config.model),
+        )
+
+    async def _stop(self) -> None:
+        llm, self._llm = self._llm, None
+        if llm is None:
+            return
+        # On the loop, because vLLM closes its sockets directly only there. From another thread they would be left to a
+        # loop that is about to end, and the process would spin on them for ever.
+        llm.shutdown(timeout=CORE_TIMEOUT)
+        await asyncio.sleep(0)
+
+
+class VllmGeneration:
+    """See `loop.Generation`."""
+
+    __slots__ = ("_llm", "_queue", "plan")
+
+    def __init__(self, llm: AsyncLLM, queue: RequestOutputCollector, plan: Plan) -> None:
+        self._llm = llm
+        self._queue = queue
+        self.plan = plan
+
+    async def next(self) -> RequestOutput:
+        # Without a switch of tasks when something is there already.
+        return self._queue.get_nowait() or await self._queue.get()
+
+    async def abort(self) -> None:
+        await self._llm.abort(self._queue.request_id, internal=True)
+
+
+class Decoding:
+    """From an OpenAI body to a prompt and sampling parameters, by vLLM's own request classes and helpers.
+
+    Built when the engine starts: importing the classes takes seconds, and pydantic builds their validators at first use.
+    """
+
+    def __init__(self, llm: AsyncLLM) -> None:
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+        from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+        from vllm.entrypoints.serve.utils.api_utils import get_max_tokens
+
+        # The prompt has been rendered elsewhere; the classes want to see one all the same.
+        self._classes: dict[str, tuple[type[OpenAIRequest], dict[str, Any]]] = {
+            "chat": (ChatCompletionRequest, {"messages": [{"role": "user", "content": "-"}]}),
+            "completions": (CompletionRequest, {"prompt": "-"}),
+        }
+        self._get_max_tokens = get_max_tokens
+        self._renderer = llm.renderer
+        self._model_config = llm.model_config
+        self._defaults = llm.model_config.get_diff_sampling_param()
+        self._most_tokens = _most_tokens(llm.model_config, self._defaults)
+        for request_class, prompt in self._classes.values():
+            request_class.model_validate(prompt).to_sampling_params(1, self._defaults)
+
+    def check(self, request: Generate) -> OpenAIRequest:
+        """The body as vLLM's request; raises what vLLM raises, and BadRequest for a field that vLLM would ignore."""
+        request_class, prompt = self._classes[request.api]
+        for name in request.body:
+            if name not in request_class.model_fields:
+                raise BadRequest(f"this engine does not know the field {name!r}", param=name)
+        return request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
+
+    async def render(self, request: Generate, openai: OpenAIRequest) -> TokensInput:
+        """The prompt as token ids; text is tokenised off the loop. Raises when it is too long for the model."""
+        prompt = (
+            {"prompt": request.prompt} if request.token_ids is None else {"prompt_token_ids": list(request.token_ids)}
+        )
+        extras = {"cache_salt": openai.cache_salt} if openai.cache_salt is not None else None
+        (rendered,) = await self._renderer.render_cmpl_async(
+            [prompt], openai.build_tok_params(self._model_config), prompt_extras=extras
+        )
+        if len(rendered["prompt_token_ids"]) >= self._model_config.max_model_len:
+            raise BadRequest(
+                f"the prompt has {len(rendered['prompt_token_ids'])} tokens, which leaves no room for an answer in the "
+                f"model's context of {self._model_config.max_model_len}",
+                code="context_length_exceeded",
+            )
+        return rendered
+
+    def plan(self, request: Generate, openai: OpenAIRequest, prompt_tokens: int) -> tuple[SamplingParams, Plan]:
+        params = openai.to_sampling_params(
+            self._get_max_tokens(
+                self._model_config.max_model_len,
+                _asked_tokens(openai),
+                prompt_tokens,
+                self._defaults,
+                self._most_tokens,
+            ),
+            self._defaults,
+        )
+        alternatives = -1 if openai.logprob_token_ids and openai.logprobs else params.logprobs
+        return params, Plan(params.n, prompt_tokens, alternatives, bool(openai.return_token_ids))
+
+
+def _asked_tokens(openai: OpenAIRequest) -> int | None:
+    newer = getattr(openai, "max_completion_tokens", None)
+    return openai.max_tokens if newer is None else newer
+
+
+def _most_tokens(model_config: Any, defaults: Mapping[str, Any]) -> int | None:
+    # As `vllm serve`: a generation config chosen by the operator limits every request, the model's own does not.
+    if model_config.generation_config not in ("auto", "vllm"):
+        return defaults.get("max_tokens")
+    return model_config.override_generation_config.get("max_new_tokens")
+
+
+def _files(model: str) -> Path | None:
+    """The folder of the tokenizer's files; for a model named by its hub name, the one in the local cache."""
+    if Path(model).is_dir():
+        return Path(model).resolve()
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model, "config.json")
+    return Path(cached).parent if isinstance(cached, str) else None

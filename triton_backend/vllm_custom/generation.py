@@ -1,0 +1,76 @@
+"""A running `generate`: between the engine, which feeds it, and the outbox, which takes its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import response
+from .errors import BackendError, Cancelled, Internal
+from .interface import Plan
+from .lifecycle import Event, Life
+from .response import Answer, StepOutput
+from .sender import Channel
+
+
+class Generation:
+    """The sink of one request, and what the poller and an `abort` can do to it."""
+
+    __slots__ = ("_abort_engine", "_answer", "_channel", "life")
+
+    def __init__(self, life: Life, channel: Channel, abort_engine: Callable[[str], None]) -> None:
+        self.life = life
+        self._channel = channel
+        self._abort_engine = abort_engine
+        self._answer: Answer | None = None
+
+    # What the engine says, on its loop.
+
+    def accepted(self, plan: Plan) -> bool:
+        rid = self.life.rid
+        self._answer = Answer(
+            rid,
+            choices=plan.choices,
+            prompt_tokens=plan.prompt_tokens,
+            alternatives=plan.alternatives,
+            token_ids=plan.token_ids,
+        )
+        return self.life.advance(Event.ACCEPT, [response.accepted(rid, plan.prompt_tokens)])
+
+    def step(self, output: StepOutput) -> bool:
+        answer = self._answer
+        if answer is None or self.life.ended:
+            return False
+        try:
+            records = answer.read(output)
+        except BackendError as failure:
+            self.failed(failure)
+            return False
+        if answer.complete:
+            return self.life.advance(Event.FINISH, records)
+        if output.finished:
+            return self.failed(Internal("the engine finished before every choice was complete"))
+        return not records or self.life.advance(Event.OUTPUT, records)
+
+    def failed(self, failure: BackendError) -> bool:
+        event = Event.ABORT if isinstance(failure, Cancelled) else Event.FAIL
+        return self.life.advance(event, [response.error(self.life.rid, failure)])
+
+    # What others do to it, from their threads.
+
+    def is_cancelled(self) -> bool:
+        return self._channel.is_cancelled()
+
+    def cancel(self) -> None:
+        """The client has gone."""
+        self.end(Cancelled("the client has gone"))
+
+    def broken(self) -> None:
+        """A response could not be sent; what is posted from now on goes nowhere, but the engine is freed."""
+        self.end(Internal("a response could not be sent"))
+
+    def end(self, failure: BackendError) -> bool:
+        """End it with this error and free the engine; False when it has ended before."""
+        if not self.failed(failure):
+            return False
+        self._abort_engine(self.life.rid)
+        return True

@@ -1,0 +1,63 @@
+"""What an engine is to the rest of the backend: vLLM in engine.py, a script in replay.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .errors import BackendError
+from .request import Generate
+from .response import StepOutput
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an engine knows about itself once it has started."""
+
+    engine: str
+    engine_version: str
+    context_length: int
+    vocab_size: int
+    tasks: tuple[str, ...]
+    # Where its tokenizer and template lie; None when that is not a folder of this machine.
+    files: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is known of a request once the engine has taken it. `alternatives` as in `response.Answer`."""
+
+    choices: int
+    prompt_tokens: int
+    alternatives: int | None
+    token_ids: bool
+
+
+class Sink(Protocol):
+    """Where an engine puts what becomes of one request. Each answer says whether to go on: False once it has ended."""
+
+    def accepted(self, plan: Plan) -> bool: ...
+    def step(self, output: StepOutput) -> bool: ...
+    def failed(self, failure: BackendError) -> bool: ...
+
+
+class Engine(Protocol):
+    """`submit` and `abort` return at once and may be called from any thread; `start` and `stop` block."""
+
+    def start(self) -> Facts:
+        """Raises when the engine cannot serve; `stop` has to be called then too."""
+        ...
+
+    def submit(self, request: Generate, sink: Sink) -> None: ...
+
+    def abort(self, rid: str) -> None:
+        """End the work on a request; unknown ones are ignored. The sink hears nothing more that matters."""
+        ...
+
+    def stats(self) -> Mapping[str, Any]: ...
+
+    def stop(self, timeout: float) -> None:
+        """End everything within about `timeout` seconds. May be called twice, and after a failed start."""
+        ...

@@ -1,0 +1,85 @@
+"""From Triton's arguments to a running instance."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from . import config
+from .autocomplete import refuse_conflicts
+from .config import EngineConfig
+from .instance import Instance
+from .interface import Engine
+
+logger = logging.getLogger("vllm_custom")
+
+# What the engine's process and its children need; whoever sets one of them before has his way.
+ENVIRONMENT: Mapping[str, str] = {
+    # A forked child would inherit Triton's locks in whatever state they are.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    # Weights come with the model repository; a hub that does not answer must not delay a start.
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def launch(args: Mapping[str, Any]) -> Instance:
+    """Start the instance that Triton's `initialize` asks for. When it raises, nothing is left behind."""
+    _log_to_stderr()
+    _set_environment(os.environ)
+    written = json.loads(args["model_config"])
+    refuse_conflicts(written)
+    model = str(args["model_name"])
+    # `model_repository` is the model's own folder, in spite of its name.
+    version_directory = Path(args["model_repository"]) / str(args["model_version"])
+    instance = Instance(model, _engine(config.load(model, version_directory), _gpu(args)))
+    instance.start()
+    logger.info("%s serves", model)
+    return instance
+
+
+def _engine(engine_config: EngineConfig, gpu: int | None) -> Engine:
+    if engine_config.engine == "replay":
+        from .replay import ReplayEngine
+
+        return ReplayEngine(engine_config)
+    _show_only(os.environ, gpu)
+    from .engine import VllmEngine
+
+    return VllmEngine(engine_config)
+
+
+def _gpu(args: Mapping[str, Any]) -> int | None:
+    """The GPU that the instance group names; None with KIND_MODEL and KIND_CPU, which leave the choice to vLLM."""
+    return int(args["model_instance_device_id"]) if args.get("model_instance_kind") == "GPU" else None
+
+
+def _show_only(environment: MutableMapping[str, str], gpu: int | None) -> None:
+    """Let vLLM see one GPU. Triton counts within the devices it was shown itself, which may be named by UUID."""
+    if gpu is None:
+        return
+    shown = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    environment["CUDA_VISIBLE_DEVICES"] = shown[gpu] if gpu < len(shown) else str(gpu)
+
+
+def _set_environment(environment: MutableMapping[str, str]) -> None:
+    for name, value in ENVIRONMENT.items():
+        environment.setdefault(name, value)
+
+
+def _log_to_stderr() -> None:
+    # Never through Triton's own logger: each of its lines is a round trip between processes.
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

@@ -1,0 +1,118 @@
+"""One request of the replay engine while it plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import Unavailable
+from .interface import Plan
+from .script import Entry, Line, scripted_error
+
+
+@dataclass(frozen=True, slots=True)
+class Logprob:
+    logprob: float
+    rank: int
+    decoded_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """See `response.ChoiceOutput`."""
+
+    index: int
+    text: str
+    token_ids: Sequence[int]
+    logprobs: Sequence[Mapping[int, Logprob]] | None
+    finish_reason: str | None
+    stop_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """See `response.StepOutput`."""
+
+    outputs: Sequence[Choice]
+    finished: bool
+    num_cached_tokens: int = 0
+
+
+class Playback:
+    """See `loop.Generation`. One token of every choice a step, or everything in one output without `stream`."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        entry: Entry,
+        lines: Sequence[Line],
+        *,
+        stream: bool,
+        name: Callable[[int], str],
+        death: asyncio.Event,
+    ) -> None:
+        """`name` gives the text of a token id; `death` is the whole engine's end, set by whoever plays `die_at`."""
+        self.plan = plan
+        self._entry = entry
+        self._lines = lines
+        self._stream = stream
+        self._name = name
+        self._death = death
+        self._at = 0
+        self._length = max(1, *(len(line.tokens) for line in lines))
+
+    async def next(self) -> Step:
+        start = self._at
+        stop = start + 1 if self._stream else self._length
+        while self._at < stop:
+            await self._wait(self._entry.token_seconds if self._at else self._entry.prefill_seconds)
+            self._meet_fate()
+            self._at += 1
+        choices = [self._choice(index, line, start, stop) for index, line in enumerate(self._lines)]
+        return Step([choice for choice in choices if choice is not None], self._at == self._length)
+
+    async def abort(self) -> None:
+        """Nothing is held."""
+
+    async def _wait(self, seconds: float) -> None:
+        """Let the time pass, or less when the engine dies meanwhile. Always gives way to other requests."""
+        if not self._death.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._death.wait()
+            except TimeoutError:
+                return
+        raise Unavailable("the engine has died")
+
+    def _meet_fate(self) -> None:
+        if self._entry.fail is not None and self._at == self._entry.fail_at:
+            raise scripted_error(self._entry.fail)
+        if self._at == self._entry.die_at:
+            self._death.set()
+            raise Unavailable("the engine has died")
+
+    def _choice(self, index: int, line: Line, start: int, stop: int) -> Choice | None:
+        ends = start <= max(0, len(line.tokens) - 1) < stop
+        tokens = line.tokens[start:stop]
+        if not tokens and not ends:
+            return None
+        return Choice(
+            index,
+            "".join(token.text for token in tokens),
+            [token.id for token in tokens],
+            None
+            if self.plan.alternatives is None
+            else [self._logprobs(token.id, start + offset) for offset, token in enumerate(tokens)],
+            line.finish_reason if ends else None,
+            line.stop_reason if ends else None,
+        )
+
+    def _logprobs(self, token_id: int, position: int) -> dict[int, Logprob]:
+        """The scripted token first, then its neighbours in the vocabulary, each a little less likely."""
+        scripted = self._entry.logprobs[position % len(self._entry.logprobs)]
+        ids = [token_id, *(other for other in range(max(1, self.plan.alternatives or 0)) if other != token_id)]
+        return {
+            candidate: Logprob(scripted - rank + 1, rank, self._name(candidate))
+            for rank, candidate in enumerate(ids[: max(1, self.plan.alternatives or 0)], start=1)
+        }

@@ -1,0 +1,85 @@
+"""A scripted engine with vLLM's interface and no model, for tests, and for benchmarks without a GPU.
+
+It is chosen by `"engine": "replay"` in model.json, reads the tokenizer.json in the folder `model`, and plays the first
+entry of the list `script` that fits the prompt (see script.py). `max_model_len` limits it as it limits vLLM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .config import EngineConfig, refuse_unknown
+from .errors import BadRequest, ConfigError, Unavailable
+from .interface import Facts, Plan, Sink
+from .loop import Courses, LoopThread
+from .playback import Playback
+from .replay_body import Decoding, read_body
+from .replay_tokens import Tokenizer
+from .request import Generate
+from .script import Entry, Line, cut, parse_script, scripted_error
+
+logger = logging.getLogger(__name__)
+
+KEYS = {"model", "max_model_len", "script"}
+VERSION = "1"
+
+
+class ReplayEngine:
+    """See `interface.Engine`."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        refuse_unknown(config, KEYS)
+        self._folder = Path(config.arguments["model"])
+        self._context_length = int(config.arguments.get("max_model_len", 8192))
+        self._script = parse_script(str(config.source), config.arguments.get("script", []))
+        self._loop = LoopThread("replay")
+        self._courses = Courses(self)
+        self._tokenizer: Tokenizer | None = None
+        self._dead = asyncio.Event()
+        self._stopped = False
+
+    def start(self) -> Facts:
+        path = self._folder / "tokenizer.json"
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing; the replay engine needs it to count tokens")
+        self._tokenizer = Tokenizer(path)
+        self._loop.start()
+        return Facts("replay", VERSION, self._context_length, self._tokenizer.vocab_size, ("generate",), self._folder)
+
+    def submit(self, request: Generate, sink: Sink) -> None:
+        self._loop.post(self._courses.run(request, sink))
+
+    def abort(self, rid: str) -> None:
+        self._loop.post(self._courses.abort(rid))
+
+    def stats(self) -> Mapping[str, Any]:
+        return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
+
+    def stop(self, timeout: float) -> None:
+        if not self._stopped:
+            self._stopped = True
+            if not self._loop.stop(timeout):
+                logger.warning("the replay engine's event loop did not end")
+
+    async def open(self, request: Generate) -> Playback:
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        prompt, prompt_tokens = tokenizer.prompt(request)
+        entry = next(entry for entry in self._script if entry.prompt in prompt)
+        if entry.refuse is not None:
+            raise scripted_error(entry.refuse)
+        if prompt_tokens >= self._context_length:
+            raise BadRequest("the prompt is too long for the model", code="context_length_exceeded")
+        body = read_body(request, self._context_length - prompt_tokens)
+        lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
+        plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
+        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)
+
+    def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
+        tokens = tokenizer.tokens(entry.text_of(choice, body.seed))
+        return cut(tokens, entry.finish_reason, limit=body.max_tokens, stops=body.stops, keep_stop=body.keep_stop)

@@ -1,0 +1,46 @@
+"""The replay engine's tokens: a real tokenizer, so that counts and ids are those of the model it stands in for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+# Banned elsewhere because the gateway tokenises; here it stands in for the tokenizer inside vLLM.
+import tokenizers  # noqa: TID251
+
+from .errors import BadRequest
+from .request import Generate
+from .script import Token
+
+
+class Tokenizer:
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        self.vocab_size = self._tokenizer.get_vocab_size()
+
+    def prompt(self, request: Generate) -> tuple[str, int]:
+        """The prompt's text and its number of tokens; raises BadRequest for an id that no token has."""
+        if request.token_ids is None:
+            text = request.prompt or ""
+            return text, len(self._tokenizer.encode(text).ids)
+        if max(request.token_ids) >= self.vocab_size:
+            raise BadRequest(f"token id {max(request.token_ids)} is out of vocabulary", param="token_ids")
+        text = self._tokenizer.decode(list(request.token_ids), skip_special_tokens=False)
+        return cast("str", text), len(request.token_ids)
+
+    def tokens(self, text: str) -> list[Token]:
+        """The tokens of a text; each carries the characters that are complete with it, so that together they are it."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        tokens: list[Token] = []
+        said = 0
+        last = len(encoding.ids) - 1
+        for index, (token_id, (_, end)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True)):
+            # Several tokens of one character all span it: it is said with the last of them.
+            following = encoding.offsets[index + 1][0] if index < last else len(text)
+            upto = len(text) if index == last else min(end, max(following, said))
+            tokens.append(Token(token_id, text[said:upto]))
+            said = upto
+        return tokens
+
+    def name(self, token_id: int) -> str:
+        return cast("str", self._tokenizer.decode([token_id], skip_special_tokens=False))

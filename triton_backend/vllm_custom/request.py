@@ -1,0 +1,181 @@
+"""Envelopes to request values (pure): everything that can be refused without asking the engine is refused here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import BadRequest
+from .tensors import Message
+
+VERSION = 1
+RID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+Api = Literal["chat", "completions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    rid: str
+    files: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Exactly one of `prompt` and `token_ids` is given. `body` has still to pass the engine's own request class."""
+
+    rid: str
+    api: Api
+    body: Mapping[str, Any]
+    prompt: str | None
+    token_ids: Sequence[int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    rid: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    rid: str
+
+
+Request = Describe | Generate | Abort | Stats
+
+# Fields of vLLM's request classes that speak of what the gateway does, or of what a delta cannot carry. A request that
+# sets one of them is refused: it would otherwise get another answer than it asked for.
+FOREIGN_FIELDS: Mapping[str, str] = {
+    "messages": "the prompt is rendered by the gateway",
+    "prompt": "the prompt travels beside the body",
+    "prompt_embeds": "embeddings as prompts are not supported",
+    "tools": "tool calls are not parsed here",
+    "tool_choice": "tool calls are not parsed here",
+    "echo": "the prompt is not repeated here",
+    "suffix": "infilling is not supported",
+    "use_beam_search": "beam search is not supported",
+    "prompt_logprobs": "log probabilities of the prompt are not supported",
+    "truncate_prompt_tokens": "the gateway decides the length of the prompt",
+}
+
+
+def decode(message: Message) -> Mapping[str, Any]:
+    """The envelope as a JSON object, whatever else is wrong with it."""
+    try:
+        envelope = json.loads(message.envelope, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the envelope is not JSON: {error}") from error
+    if not isinstance(envelope, dict):
+        raise BadRequest("the envelope is not a JSON object")
+    return cast("dict[str, Any]", envelope)
+
+
+def rid_of(envelope: Mapping[str, Any]) -> str:
+    """The rid, or an empty one when the envelope has none that can be repeated in a record."""
+    rid = envelope.get("rid")
+    return rid if isinstance(rid, str) and RID.fullmatch(rid) else ""
+
+
+def parse(envelope: Mapping[str, Any], message: Message) -> Request:
+    """Raises BadRequest, naming the key at fault."""
+    version = envelope.get("v")
+    if isinstance(version, bool) or version != VERSION:
+        raise BadRequest(f"version {version!r} of the contract is not known here, only {VERSION}", param="v")
+    if not rid_of(envelope):
+        raise BadRequest("rid must be 1 to 64 characters of A-Z, a-z, 0-9, _ and -", param="rid")
+    op = envelope.get("op")
+    if not isinstance(op, str) or op not in OPERATIONS:
+        raise BadRequest(f"op {op!r} is not known here", param="op")
+    operation = OPERATIONS[op]
+    for key in envelope:
+        if key not in operation.keys and key not in COMMON_KEYS:
+            raise BadRequest(f"{op} does not know the key {key!r}", param=key)
+    return operation.read(envelope, message)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _describe(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    files = envelope.get("files")
+    if files is None:
+        return Describe(envelope["rid"], None)
+    if not isinstance(files, list) or not all(isinstance(name, str) for name in cast("list[Any]", files)):
+        raise BadRequest("files must be a list of names", param="files")
+    return Describe(envelope["rid"], tuple(cast("list[str]", files)))
+
+
+def _abort(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    target = envelope.get("target")
+    if not isinstance(target, str) or not RID.fullmatch(target):
+        raise BadRequest("target must be the rid of a request", param="target")
+    return Abort(envelope["rid"], target)
+
+
+def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return Stats(envelope["rid"])
+
+
+def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
+    api = envelope.get("api")
+    if api not in ("chat", "completions"):
+        raise BadRequest("api must be 'chat' or 'completions'", param="api")
+    if message.has_media:
+        raise BadRequest("this model takes no images or audio", param="media")
+    prompt = envelope.get("prompt")
+    if (prompt is None) == (message.token_ids is None):
+        raise BadRequest("a prompt is either the tensor token_ids or the key prompt", param="prompt")
+    if prompt is not None and (not isinstance(prompt, str) or not prompt):
+        raise BadRequest("prompt must be a text that is not empty", param="prompt")
+    token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
+    return Generate(envelope["rid"], cast("Api", api), _body(envelope), prompt, token_ids)
+
+
+def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+    body = envelope.get("body", {})
+    if not isinstance(body, dict):
+        raise BadRequest("body must be an object", param="body")
+    fields = cast("dict[str, Any]", body)
+    for name, reason in FOREIGN_FIELDS.items():
+        if fields.get(name):
+            raise BadRequest(f"{name}: {reason}", param=name)
+    return {name: value for name, value in fields.items() if name not in FOREIGN_FIELDS}
+
+
+def _token_ids(tensor: NDArray[np.int32]) -> list[int]:
+    if tensor.ndim != 1 or tensor.size == 0:
+        raise BadRequest("token_ids must be one row of at least one token", param="token_ids")
+    if int(tensor.min()) < 0:
+        raise BadRequest("token_ids must not be negative", param="token_ids")
+    return tensor.tolist()
+
+
+def _no_prompt(message: Message) -> None:
+    if message.token_ids is not None or message.has_media:
+        raise BadRequest("only generate takes token_ids or media", param="token_ids")
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    keys: frozenset[str]
+    read: Callable[[Mapping[str, Any], Message], Request]
+
+
+COMMON_KEYS = frozenset({"v", "op", "rid"})
+OPERATIONS: Mapping[str, _Operation] = {
+    "describe": _Operation(frozenset({"files"}), _describe),
+    "generate": _Operation(frozenset({"api", "body", "prompt"}), _generate),
+    "abort": _Operation(frozenset({"target"}), _abort),
+    "stats": _Operation(frozenset(), _stats),
+}

@@ -1,0 +1,156 @@
+"""No engine without its stub: a small process that outlives the stub just long enough to clean up after it.
+
+The stub can die without a word, by SIGKILL, by the out-of-memory killer, or because Triton did; vLLM's processes do not
+notice, and would keep their memory and their GPU. So the stub starts this file as a program in a session of its own and
+holds one end of a pipe. The program notes the stub's descendants once a second. The end of the pipe is the end of the
+stub: what survives of the family is killed then. One byte on the pipe means that the stub is about to leave: if it has
+not left a few seconds later, it hangs in the interpreter's shutdown and is killed as well.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+
+# In the environment of every descendant; finds those born since the last look, before they rename themselves.
+MARK = "VLLM_CUSTOM_FAMILY"
+INTERVAL = 1.0
+LEAVE_TIMEOUT = 5.0
+# multiprocessing's tracker unlinks the shared memory of the dead and then ends by itself, if it is let.
+TRACKER = "multiprocessing.resource_tracker"
+TRACKER_TIMEOUT = 2.0
+
+
+class Watchdog:
+    """The stub's end. Start it before the engine."""
+
+    def __init__(self) -> None:
+        self._write_end: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        os.environ[MARK] = uuid.uuid4().hex
+        read_end, self._write_end = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [_python(), "-I", str(Path(__file__).resolve()), str(read_end), str(os.getpid())],
+                pass_fds=[read_end],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            os.close(read_end)
+
+    def kill_family(self) -> None:
+        """Kill every descendant of this process but the watchdog; for a stop that has run out of patience."""
+        family = Family(os.getpid(), spare=self._process.pid if self._process else os.getpid())
+        family.look()
+        family.kill()
+
+    def leave(self) -> None:
+        """Announce that this process ends now; harmless when the watchdog was never started."""
+        if self._write_end is None:
+            return
+        try:
+            os.write(self._write_end, b"q")
+        except BrokenPipeError:
+            # Somebody killed the watchdog. It has nothing left to do here anyway.
+            os.close(self._write_end)
+            self._write_end = None
+
+
+class Family:
+    """The descendants of one process, remembered: a child whose parent has died can't be found by descent any more."""
+
+    def __init__(self, root: int, spare: int) -> None:
+        self._root = root
+        self._spare = {root, spare}
+        self._members: set[psutil.Process] = set()
+
+    def look(self) -> None:
+        for parent in [self._root, *(member.pid for member in self._members)]:
+            self._add(parent)
+        self._members = {member for member in self._members if member.is_running()}
+
+    def look_for_mark(self, mark: str) -> None:
+        for process in psutil.process_iter():
+            try:
+                if process.pid not in self._spare and process.environ().get(MARK) == mark:
+                    self._members.add(process)
+            except psutil.Error:
+                continue
+
+    def kill(self) -> None:
+        """Kill all who are left. psutil compares start times, so a pid used again is nobody of ours."""
+        trackers = {member for member in self._members if _is_tracker(member)}
+        for member in self._members - trackers:
+            _kill(member)
+        _, surviving = psutil.wait_procs(list(trackers), timeout=TRACKER_TIMEOUT)
+        for tracker in surviving:
+            _kill(tracker)
+
+    def _add(self, pid: int) -> None:
+        try:
+            children = psutil.Process(pid).children(recursive=True)
+        except psutil.Error:
+            return
+        self._members.update(child for child in children if child.pid not in self._spare)
+
+
+def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: float = LEAVE_TIMEOUT) -> None:
+    """Returns when the stub has gone and its family is dead."""
+    family = Family(stub, spare=os.getpid())
+    deadline: float | None = None
+    while True:
+        family.look()
+        readable, _, _ = select.select([pipe], [], [], interval)
+        if readable:
+            if not os.read(pipe, 64):
+                break
+            deadline = time.monotonic() + leave_timeout
+        if deadline is not None and time.monotonic() > deadline:
+            _kill_pid(stub)
+    family.look()
+    family.look_for_mark(os.environ.get(MARK, ""))
+    family.kill()
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    try:
+        return any(TRACKER in word for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _kill_pid(pid: int) -> None:
+    try:
+        _kill(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _python() -> str:
+    # Inside the stub the interpreter is embedded; it still knows the python3 of its environment.
+    python = sys.executable or shutil.which("python3")
+    if not python:
+        raise RuntimeError("there is no python3 on PATH to run the watchdog with")
+    return python
+
+
+if __name__ == "__main__":
+    watch(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,10 @@
+from typing import Any
+
+class ModelConfig:
+    model: str
+    tokenizer: str | None
+    max_model_len: int
+    generation_config: str
+    override_generation_config: dict[str, Any]
+    def get_vocab_size(self) -> int: ...
+    def get_diff_sampling_param(self) -> dict[str, Any]: ...

@@ -1,0 +1,7 @@
+from dataclasses import dataclass
+from typing import Any
+
+@dataclass(init=False)
+class AsyncEngineArgs:
+    model: str
+    def __init__(self, **arguments: Any) -> None: ...

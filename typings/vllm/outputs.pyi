@@ -1,0 +1,19 @@
+from collections.abc import Mapping, Sequence
+
+class Logprob:
+    logprob: float
+    rank: int | None
+    decoded_token: str | None
+
+class CompletionOutput:
+    index: int
+    text: str
+    token_ids: Sequence[int]
+    logprobs: Sequence[Mapping[int, Logprob]] | None
+    finish_reason: str | None
+    stop_reason: int | str | None
+
+class RequestOutput:
+    outputs: list[CompletionOutput]
+    finished: bool
+    num_cached_tokens: int | None

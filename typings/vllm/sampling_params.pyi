@@ -1,0 +1,3 @@
+class SamplingParams:
+    n: int
+    logprobs: int | None

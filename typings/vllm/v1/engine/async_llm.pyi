@@ -1,0 +1,28 @@
+from vllm.config import ModelConfig
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.inputs.engine import TokensInput
+from vllm.renderers import BaseRenderer
+from vllm.sampling_params import SamplingParams
+from vllm.usage.usage_lib import UsageContext
+from vllm.v1.engine.output_processor import RequestOutputCollector
+
+class AsyncLLM:
+    model_config: ModelConfig
+    renderer: BaseRenderer
+    @property
+    def errored(self) -> bool: ...
+    @classmethod
+    def from_engine_args(cls, engine_args: AsyncEngineArgs, *, usage_context: UsageContext = ...) -> AsyncLLM: ...
+    async def get_supported_tasks(self) -> tuple[str, ...]: ...
+    async def add_request(
+        self,
+        request_id: str,
+        prompt: TokensInput,
+        params: SamplingParams,
+        *,
+        priority: int = 0,
+        prompt_text: str | None = None,
+    ) -> RequestOutputCollector: ...
+    async def abort(self, request_id: str, internal: bool = False) -> None: ...
+    def get_num_unfinished_requests(self) -> int: ...
+    def shutdown(self, timeout: float | None = None) -> None: ...

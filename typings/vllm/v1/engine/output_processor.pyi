@@ -1,0 +1,6 @@
+from vllm.outputs import RequestOutput
+
+class RequestOutputCollector:
+    request_id: str
+    async def get(self) -> RequestOutput: ...
+    def get_nowait(self) -> RequestOutput | None: ...
