@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from .config import ModelConfig
 from .errors import ConfigError, ModelError
 
+# What a call can raise: torch.jit.Error (not a RuntimeError) for what the script itself raises, the rest from operators.
+CALL_ERRORS = (torch.jit.Error, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
 log = logging.getLogger(__name__)
 
 
@@ -64,7 +67,7 @@ class TorchModule:
                 modes.enter_context(torch.jit.optimized_execution(self._optimized))
                 tensors = [torch.from_numpy(argument).to(self._device) for argument in arguments]
                 return [np.ascontiguousarray(result.cpu().numpy()) for result in _as_list(self._module(*tensors))]
-        except (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError) as error:
+        except CALL_ERRORS as error:
             raise ModelError(f"the model failed: {_last_line(error)}") from error
 
     def close(self) -> None:
