@@ -59,8 +59,8 @@ def set_up(layout: Layout) -> Iterator[Finding]:
 def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
     """What answers at the gateway's address."""
     host, port = addresses.reachable_host, addresses.port
-    if left := list(shared_memory.FOLDER.glob(f"{shared_memory.PREFIX}*")):
-        yield f"{len(left)} files of ours in {shared_memory.FOLDER}; `make up` removes those of runs that were killed"
+    if left := shared_memory.left_by_the_dead():
+        yield f"{len(left)} files in {shared_memory.FOLDER} of runs that were killed; the next `make up` removes them"
     try:
         status, _ = readiness.get(host, port, "/livez")
     except (OSError, http.client.HTTPException):

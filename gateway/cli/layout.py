@@ -64,6 +64,16 @@ class Layout:
         return self.cache / "models"
 
     @property
+    def set_up_lock(self) -> Path:
+        """Held by a set-up at work."""
+        return self.cache / "setup.lock"
+
+    @property
+    def use_lock(self) -> Path:
+        """Held, together, by all that is served from this checkout."""
+        return self.cache / "use.lock"
+
+    @property
     def logs(self) -> Path:
         """What pip, Triton and the gateway wrote."""
         return self.cache / "logs"

@@ -47,6 +47,14 @@ def _listening(port: int) -> list[str]:
 
 def _open_files(process: Path) -> set[str]:
     try:
-        return {str(link.readlink()) for link in (process / "fd").iterdir()}
+        links = list((process / "fd").iterdir())
     except OSError:
         return set()
+    return {target for target in map(_target, links) if target}
+
+
+def _target(link: Path) -> str | None:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed since it was listed
+        return None

@@ -10,12 +10,15 @@ from gateway.cli import ports
 from gateway.cli.console import say
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
+from gateway.cli.setup.lock import in_use
 from gateway.cli.setup.plan import set_up
 from gateway.cli.supervise import readiness
 from gateway.cli.supervise.logfile import LogFile
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 from gateway.cli.supervise.service import Service
 from gateway.cli.supervise.supervisor import Hooks, Supervisor
+
+_LISTING_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,12 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     started = time.monotonic()
     _check(options.addresses)
     set_up(layout, stop)
-    _check(options.addresses)  # again: set-up may have taken minutes
+    with in_use(layout.use_lock):
+        _check(options.addresses)  # again: set-up may have taken minutes
+        _serve(layout, options, stop, started)
+
+
+def _serve(layout: Layout, options: UpOptions, stop: threading.Event, started: float) -> None:
     triton = Service(triton_program(layout, options.addresses), LogFile(layout.logs / "triton.log"))
     gateway = Service(gateway_program(layout, options.addresses, options.workers), LogFile(layout.logs / "gateway.log"))
     host, port = options.addresses.reachable_host, options.addresses.port
@@ -64,7 +72,7 @@ def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
     """What the user has waited for."""
     addresses = options.addresses
     url = f"http://{addresses.reachable_host}:{addresses.port}"
-    models = readiness.served_models(addresses.reachable_host, addresses.port)
+    models = _models(addresses)
     say("")
     say(f"Ready after {seconds:.0f} s: {url}/v1")
     say(f"Models: {', '.join(models) if models else 'ask /v1/models with one of your keys'}")
@@ -74,6 +82,16 @@ def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
         f"Metrics: {url}/metrics, Triton's http://127.0.0.1:{addresses.triton_metrics_port}/metrics. Logs: {layout.logs}"
     )
     say("Ctrl-C stops everything.")
+
+
+def _models(addresses: Addresses) -> list[str] | None:
+    """The names; each worker looks for the models by itself, so one of several may know none in the first seconds."""
+    deadline = time.monotonic() + _LISTING_S
+    while True:
+        models = readiness.served_models(addresses.reachable_host, addresses.port)
+        if models != [] or time.monotonic() > deadline:
+            return models
+        time.sleep(0.2)
 
 
 def try_it(url: str, models: list[str] | None) -> str:

@@ -1,4 +1,7 @@
-"""One set-up at a time in a checkout. The lock dies with its holder, so an interrupted set-up leaves none behind."""
+"""One set-up at a time in a checkout, and none that replaces what is being served from.
+
+A lock dies with its holder, so who is interrupted leaves none behind.
+"""
 
 import fcntl
 import os
@@ -6,7 +9,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
 from gateway.cli.console import say
 from gateway.cli.errors import Stopped
@@ -24,7 +27,23 @@ def only_one(path: Path, stop: threading.Event) -> Generator[None]:
         yield
 
 
-def _acquire(file: TextIO, stop: threading.Event) -> None:
+@contextmanager
+def in_use(path: Path) -> Generator[None]:
+    """Say that something is served from this checkout. Several may."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether somebody has said so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        return not _try(file)
+
+
+def _acquire(file: IO[str], stop: threading.Event) -> None:
     said = False
     while not _try(file):
         if not said:
@@ -35,7 +54,7 @@ def _acquire(file: TextIO, stop: threading.Event) -> None:
             raise Stopped
 
 
-def _try(file: TextIO) -> bool:
+def _try(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -16,7 +16,6 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where torch's CPU builds are when the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
 
 _ATTEMPTS = 3
-_PAUSE_S = 5.0
 _INSTALL = ("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
 _NOT_FOUND = ("No matching distribution found", "Could not find a version")
 _NETWORK = (
@@ -79,6 +78,7 @@ class Pip:
     python: Path
     logs: Path
     stop: threading.Event
+    pause_s: float = 5.0
 
     def into_environment(self, environment: Path, lock: Path) -> None:
         """Install a lock into a virtual environment.
@@ -107,8 +107,8 @@ class Pip:
             if not extra and _lacks_torch(watch):
                 extra = _torch_index(label)
             elif attempt < _ATTEMPTS and watch.has(_NETWORK):
-                say(f"  {label}: the download failed; trying again in {_PAUSE_S:.0f} s")
-                self.stop.wait(_PAUSE_S)
+                say(f"  {label}: the download failed; trying again in {self.pause_s:.0f} s")
+                self.stop.wait(self.pause_s)
             else:
                 break
             watch = _Watch(label, total, site)

@@ -11,7 +11,7 @@ from gateway.cli.errors import CliError, Problem
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks, triton, weights
 from gateway.cli.setup.environments import Environments
-from gateway.cli.setup.lock import only_one
+from gateway.cli.setup.lock import is_in_use, only_one
 from gateway.cli.setup.pip import Pip
 
 EXTRAS = ("dev", "prepare", "testtools")
@@ -23,13 +23,18 @@ _MARGIN_GB = 1.0
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to make. `heavy` steps run beside the others, since together they take as long as all of these."""
+    """One thing to make.
+
+    `heavy` steps run beside the others, since together they take as long as all of these. What is not `for_serving` may be
+    remade while something is served.
+    """
 
     name: str
     size_gb: float
     is_done: Callable[[], bool]
     make: Callable[[Pip], None]
     heavy: bool = False
+    for_serving: bool = True
 
 
 def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> list[Step]:
@@ -54,9 +59,9 @@ def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> 
 
 def set_up(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> None:
     """Make what is missing or out of date. Raises a Problem before the long work where it cannot end well."""
-    with only_one(layout.cache / "setup.lock", stop):
+    with only_one(layout.set_up_lock, stop):
         missing = [step for step in steps(layout, stop, extras) if not step.is_done()]
-        for problem in (*checks.machine(), *_room(layout, missing)):
+        for problem in (*checks.machine(), *_room(layout, missing), *_use(layout, missing)):
             raise problem
         if missing:
             _make(layout, stop, missing)
@@ -66,6 +71,15 @@ def _room(layout: Layout, missing: Sequence[Step]) -> list[Problem]:
     needed = sum(step.size_gb for step in missing)
     problem = checks.disk(layout.cache, needed + _MARGIN_GB) if needed else None
     return [problem] if problem else []
+
+
+def _use(layout: Layout, missing: Sequence[Step]) -> list[Problem]:
+    """Whether a step would take something away from under a running Triton."""
+    names = ", ".join(step.name for step in missing if step.for_serving)
+    if not names or not is_in_use(layout.use_lock):
+        return []
+    what = f"{names} must be made anew, and a `make up` of this checkout is running from what is there."
+    return [Problem(what, "stop that first (Ctrl-C where it runs), or use another clone beside it.")]
 
 
 def _make(layout: Layout, stop: threading.Event, missing: Sequence[Step]) -> None:
@@ -108,23 +122,14 @@ def _make_in_order(lane: Sequence[Step], installer: Pip) -> None:
 
 def _environment(name: str, size_gb: float, environments: Environments, *, heavy: bool = False) -> Step:
     folder = environments.layout.environment(name)
-    return Step(
-        name,
-        size_gb,
-        partial(environments.is_done, folder, name),
-        partial(environments.make, name),
-        heavy,
-    )
+    done = partial(environments.is_done, folder, name)
+    return Step(name, size_gb, done, partial(environments.make, name), heavy, for_serving=name not in EXTRAS)
 
 
 def _folder(name: str, size_gb: float, environments: Environments) -> Step:
     folder = environments.layout.cache / name
-    return Step(
-        name,
-        size_gb,
-        partial(environments.is_done, folder, name),
-        partial(environments.make_folder, folder, name),
-    )
+    done = partial(environments.is_done, folder, name)
+    return Step(name, size_gb, done, partial(environments.make_folder, folder, name), for_serving=False)
 
 
 def _weights(layout: Layout, each: weights.Weights, environments: Environments, stop: threading.Event) -> Step:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")  # noqa: S108 - not a place for temporary files: POSIX shared memory lives here
-PREFIX = "triton_gateway_"
-_OURS = re.compile(rf"{PREFIX}(\d+)_")
+_PREFIX = "triton_gateway_"
+_OURS = re.compile(rf"{_PREFIX}(\d+)_")
 
 
 def prefix() -> str:
     """What the names of this run's regions start with."""
-    return f"{PREFIX}{os.getpid()}_"
+    return f"{_PREFIX}{os.getpid()}_"
 
 
 def mapped_by(pids: Iterable[int]) -> set[Path]:
@@ -30,12 +30,9 @@ def remove(noted: Iterable[Path], folder: Path = FOLDER) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_of_the_dead(folder: Path = FOLDER) -> list[Path]:
-    """Remove what runs left that were killed and could not clean up; give what was removed."""
-    left = [path for path in folder.glob(f"{PREFIX}*") if _is_of_the_dead(path.name)]
-    for path in left:
-        path.unlink(missing_ok=True)
-    return left
+def left_by_the_dead(folder: Path = FOLDER) -> list[Path]:
+    """What runs left that were killed and could not clean up."""
+    return [path for path in folder.glob(f"{_PREFIX}*") if _is_of_the_dead(path.name)]
 
 
 def _is_of_the_dead(name: str) -> bool:

@@ -55,7 +55,7 @@ class Supervisor:
         Raises a Problem when Triton or the gateway does not come up the first time: waiting would not help.
         """
         processes.become_subreaper()
-        shared_memory.remove_of_the_dead()
+        shared_memory.remove(shared_memory.left_by_the_dead())
         try:
             now = time.monotonic()
             self._start_triton(now)

@@ -1,0 +1,58 @@
+"""Twin of gateway/cli/supervise/health.py."""
+
+import pytest
+
+from gateway.cli.supervise.health import Health, Verdict
+from gateway.cli.supervise.readiness import Answer, State
+
+READY = Answer(State.READY)
+UNREADY = Answer(State.UNREADY, "no token")
+UNREACHABLE = Answer(State.UNREACHABLE, "refused")
+
+
+@pytest.fixture
+def health() -> Health:
+    """A run that was started at 0 and became ready at 10."""
+    health = Health(0.0)
+    assert health.feed(10.0, READY) is Verdict.BECAME_READY
+    return health
+
+
+def test_loading_is_not_illness():
+    """A model may take minutes to load without being restarted."""
+    health = Health(0.0)
+    assert {health.feed(float(now), UNREADY) for now in range(0, 599)} == {Verdict.NOTHING}
+    assert health.feed(600.0, UNREADY) is Verdict.RESTART_TRITON
+
+
+def test_becoming_ready_is_told_once(health: Health):
+    """The first answer is an event, the others are not."""
+    assert health.feed(11.0, READY) is Verdict.NOTHING
+
+
+def test_unready_for_a_while_restarts_triton(health: Health):
+    """Fifteen seconds of unreadiness, on top of the gateway's own thirty, end the run."""
+    assert health.feed(20.0, UNREADY) is Verdict.NOTHING
+    assert health.feed(34.9, UNREADY) is Verdict.NOTHING
+    assert health.feed(35.0, UNREADY) is Verdict.RESTART_TRITON
+
+
+def test_a_moment_of_unreadiness_is_forgiven(health: Health):
+    """An answer in between starts the count again."""
+    for now, answer in ((20.0, UNREADY), (30.0, READY), (31.0, UNREADY)):
+        health.feed(now, answer)
+    assert health.feed(45.0, UNREADY) is Verdict.NOTHING
+
+
+def test_a_silent_gateway_is_the_gateways_fault(health: Health):
+    """No answer at all restarts the gateway and leaves Triton alone."""
+    health.feed(20.0, UNREACHABLE)
+    assert health.feed(50.0, UNREACHABLE) is Verdict.RESTART_GATEWAY
+    assert health.feed(51.0, UNREACHABLE) is Verdict.NOTHING
+
+
+def test_a_new_gateway_gets_the_whole_patience(health: Health):
+    """What the last gateway failed to say does not count against the next."""
+    health.feed(20.0, UNREACHABLE)
+    health.forget_answers()
+    assert health.feed(51.0, UNREACHABLE) is Verdict.NOTHING

@@ -1,0 +1,43 @@
+"""Twin of gateway/cli/supervise/logfile.py."""
+
+from pathlib import Path
+
+from gateway.cli.supervise.logfile import LogFile
+
+
+def write(log: LogFile, text: str) -> None:
+    """One run that writes this."""
+    with log.begin() as file:
+        file.write(text.encode())
+
+
+def test_each_start_keeps_the_log_before(tmp_path: Path):
+    """Why the last run ended can still be read after the next has begun; old ones go."""
+    log = LogFile(tmp_path / "logs" / "triton.log")
+    for number in range(9):
+        write(log, f"run {number}\n")
+    kept = {path.name: path.read_text() for path in log.path.parent.iterdir()}
+    assert kept == {
+        "triton.log": "run 8\n",
+        **{f"triton.{age}.log": f"run {8 - age}\n" for age in range(1, 6)},
+    }
+
+
+def test_new_lines_come_once_and_whole(tmp_path: Path):
+    """A line that is still being written is given when it is complete, also when cut inside a character."""
+    log = LogFile(tmp_path / "a.log")
+    with log.begin() as file:
+        content = "eins\nzw\u00f6lf\n".encode()
+        seen: list[str] = []
+        for byte in content:
+            file.write(bytes([byte]))
+            file.flush()
+            seen += log.new_lines()
+    assert seen == ["eins", "zw\u00f6lf"]
+    assert log.new_lines() == []
+
+
+def test_nothing_is_read_from_a_log_that_is_not_there(tmp_path: Path):
+    """Before the first start there is nothing to say."""
+    log = LogFile(tmp_path / "a.log")
+    assert (log.new_lines(), log.tail(5)) == ([], [])
