@@ -1,0 +1,57 @@
+"""The committed config.pbtxt of the PyTorch models and the file server, read with Triton's own schema."""
+
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+REPOSITORY = Path(__file__).parents[2] / "model_repository"
+PYTORCH = {"all-minilm-l6-v2": "embedding", "moderation": "moderation"}
+
+
+def _config(model: str) -> model_config_pb2.ModelConfig:
+    text = (REPOSITORY / model / "config.pbtxt").read_text(encoding="utf-8")
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+@pytest.mark.parametrize(("model", "task"), PYTORCH.items())
+def test_pytorch_models_keep_the_contract(model: str, task: str) -> None:
+    """Names, types and shapes of the tensors, the task and the longest input are what the gateway expects."""
+    config = _config(model)
+    int64, fp32 = model_config_pb2.DataType.TYPE_INT64, model_config_pb2.DataType.TYPE_FP32
+    inputs = [(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in config.input]
+    assert inputs == [("INPUT__0", int64, [-1]), ("INPUT__1", int64, [-1])]
+    assert [(tensor.name, tensor.data_type, len(tensor.dims)) for tensor in config.output] == [("OUTPUT__0", fp32, 1)]
+    assert config.parameters["openai_task"].string_value == task
+    assert int(config.parameters["max_tokens"].string_value) > 0
+
+
+@pytest.mark.parametrize("model", PYTORCH)
+def test_pytorch_models_load_on_either_backend(model: str) -> None:
+    """Everything that newer Tritons would fill in differently is explicit, and no field chooses a runtime."""
+    config = _config(model)
+    assert (config.backend, config.platform) == ("pytorch", "pytorch_libtorch")
+    assert config.default_model_filename == "model.pt"
+    assert config.runtime == ""
+
+
+@pytest.mark.parametrize("model", PYTORCH)
+def test_pytorch_models_batch_with_a_bounded_queue(model: str) -> None:
+    """Triton's dynamic batcher joins requests and refuses what it cannot take in time."""
+    config = _config(model)
+    assert config.max_batch_size > 1
+    assert config.dynamic_batching.max_queue_delay_microseconds > 0
+    assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
+    assert [group.count for group in config.instance_group] == [1]
+
+
+def test_the_file_server_is_decoupled() -> None:
+    """It answers with many responses, takes one envelope at a time and is marked as what it is."""
+    config = _config("assets")
+    assert config.backend == "python"
+    assert config.model_transaction_policy.decoupled
+    assert config.max_batch_size == 0
+    assert config.parameters["openai_task"].string_value == "assets"
+    assert [tensor.name for tensor in config.input] == ["request"]
+    assert [tensor.name for tensor in config.output] == ["records", "part"]
