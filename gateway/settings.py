@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         description="How long the status line of a stream waits for the engine's word before 200 is sent.",
     )
     stall_timeout_s: float = Field(
-        default=120.0, gt=0, description="Longest silence of Triton within a request; after it 504."
+        default=600.0, gt=0, description="Longest silence of a model that answers others; after it 504."
     )
     infer_timeout_s: float = Field(
         default=60.0, gt=0, description="Longest wait for an embedding or moderation; after it 504."

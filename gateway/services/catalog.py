@@ -34,9 +34,9 @@ class Catalog:
         self._interval_s = interval_s
         self._models: dict[str, ServedModel] = {}
         self._replicas: dict[str, tuple[TritonClient, ...]] = {}
-        self._seen: dict[TritonClient, list[tuple[str, str]]] = {}
+        self._seen: dict[TritonClient, frozenset[tuple[str, str]]] = {}  # names and versions that need no second look
         self._served_by: dict[TritonClient, frozenset[str]] = {}
-        self._asked_all = False
+        self._has_looked = False
 
     def models(self) -> list[ServedModel]:
         """All served models, by name."""
@@ -54,7 +54,7 @@ class Catalog:
         """The model of that name, of any kind. Raises as `get`."""
         model = self._models.get(name)
         if model is None:
-            raise ModelNotFound(name) if self._asked_all else status.unavailable()
+            raise ModelNotFound(name) if self._has_looked else status.unavailable()
         return model
 
     def default(self, kind: type[M]) -> M:
@@ -74,42 +74,53 @@ class Catalog:
     async def keep_fresh(self) -> None:
         """Ask again and again, until cancelled."""
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("looking for models failed")
             await asyncio.sleep(self._interval_s)
 
     async def refresh(self) -> None:
         """Ask every Triton once. Never raises GatewayError: a Triton that can't be asked has no models for now."""
         await asyncio.gather(*(self._refresh(client) for client in self._clients))
-        names = {name for served in self._served_by.values() for name in served}
-        self._replicas = {name: tuple(c for c in self._clients if name in self._served_by[c]) for name in names}
-        if any(self._seen.get(client) for client in self._clients):
-            self._asked_all = True
 
     async def _refresh(self, client: TritonClient) -> None:
         try:
-            ready = sorted(await client.ready_models())
-            if ready != self._seen.get(client):
-                complete = await self._learn(client, ready)
-                self._seen[client] = ready if complete else []
+            ready = await client.ready_models()
         except GatewayError:
-            self._seen[client] = []
-            self._served_by[client] = frozenset()
+            self._seen[client] = frozenset()
+            self._serve(client, frozenset())
+            return
+        await self._learn(client, frozenset(ready))
+        self._has_looked = self._has_looked or bool(ready)
 
-    async def _learn(self, client: TritonClient, ready: list[tuple[str, str]]) -> bool:
-        """Take over what a Triton has now. False when a model could not be loaded and is to be tried again."""
-        served: set[str] = set()
-        complete = True
-        for discovered in await discover(client, ready):
-            if discovered.task == "assets":
-                continue
+    async def _learn(self, client: TritonClient, ready: frozenset[tuple[str, str]]) -> None:
+        """Take over what a Triton has now. What could not be loaded counts as not seen and is tried again next time."""
+        seen = self._seen.get(client, frozenset[tuple[str, str]]())
+        if ready == seen:
+            return
+        gone = {name for name, _ in seen - ready}
+        self._serve(client, self._served_by.get(client, frozenset[str]()) - gone)
+        failed: set[str] = set()
+        for name in sorted({name for name, _ in ready - seen}):
             try:
-                model = await self._loader.load(client, discovered)
+                await self._load(client, name)
             except (GatewayError, ModelNotServable) as error:
-                log.warning("model %s at %s can't be served yet: %s", discovered.name, client.address, error)
-                complete = False
-                continue
-            self._models[model.name] = model
-            served.add(model.name)
-        log.info("%s serves %s", client.address, ", ".join(sorted(served)) or "nothing")
-        self._served_by[client] = frozenset(served)
-        return complete
+                log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
+                failed.add(name)
+        self._seen[client] = frozenset((name, version) for name, version in ready if name not in failed)
+        log.info("%s serves %s", client.address, ", ".join(sorted(self._served_by[client])) or "nothing")
+
+    async def _load(self, client: TritonClient, name: str) -> None:
+        discovered = await discover(client, name)
+        if discovered is not None and discovered.task != "assets":
+            self._models[name] = await self._loader.load(client, discovered)
+            self._serve(client, self._served_by[client] | {name})
+
+    def _serve(self, client: TritonClient, names: frozenset[str]) -> None:
+        """From now on this Triton serves these."""
+        self._served_by[client] = names
+        everywhere = frozenset[str]().union(*self._served_by.values())
+        self._replicas = {
+            name: tuple(c for c in self._clients if name in self._served_by.get(c, ())) for name in everywhere
+        }

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from gateway import metrics
 from gateway.admission import Permit
@@ -54,7 +55,12 @@ class Dispatcher:
 
     async def _attempt(self, client: TritonClient, request: GenerationRequest, progress: _Progress) -> OutputBatches:
         started = time.monotonic()
-        batches = llm.generate(client, request, stall_timeout_s=self._stall_timeout_s)
+        batches = llm.generate(
+            client,
+            request,
+            stall_timeout_s=self._stall_timeout_s,
+            is_lost=partial(self._health.is_lost, request.model),
+        )
         async with aclosing(batches):
             async for outputs in batches:
                 batch = outputs

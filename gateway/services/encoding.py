@@ -64,5 +64,10 @@ class Encoder:
         self, client: TritonClient, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]
     ) -> Awaitable[npt.NDArray[np.float32]]:
         return encoder.encode(
-            client, model.name, token_ids, max_batch_size=model.max_batch_size, timeout_s=self._timeout_s
+            client,
+            model.name,
+            token_ids,
+            max_batch_size=model.max_batch_size,
+            max_tokens=model.max_tokens,
+            timeout_s=self._timeout_s,
         )

@@ -23,7 +23,7 @@ from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
 from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.services.catalog import Catalog
-from gateway.services.models import GeneratingModel, ServedModel
+from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel
 from gateway.triton import encoder, llm
 from gateway.triton.client import TritonClient
 
@@ -96,6 +96,11 @@ class Health:
         """The state of every required model; empty when none is required and none is served."""
         return [self._health_of(name) for name in self._names()]
 
+    def is_lost(self, model: str) -> bool:
+        """Whether a model that answered once has answered nobody for so long that it is not ready."""
+        health = self._health_of(model)
+        return health.age_s is not None and not health.ready
+
     def _names(self) -> list[str]:
         return list(self._required) or [model.name for model in self._catalog.models()]
 
@@ -117,7 +122,10 @@ class Health:
         try:
             while True:
                 for name in self._names():
-                    self._look(name)
+                    try:
+                        self._look(name)
+                    except OSError:  # a full disk, say: the watch must outlive it
+                        log.exception("the health of %s can't be shared", name)
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
             for probe in self._probes.values():
@@ -177,6 +185,8 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
             pass  # the last output ends it; an error raises
 
 
-async def _one_row(client: TritonClient, model: ServedModel) -> None:
+async def _one_row(client: TritonClient, model: EmbeddingModel | ModerationModel) -> None:
     ids = await model.tokenizer.encode(["Hello"], add_special_tokens=True)
-    await encoder.encode(client, model.name, ids, max_batch_size=1, timeout_s=_PROBE_TIMEOUT_S)
+    await encoder.encode(
+        client, model.name, ids, max_batch_size=1, max_tokens=model.max_tokens, timeout_s=_PROBE_TIMEOUT_S
+    )

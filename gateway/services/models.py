@@ -90,7 +90,7 @@ class ModelLoader:
         try:
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
             return await asyncio.to_thread(_build, model, description, files)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelNotServable(f"its files can't be used: {error}") from error
 
     async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 import grpc
@@ -86,15 +86,17 @@ class TritonClient:
             log.warning("%s at %s failed: %s: %s", name, self.address, error.code().name, error.details())
             raise status.from_rpc_error(error) from error
 
-    async def stream(self, request: Any, *, stall_timeout_s: float) -> AsyncGenerator[Any, None]:
+    async def stream(
+        self, request: Any, *, stall_timeout_s: float, is_lost: Callable[[], bool] = lambda: False
+    ) -> AsyncGenerator[Any, None]:
         """The ModelInferResponses of one decoupled request, on a call of its own.
 
-        Leaving the generator early cancels the call, and Triton tells the backend. A silence of `stall_timeout_s` while
-        the next message is awaited ends it with UpstreamTimeout.
+        Leaving the generator early cancels the call, and Triton tells the backend. A call that will not be answered any
+        more ends with UpstreamTimeout or Unavailable: see `StallWatch`.
         """
         self.in_flight += 1
         call = self._infer_stream(_one(request))
-        watch = StallWatch(stall_timeout_s, call.cancel)
+        watch = StallWatch(stall_timeout_s, call.cancel, is_lost=is_lost)
         try:
             async for message in call:
                 watch.busy()
@@ -104,10 +106,10 @@ class TritonClient:
                 yield message.infer_response
                 watch.waiting()
         except asyncio.CancelledError:
-            if watch.stalled:
-                log.warning("stream at %s was silent for %g s", self.address, stall_timeout_s)
-                raise status.timed_out() from None
-            raise
+            if watch.error is None:
+                raise
+            log.warning("stream at %s fell silent: %s", self.address, watch.error)
+            raise watch.error from None
         except grpc.aio.AioRpcError as error:
             log.warning("stream at %s broke: %s: %s", self.address, error.code().name, error.details())
             raise status.from_rpc_error(error) from error

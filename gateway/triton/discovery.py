@@ -27,10 +27,9 @@ class DiscoveredModel:
     max_tokens: int = 0
 
 
-async def discover(client: TritonClient, ready: list[tuple[str, str]]) -> list[DiscoveredModel]:
-    """Those of the `ready` models that can be served. Raises GatewayError when Triton can't be asked."""
-    found = [from_config(await client.model_config(name)) for name in dict.fromkeys(name for name, _ in ready)]
-    return [model for model in found if model is not None]
+async def discover(client: TritonClient, name: str) -> DiscoveredModel | None:
+    """What a model of Triton's is to this gateway, None for nothing. Raises GatewayError when Triton can't be asked."""
+    return from_config(await client.model_config(name))
 
 
 def from_config(config: Any) -> DiscoveredModel | None:
@@ -49,7 +48,7 @@ def _max_tokens(config: Any) -> int:
     if MAX_TOKENS_PARAMETER not in config.parameters:
         return 0
     value = config.parameters[MAX_TOKENS_PARAMETER].string_value
-    if not value.isdigit():
+    if not value.isdecimal():
         log.warning("model %s: max_tokens is %r and not a number; taken as unlimited", config.name, value)
         return 0
     return int(value)

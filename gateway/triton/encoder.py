@@ -19,10 +19,14 @@ PAD_TO = 16
 """Lengths are rounded up to this: Triton's dynamic batcher only joins requests of equal shape."""
 
 
-def pad(token_ids: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Token ids and attention mask, INT64 [n, length], padded with zeros to the longest, rounded up."""
+def pad(token_ids: Sequence[Sequence[int]], max_tokens: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Token ids and attention mask, INT64 [n, length], padded with zeros to the longest, rounded up.
+
+    Never past `max_tokens` (where it is not 0): a model has no positions for more than its longest input.
+    """
     longest = max(1, max(map(len, token_ids)))
-    shape = (len(token_ids), -(-longest // PAD_TO) * PAD_TO)
+    rounded = -(-longest // PAD_TO) * PAD_TO
+    shape = (len(token_ids), max(longest, min(rounded, max_tokens or rounded)))
     ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for row, tokens in enumerate(token_ids):
         ids[row, : len(tokens)] = tokens
@@ -31,7 +35,13 @@ def pad(token_ids: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int64], npt.
 
 
 async def encode(
-    client: TritonClient, model: str, token_ids: Sequence[Sequence[int]], *, max_batch_size: int, timeout_s: float
+    client: TritonClient,
+    model: str,
+    token_ids: Sequence[Sequence[int]],
+    *,
+    max_batch_size: int,
+    max_tokens: int,
+    timeout_s: float,
 ) -> npt.NDArray[np.float32]:
     """FP32 [n, width], a row for each text in order. Raises GatewayError.
 
@@ -40,38 +50,37 @@ async def encode(
     """
     order = sorted(range(len(token_ids)), key=lambda row: len(token_ids[row]))
     groups = [order[start : start + max_batch_size] for start in range(0, len(order), max_batch_size)]
-    batches = [[token_ids[row] for row in group] for group in groups]
-    if len(batches) == 1:
-        rows = await _infer(client, model, batches[0], timeout_s)
-    else:
-        rows = await _infer_all(client, model, batches, timeout_s)
+    batches = [pad([token_ids[row] for row in group], max_tokens) for group in groups]
+    try:
+        async with asyncio.TaskGroup() as tasks:  # the first error ends the others
+            answers = [tasks.create_task(_infer(client, model, *batch, timeout_s)) for batch in batches]
+    except* GatewayError as errors:
+        raise errors.exceptions[0] from None
+    widths = {answer.result().shape[1] for answer in answers}
+    if len(widths) != 1:
+        log.error("model %s answered with rows of different widths: %s", model, sorted(widths))
+        raise InternalError
+    rows = np.concatenate([answer.result() for answer in answers])
     in_order = np.empty_like(rows)
     in_order[order] = rows
     return in_order
 
 
-async def _infer_all(
-    client: TritonClient, model: str, batches: Sequence[Sequence[Sequence[int]]], timeout_s: float
-) -> npt.NDArray[np.float32]:
-    """All batches at a time; the first error ends the others."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            answers = [tasks.create_task(_infer(client, model, batch, timeout_s)) for batch in batches]
-    except* GatewayError as errors:
-        raise errors.exceptions[0] from None
-    return np.concatenate([answer.result() for answer in answers])
-
-
 async def _infer(
-    client: TritonClient, model: str, token_ids: Sequence[Sequence[int]], timeout_s: float
+    client: TritonClient,
+    model: str,
+    ids: npt.NDArray[np.int64],
+    mask: npt.NDArray[np.int64],
+    timeout_s: float,
 ) -> npt.NDArray[np.float32]:
-    response = await client.infer(rows_request(model, *pad(token_ids)), timeout_s=timeout_s)
+    response = await client.infer(rows_request(model, ids, mask), timeout_s=timeout_s)
     try:
         rows = rows_response(response)
+        if len(rows) != len(ids):
+            raise ValueError(f"{len(rows)} rows for {len(ids)} texts")
+        if not np.isfinite(rows).all():
+            raise ValueError("a row with NaN or infinity, which JSON can't carry")
     except ValueError as error:
         log.error("model %s does not follow the contract: %s", model, error)
         raise InternalError from error
-    if len(rows) != len(token_ids):
-        log.error("model %s answered %d rows for %d texts", model, len(rows), len(token_ids))
-        raise InternalError
     return rows

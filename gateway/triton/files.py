@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 
 from gateway.errors import InternalError
 from gateway.triton import status
@@ -15,6 +17,10 @@ from gateway.triton.llm import new_rid
 from gateway.triton.protocol import decode_bytes
 from gateway.triton.records import read_records, to_error
 from gateway.triton.tensors import PART, envelope_request, output_bytes
+
+log = logging.getLogger(__name__)
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 STALL_TIMEOUT_S = 30.0
@@ -45,16 +51,21 @@ class Describer:
     async def read(self, files: Sequence[FileEntry]) -> dict[str, bytes]:
         """The contents by name, checked against their digests. Raises GatewayError."""
         if any(file.size > MAX_FILE_BYTES for file in files):
+            log.error("%s offers a file larger than %d bytes", self._asked, MAX_FILE_BYTES)
             raise InternalError
-        _, parts = await self._ask({"files": [file.name for file in files]})
-        contents = {file.name: b"".join(parts.get(file.name, ())) for file in files}
+        names = [file.name for file in files]
+        _, parts = await self._ask({"files": names}, most=sum(file.size for file in files))
+        contents = {name: b"".join(parts.get(name, ())) for name in names}
         if any(hashlib.sha256(contents[file.name]).hexdigest() != file.sha256 for file in files):
+            log.error("%s sent a file that has another digest than it said", self._asked)
             raise InternalError
         return contents
 
-    async def _ask(self, more: dict[str, Any]) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+    async def _ask(self, more: dict[str, Any], *, most: int = 0) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
+        """The result, and the parts that came before it, of at most so many bytes."""
         envelope = {"op": "describe", "rid": new_rid(), **self._about, **more}
         parts: dict[str, list[bytes]] = {}
+        size = 0
         request = envelope_request(self._asked, envelope)
         async with aclosing(self._client.stream(request, stall_timeout_s=STALL_TIMEOUT_S)) as responses:
             async for response in responses:
@@ -62,17 +73,45 @@ class Describer:
                     if record[1] == "error":
                         raise to_error(record)
                     if record[1] == "part":
-                        raw = output_bytes(response, PART)
-                        parts.setdefault(record[3], []).append(decode_bytes(raw or b""))
+                        name, content = _part(record, response)
+                        size += len(content)
+                        if size > most:
+                            raise InternalError
+                        parts.setdefault(name, []).append(content)
                     if record[1] == "result":
-                        return record[3], parts
+                        return _result(record), parts
         raise status.unavailable()
 
 
-def file_entries(description: dict[str, Any]) -> dict[str, FileEntry]:
-    """The files of a description, by name. Raises InternalError when it has another shape."""
+def _part(record: list[Any], response: Any) -> tuple[str, bytes]:
+    """The name of the file and the slice of it that a `part` record announces. Raises InternalError."""
     try:
-        entries = [FileEntry(file["name"], int(file["size"]), file["sha256"]) for file in description["files"]]
+        name, content = record[3], decode_bytes(output_bytes(response, PART) or b"")
+        if not isinstance(name, str):
+            raise TypeError("the name of a file is a string")
+    except (IndexError, TypeError, ValueError) as error:
+        log.error("a part does not follow the contract: %s", error)
+        raise InternalError from error
+    return name, content
+
+
+def _result(record: list[Any]) -> dict[str, Any]:
+    if len(record) < 4 or not isinstance(record[3], dict):
+        log.error("a result is not an object")
+        raise InternalError
+    return cast("dict[str, Any]", record[3])
+
+
+def file_entries(description: dict[str, Any]) -> dict[str, FileEntry]:
+    """The files of a description, by name. Raises InternalError when it has another shape.
+
+    The digest becomes the name of a file in the cache: it is nothing but hexadecimal digits.
+    """
+    try:
+        entries = [FileEntry(str(file["name"]), int(file["size"]), file["sha256"]) for file in description["files"]]
+        if not all(_SHA256.fullmatch(entry.sha256) for entry in entries):
+            raise ValueError("a digest has 64 hexadecimal digits")
     except (KeyError, TypeError, ValueError) as error:
+        log.error("the files of a description do not follow the contract: %s", error)
         raise InternalError from error
     return {entry.name: entry for entry in entries}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -31,16 +31,21 @@ def generate_request(request: GenerationRequest) -> Any:
 
 
 async def generate(
-    client: TritonClient, request: GenerationRequest, *, stall_timeout_s: float
+    client: TritonClient,
+    request: GenerationRequest,
+    *,
+    stall_timeout_s: float,
+    is_lost: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[list[GenerationOutput], None]:
     """What the model makes of a prompt, one list per message of Triton's: several outputs when it was busy.
 
     Ends after the `End` that carries the usage. Raises GatewayError: what the engine refused, Unavailable when the stream
     ended before that, UpstreamTimeout when nothing came for `stall_timeout_s`. Leaving early aborts in the engine.
     """
+    choices = request.sampling_params.get("n", 1)
     async with aclosing(client.stream(generate_request(request), stall_timeout_s=stall_timeout_s)) as responses:
         async for response in responses:
-            outputs, error = to_outputs(read_records(response))
+            outputs, error = to_outputs(read_records(response), choices)
             if outputs:
                 yield outputs
             if error is not None:

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import orjson
 
-from gateway.errors import (
-    BadRequest,
-    GatewayError,
-    InternalError,
-    NotFound,
-    Overloaded,
-)
+from gateway.errors import BadRequest, GatewayError, InternalError, NotFound
 from gateway.generation import Accepted, Delta, End, GenerationOutput, TokenLogprob, Usage
 from gateway.triton import status
 from gateway.triton.protocol import decode_bytes
@@ -23,20 +17,25 @@ log = logging.getLogger(__name__)
 
 _FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter"})
 
+_MALFORMED: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a record raises that has another shape than the contract says."""
+
 
 def read_records(response: Any) -> list[list[Any]]:
     """The records of one ModelInferResponse. Raises InternalError when they can't be read."""
-    raw = output_bytes(response, RECORDS)
-    if raw is None:
-        return []  # Triton's own empty final response
     try:
-        records = orjson.loads(decode_bytes(raw))
-        if not all(isinstance(record, list) and len(record) >= 3 for record in records):  # pyright: ignore[reportUnknownArgumentType]
-            raise ValueError("a record is a list of at least three elements")
+        raw = output_bytes(response, RECORDS)
+        if raw is None:
+            return []  # Triton's own empty final response
+        records: Any = orjson.loads(decode_bytes(raw))
+        if not isinstance(records, list):
+            raise TypeError("records are an array")
+        if not all(isinstance(record, list) and len(record) >= 3 for record in cast("list[Any]", records)):  # pyright: ignore[reportUnknownArgumentType]
+            raise ValueError("a record is an array of at least three elements")
     except (TypeError, ValueError) as error:
         log.error("unreadable records from %s: %s", response.model_name, error)
         raise InternalError from error
-    return records
+    return cast("list[list[Any]]", records)
 
 
 class Outputs(NamedTuple):
@@ -46,37 +45,56 @@ class Outputs(NamedTuple):
     error: GatewayError | None
 
 
-def to_outputs(records: list[list[Any]]) -> Outputs:
-    """Read the records of `generate`. A record that does not follow the contract is an InternalError in the result."""
+def to_outputs(records: list[list[Any]], choices: int) -> Outputs:
+    """Read the records of a `generate` that asked for so many choices.
+
+    A record that does not follow the contract is an InternalError in the result: what is checked here, nothing that comes
+    later has to doubt.
+    """
     outputs: list[GenerationOutput] = []
     try:
         for record in records:
             kind = record[1]
             if kind == "delta":
                 _, _, index, text, token_count, extra = record
-                outputs.append(Delta(index, text, token_count, None if extra is None else _logprobs(extra)))
+                if type(text) is not str or type(index) is not int or not 0 <= index < choices:
+                    raise TypeError("a delta has a text and the index of a choice")
+                outputs.append(Delta(index, text, _count(token_count), None if extra is None else _logprobs(extra)))
             elif kind == "end":
-                outputs.append(_end(record))
+                outputs.append(_end(record, choices))
             elif kind == "accepted":
-                outputs.append(Accepted(record[3]["prompt_tokens"]))
+                outputs.append(Accepted(_count(record[3]["prompt_tokens"])))
             elif kind == "error":
                 return Outputs(outputs, to_error(record))
             else:
-                raise ValueError(f"unexpected record {kind!r}")
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                raise ValueError("a record of a kind that generate does not have")
+    except _MALFORMED as error:
         log.error("a record does not follow the contract: %s", error)
         return Outputs(outputs, InternalError())
     return Outputs(outputs, None)
 
 
-def _end(record: list[Any]) -> End:
+def _end(record: list[Any], choices: int) -> End:
     _, _, index, finish_reason, stop_reason, usage = record
+    if type(index) is not int or not 0 <= index < choices:
+        raise TypeError("an end has the index of a choice")
     if finish_reason not in _FINISH_REASONS:
-        raise ValueError(f"unknown finish reason {finish_reason!r}")
+        raise ValueError("an end has a known finish reason")
+    if stop_reason is not None and type(stop_reason) not in (str, int):
+        raise TypeError("a stop reason is a string or a token id")
     counts = None
     if usage is not None:
-        counts = Usage(usage["prompt_tokens"], usage["completion_tokens"], usage.get("cached_tokens") or 0)
+        cached = usage.get("cached_tokens")
+        counts = Usage(
+            _count(usage["prompt_tokens"]), _count(usage["completion_tokens"]), 0 if cached is None else _count(cached)
+        )
     return End(index, finish_reason, stop_reason, counts)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("a count is a number from 0 on")
+    return value
 
 
 def _logprobs(extra: dict[str, Any]) -> tuple[TokenLogprob, ...] | None:
@@ -84,23 +102,37 @@ def _logprobs(extra: dict[str, Any]) -> tuple[TokenLogprob, ...] | None:
     if tokens is None:
         return None
     return tuple(
-        TokenLogprob(token_id, token, logprob, tuple((i, text, value) for i, text, value in alternatives))
+        TokenLogprob(*_token(token_id, token, logprob), tuple(_token(*alternative) for alternative in alternatives))
         for token_id, token, logprob, alternatives in tokens
     )
 
 
+def _token(token_id: Any, token: Any, logprob: Any) -> tuple[int, str, float]:
+    if type(token_id) is not int or type(token) is not str or type(logprob) not in (float, int):
+        raise TypeError("a log-probability has a token id, a text and a number")
+    return token_id, token, float(logprob)
+
+
 def to_error(record: list[Any]) -> GatewayError:
     """The error that an `error` record stands for. Only what concerns the request itself keeps its words."""
-    _, _, _, kind, code, param, message = record
-    if kind == "bad_request":
-        return BadRequest(str(message), param=param, code=code)
-    if kind == "not_found":
-        return NotFound(str(message), param=param, code=code)
+    try:
+        _, _, _, kind, code, param, message = record
+    except ValueError:
+        log.error("an error record has %d elements", len(record))
+        return InternalError()
+    if kind in ("bad_request", "not_found"):
+        refused = BadRequest if kind == "bad_request" else NotFound
+        return refused(str(message), param=_text(param), code=_text(code))
     log.warning("the backend ended a request: %s: %s", kind, message)
     if kind == "overloaded":
-        return Overloaded("The model is overloaded with requests. Please try again shortly.", retry_after_s=1.0)
+        return status.overloaded()
     if kind in ("unavailable", "cancelled"):
         return status.unavailable()
     if kind == "timeout":
         return status.timed_out()
     return InternalError()
+
+
+def _text(value: Any) -> str | None:
+    """`param` and `code` are strings or null to the SDKs, whatever a backend makes of them."""
+    return None if value is None else str(value)

@@ -5,20 +5,34 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gateway.errors import GatewayError
+from gateway.triton import status
+
+_LOOK_EVERY_S = 5.0
+
+
+def _never() -> bool:
+    return False
+
 
 class StallWatch:
-    """Calls `give_up` once when somebody has waited longer than `timeout_s`; `stalled` then says so.
+    """Ends a call that nobody will answer any more: calls `give_up` once, and has the reason in `error`.
 
-    One timer at a time, which looks at the clock when it fires and sets itself again: it is never moved per message.
+    A long silence alone is no proof: the whole answer of a request that does not stream comes at its end. So the call is
+    given up when its model `is_lost` (it has answered nobody for a while, not even a probe), and in any case when somebody
+    has waited for `timeout_s`. One timer at a time, which looks at the clock when it fires: it is never moved per message.
     """
 
-    def __init__(self, timeout_s: float, give_up: Callable[[], object]) -> None:
-        self.stalled = False
+    def __init__(
+        self, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = _never
+    ) -> None:
+        self.error: GatewayError | None = None
         self._timeout_s = timeout_s
         self._give_up = give_up
+        self._is_lost = is_lost
         self._loop = asyncio.get_running_loop()
         self._waiting_since: float | None = self._loop.time()
-        self._timer = self._loop.call_later(timeout_s, self._look)
+        self._timer = self._loop.call_later(min(timeout_s, _LOOK_EVERY_S), self._look)
 
     def waiting(self) -> None:
         """From now on somebody waits for the next message."""
@@ -36,7 +50,10 @@ class StallWatch:
         since = self._waiting_since
         waited = 0.0 if since is None else self._loop.time() - since
         if waited >= self._timeout_s:
-            self.stalled = True
+            self.error = status.timed_out()
+        elif waited >= _LOOK_EVERY_S and self._is_lost():
+            self.error = status.unavailable()
+        if self.error is not None:
             self._give_up()
         else:
-            self._timer = self._loop.call_later(self._timeout_s - waited, self._look)
+            self._timer = self._loop.call_later(min(self._timeout_s - waited, _LOOK_EVERY_S), self._look)
