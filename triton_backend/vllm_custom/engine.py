@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How long EngineCore may take to leave by itself after SIGTERM.
-CORE_TIMEOUT = 3.0
+# How long EngineCore may take to leave by itself after SIGTERM. It has nothing to save, and on a CPU it takes long.
+CORE_TIMEOUT = 1.0
 LOOP_TIMEOUT = 2.0
 
 
@@ -102,6 +102,7 @@ class VllmEngine:
         if "generate" not in await llm.get_supported_tasks():
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
         self._decoding = Decoding(llm)
+        await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
         return Facts(
@@ -112,6 +113,14 @@ class VllmEngine:
             tasks=("generate",),
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
         )
+
+    async def _warm_up(self) -> None:
+        """One token with log probabilities, whose kernels are compiled at first use: by a user's request, it would hold
+        up everyone's for that long (20 s on a small CPU)."""
+        body = {"max_tokens": 1, "logprobs": True, "top_logprobs": 1}
+        generation = await self.open(Generate("warm-up", "chat", body, None, [0]))
+        while not (await generation.next()).finished:
+            continue
 
     async def _stop(self) -> None:
         llm, self._llm = self._llm, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -81,6 +82,8 @@ class Instance:
         if not self._outbox.stop(SENDER_STOP_TIMEOUT):
             logger.warning("Triton does not take the last responses; they are dropped")
         self._engine.stop(ENGINE_STOP_TIMEOUT)
+        # Whatever of Triton's objects is still held by a cycle has to go before Triton's shared memory does.
+        gc.collect()
 
     def _poster(self, channel: Channel) -> Callable[[list[Record], bool], None]:
         outbox = self._outbox

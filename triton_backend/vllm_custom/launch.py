@@ -46,6 +46,19 @@ def launch(args: Mapping[str, Any]) -> Instance:
     return instance
 
 
+def leave() -> None:
+    """End this process after `Instance.stop`, without the interpreter's own shutdown where torch has been loaded.
+
+    That shutdown takes seconds, and with the threads of torch and zmq around it can hang, on which Triton waits for
+    ever. Nothing is lost: the engine is down, and Triton has had its answer before it waits for the process.
+    """
+    if "torch" in sys.modules:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 def _engine(engine_config: EngineConfig, gpu: int | None) -> Engine:
     if engine_config.engine == "replay":
         from .replay import ReplayEngine

@@ -56,4 +56,7 @@ class TritonPythonModel:
             self._instance.handle(request)
 
     def finalize(self) -> None:
+        from vllm_custom import launch
+
         self._instance.stop()
+        launch.leave()

@@ -39,17 +39,16 @@ class Shipment(NamedTuple):
 class Channel:
     """What waits to be sent for one request, and Triton's sender for it."""
 
-    __slots__ = ("_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "_through", "on_broken")
+    __slots__ = ("_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "on_broken")
 
     def __init__(self, sender: Sender) -> None:
         # Called once, from the outbox's thread, when a response could not be sent.
         self.on_broken: Callable[[], None] | None = None
-        self._sender = sender
+        self._sender: Sender | None = sender
         self._pending: list[Record] = []
         self._blobs: list[Bytes] = []
         self._final = False
         self._queued = False
-        self._through = False
         self._lock = threading.Lock()
         self._talking = threading.Lock()
 
@@ -76,33 +75,39 @@ class Channel:
 
     def ship(self, shipment: Shipment, send: Send) -> None:
         """Send one response. When that fails the request is ended with a last, small error, and `on_broken` is told."""
-        if self._through:
+        if (sender := self._sender) is None:
             return
         # Held while Triton is asked as well: after the final response the sender points at freed memory.
         with self._talking:
-            self._through = shipment.final
             try:
-                send(self._sender, encode(coalesce(shipment.records)), shipment.part, final=shipment.final)
-                return
+                send(sender, encode(coalesce(shipment.records)), shipment.part, final=shipment.final)
+                sent = True
             except Exception:
                 logger.exception("a response could not be sent; its request ends here")
-                self._through = True
-            self._send_last_words(shipment, send)
+                _send_last_words(sender, shipment, send)
+                sent = False
+            if shipment.final or not sent:
+                # Let go at once: a sender that lives until the interpreter ends is freed after Triton's shared memory,
+                # and then the process crashes, or spins on a lock that is no longer there.
+                self._sender = None
+        if sent:
+            return
         if self.on_broken is not None:
             self.on_broken()
-
-    def _send_last_words(self, shipment: Shipment, send: Send) -> None:
-        # The client may still be there: a response can be too large for the shared memory, for example.
-        rid = shipment.records[0][0] if shipment.records else ""
-        try:
-            send(self._sender, encode([error(rid, Internal("a response could not be sent"))]), None, final=True)
-        except Exception:
-            logger.exception("nor could the error that should have ended the request")
 
     def is_cancelled(self) -> bool:
         """Ask Triton whether the client has gone; blocks for a round trip. Never asks after the final response."""
         with self._talking:
-            return not self._through and self._sender.is_cancelled()
+            return self._sender is not None and self._sender.is_cancelled()
+
+
+def _send_last_words(sender: Sender, shipment: Shipment, send: Send) -> None:
+    # The client may still be there: a response can be too large for the shared memory, for example.
+    rid = shipment.records[0][0] if shipment.records else ""
+    try:
+        send(sender, encode([error(rid, Internal("a response could not be sent"))]), None, final=True)
+    except Exception:
+        logger.exception("nor could the error that should have ended the request")
 
 
 class Outbox:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .errors import BadRequest
 
 REQUEST = "request"
-TOKEN_IDS = "token_ids"  # noqa: S105  the name of a tensor
+TOKEN_IDS = "token_ids"
 MEDIA = "media"
 RECORDS = "records"
 PART = "part"

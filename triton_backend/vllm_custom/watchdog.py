@@ -50,10 +50,11 @@ class Watchdog:
             os.close(read_end)
 
     def kill_family(self) -> None:
-        """Kill every descendant of this process but the watchdog; for a stop that has run out of patience."""
+        """Kill every descendant of this process but the watchdog, and but the tracker, whose work begins when this
+        process has gone."""
         family = Family(os.getpid(), spare=self._process.pid if self._process else os.getpid())
         family.look()
-        family.kill()
+        family.kill_all_but_trackers()
 
     def leave(self) -> None:
         """Announce that this process ends now; harmless when the watchdog was never started."""
@@ -90,12 +91,17 @@ class Family:
 
     def kill(self) -> None:
         """Kill all who are left. psutil compares start times, so a pid used again is nobody of ours."""
-        trackers = {member for member in self._members if _is_tracker(member)}
-        for member in self._members - trackers:
-            _kill(member)
-        _, surviving = psutil.wait_procs(list(trackers), timeout=TRACKER_TIMEOUT)
+        trackers = self.kill_all_but_trackers()
+        _, surviving = psutil.wait_procs(trackers, timeout=TRACKER_TIMEOUT)
         for tracker in surviving:
             _kill(tracker)
+
+    def kill_all_but_trackers(self) -> list[psutil.Process]:
+        """The trackers that were spared."""
+        trackers = [member for member in self._members if _is_tracker(member)]
+        for member in self._members.difference(trackers):
+            _kill(member)
+        return trackers
 
     def _add(self, pid: int) -> None:
         try:
