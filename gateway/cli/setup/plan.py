@@ -3,11 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 
 from gateway.cli.console import say
-from gateway.cli.errors import CliError, Problem
+from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks, triton, weights
 from gateway.cli.setup.environments import Environments
@@ -94,22 +95,15 @@ def _make(layout: Layout, stop: threading.Event, missing: Sequence[Step]) -> Non
 
 def _in_lanes(lanes: Sequence[Callable[[], None]], stop: threading.Event) -> None:
     """Run the lanes side by side. The first failure stops the others, and is raised."""
-    failures: list[BaseException] = []
-
-    def run(lane: Callable[[], None]) -> None:
-        try:
-            lane()
-        except (CliError, OSError) as failure:
-            failures.append(failure)
-            stop.set()
-
-    threads = [threading.Thread(target=run, args=(lane,)) for lane in lanes]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    failures: list[Future[None]] = []
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        running = [pool.submit(lane) for lane in lanes]
+        for ended in as_completed(running):
+            if ended.exception():
+                stop.set()
+                failures.append(ended)
+    for failed in failures[:1]:
+        failed.result()
 
 
 def _make_in_order(lane: Sequence[Step], installer: Pip) -> None:

@@ -1,0 +1,90 @@
+"""Twin of gateway/cli/doctor.py."""
+
+import http.server
+import socket
+import threading
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import doctor
+from gateway.cli.errors import Problem
+from gateway.cli.layout import Layout
+from gateway.cli.supervise.programs import Addresses
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Answers by path; anything else is 404."""
+
+    by_path: dict[str, tuple[int, bytes]]
+
+    def do_GET(self) -> None:
+        status, body = self.by_path.get(self.path, (404, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Generator[http.server.ThreadingHTTPServer, None, None]:
+    """Something that speaks HTTP."""
+    Answers.by_path = {}
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def findings(port: int, folder: Path) -> list[str]:
+    """What is said of what runs there."""
+    found = doctor.running(Addresses(port=port), Layout(folder))
+    return [f"WRONG {each}" if isinstance(each, Problem) else each for each in found]
+
+
+def test_nothing_running_is_in_order(tmp_path: Path):
+    """It says how to start it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert findings(port, tmp_path)[-1] == f"nothing runs on 127.0.0.1:{port}; make up starts it"
+
+
+def test_another_program_on_the_port_is_wrong(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+    """It says which, and the way out."""
+    last = findings(server.server_address[1], tmp_path)[-1]
+    assert last.startswith("WRONG")
+    assert "not this gateway: process" in last
+
+
+def test_a_gateway_that_is_not_ready_says_why(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+    """In the words of its own report."""
+    report = b'{"models": {"m": {"ready": false, "last_success_s_ago": 42.0}}}'
+    Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (503, report)}
+    last = findings(server.server_address[1], tmp_path)[-1]
+    assert last.startswith("WRONG")
+    assert "m has not answered for 42 s" in last
+
+
+def test_a_ready_gateway_is_in_order(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+    """Nothing to do."""
+    Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (200, b"{}")}
+    assert "is ready" in findings(server.server_address[1], tmp_path)[-1]
+
+
+def test_a_fresh_checkout_lacks_everything(tmp_path: Path):
+    """And one command makes it."""
+    layout = Layout(tmp_path)
+    layout.requirements.mkdir()
+    for name in ("gateway", "vllm_custom", "pytorch", "prepare"):
+        for minor in ("311", "312"):
+            (layout.requirements / f"{name}-py{minor}.txt").write_text("")
+    (layout.requirements / "triton.txt").write_text("")
+    layout.prepare_scripts.mkdir(parents=True)
+    (problem,) = doctor.set_up(layout)
+    assert isinstance(problem, Problem)
+    assert "vllm_custom, gateway, triton" in problem.what
+    assert "make up" in problem.fix
