@@ -1,8 +1,8 @@
 """Values of text generation, neutral of OpenAI's shapes and of Triton's.
 
 A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` come back: one `Accepted`, then `Delta`s and one
-`End` a choice, the last of which carries the `Usage`. Named tuples where there is one per token: they cost a third of a
-frozen dataclass to make.
+`End` a choice, the last of which carries the `Usage`. Named tuples where there is one per token: they are
+cheaper to make than frozen dataclasses.
 """
 
 from __future__ import annotations

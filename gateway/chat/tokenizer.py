@@ -1,8 +1,8 @@
 """Text to token ids, by the `tokenizer.json` of the model.
 
-`Tokenizer.encode` of the library holds the GIL: 8,000 tokens stop the event loop for 12 to 20 ms even from another
-thread. `encode_batch_fast` releases it, so long texts go there, in a thread; short ones are quicker in place than the
-way to a thread and back.
+`Tokenizer.encode` of the library holds the GIL: a long text would stop the event loop even from another thread.
+`encode_batch_fast` releases it, so long texts go there, in a thread; short ones are quicker in place than the way to a
+thread and back.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@
                  └ data: {"error": …}                      it broke: exactly one error event, last, and no [DONE]
 
 Either way the body ends cleanly. A comment is sent when nothing else was for a while, so that proxies keep the connection.
-The framing is written by hand because sse-starlette spends more per event on it than the rest of the path together; what
-it does well (pings, noticing that the client has left) is done here per stream and costs nothing per event. The protocol:
+The framing is written by hand: docs/adr/0003-no-sse-starlette.md. The protocol:
 https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
 
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from typing import Final
 
 import orjson
@@ -23,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError
 from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
+from gateway.services.streaming import Held
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ def frame(chunks: list[bytes]) -> bytes:
 class EventStream(Response):
     """A response that sends lists of chunks as they come. Closes the source however it ends."""
 
-    def __init__(self, batches: AsyncGenerator[list[bytes], None], *, ping_interval_s: float) -> None:
+    def __init__(self, batches: Held[list[bytes]], *, ping_interval_s: float) -> None:
         super().__init__()
         self.raw_headers = list(_HEADERS)
         self._batches = batches
@@ -51,17 +50,22 @@ class EventStream(Response):
         self._idle = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        pings = asyncio.create_task(self._ping(send))
         try:
             async with cancelled_by_disconnect(receive):
-                last = await self._send_batches(send)
-                await send({"type": "http.response.body", "body": last, "more_body": False})
+                await self._send_all(send)
         except ClientDisconnected:
             metrics.DISCONNECTS.labels(scope["route"].path).inc()
         finally:
-            pings.cancel()
             await self._batches.aclose()
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        pings = asyncio.create_task(self._ping(send))
+        try:
+            last = await self._send_batches(send)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+        finally:
+            pings.cancel()
 
     async def _send_batches(self, send: Send) -> bytes:
         """Send what comes; the last event is returned, to go with the end of the body."""

@@ -1,0 +1,41 @@
+"""The documentation says what the code says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from docs.settings_table import TARGET, table
+from gateway.version import VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_settings_page_is_fresh() -> None:
+    """`make docs` would write the page that is there."""
+    assert TARGET.read_text(encoding="utf-8") == table()
+
+
+def test_changelog_has_this_version() -> None:
+    """The newest released version of the changelog is the version of the package."""
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert released[0] == VERSION
+
+
+def test_named_files_exist() -> None:
+    """Every source file that a page names is there."""
+    missing: list[str] = []
+    for page in PAGES:
+        named = re.findall(r"`((?:gateway|triton_backend|tests|docs)/[\w/.]+\.(?:py|md))`", page.read_text("utf-8"))
+        missing += [f"{page.name}: {name}" for name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a page has a target."""
+    missing: list[str] = []
+    for page in PAGES:
+        links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+        missing += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
+    assert not missing
