@@ -7,7 +7,7 @@ _LOADING = re.compile(r"\] \"?loading: ([^:\s]+):\d+")
 _LOADED = re.compile(r"successfully loaded '([^']+)'")
 _SERVING = "Started GRPCInferenceService"
 _WORTH_SHOWING = re.compile(r"^[EF]\d{4} |error|Error|Traceback|failed|refused|in use|UNAVAILABLE|Invalid", re.ASCII)
-_HARMLESS = re.compile(r"NVML|DCGM|CUDA|GPU", re.ASCII)
+_HARMLESS = re.compile(r"NVML|DCGM|CudaDriverHelper|CUDA driver version|pinned (?:system )?memory", re.ASCII)
 
 
 @dataclass

@@ -116,7 +116,7 @@ class Supervisor:
 
     def _judge(self, now: float) -> None:
         answer = self._prober.latest
-        match self._health.feed(now, answer):
+        match self._health.feed(now, answer, serving=self._loading.serving):
             case Verdict.BECAME_READY:
                 self._became_ready(now)
             case Verdict.RESTART_TRITON:

@@ -14,45 +14,63 @@ UNREACHABLE = Answer(State.UNREACHABLE, "refused")
 def health() -> Health:
     """A run that was started at 0 and became ready at 10."""
     health = Health(0.0)
-    assert health.feed(10.0, READY) is Verdict.BECAME_READY
+    assert health.feed(10.0, READY, serving=True) is Verdict.BECAME_READY
     return health
 
 
 def test_loading_is_not_illness():
     """A model may take minutes to load without being restarted."""
     health = Health(0.0)
-    assert {health.feed(float(now), UNREADY) for now in range(0, 599)} == {Verdict.NOTHING}
-    assert health.feed(600.0, UNREADY) is Verdict.RESTART_TRITON
+    assert {health.feed(float(now), UNREADY, serving=False) for now in range(0, 599)} == {Verdict.NOTHING}
+    assert health.feed(600.0, UNREADY, serving=False) is Verdict.RESTART_TRITON
+
+
+def test_an_echo_of_the_last_run_is_not_readiness():
+    """The gateway says ready for a while after Triton died; then unready while it loads: both are about the dead one."""
+    health = Health(0.0)
+    assert health.feed(1.0, READY, serving=False) is Verdict.NOTHING
+    assert health.feed(25.0, UNREADY, serving=False) is Verdict.NOTHING
+    assert health.feed(60.0, UNREADY, serving=False) is Verdict.NOTHING
+    assert health.feed(61.0, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(62.0, READY, serving=True) is Verdict.BECAME_READY
+
+
+def test_no_first_token_is_illness():
+    """Models that have loaded and do not answer will not begin to."""
+    health = Health(0.0)
+    health.feed(40.0, UNREADY, serving=True)
+    assert health.feed(159.0, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(160.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
 
 
 def test_becoming_ready_is_told_once(health: Health):
     """The first answer is an event, the others are not."""
-    assert health.feed(11.0, READY) is Verdict.NOTHING
+    assert health.feed(11.0, READY, serving=True) is Verdict.NOTHING
 
 
 def test_unready_for_a_while_restarts_triton(health: Health):
     """Fifteen seconds of unreadiness, on top of the gateway's own thirty, end the run."""
-    assert health.feed(20.0, UNREADY) is Verdict.NOTHING
-    assert health.feed(34.9, UNREADY) is Verdict.NOTHING
-    assert health.feed(35.0, UNREADY) is Verdict.RESTART_TRITON
+    assert health.feed(20.0, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(34.9, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(35.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
 
 
 def test_a_moment_of_unreadiness_is_forgiven(health: Health):
     """An answer in between starts the count again."""
     for now, answer in ((20.0, UNREADY), (30.0, READY), (31.0, UNREADY)):
-        health.feed(now, answer)
-    assert health.feed(45.0, UNREADY) is Verdict.NOTHING
+        health.feed(now, answer, serving=True)
+    assert health.feed(45.0, UNREADY, serving=True) is Verdict.NOTHING
 
 
 def test_a_silent_gateway_is_the_gateways_fault(health: Health):
     """No answer at all restarts the gateway and leaves Triton alone."""
-    health.feed(20.0, UNREACHABLE)
-    assert health.feed(50.0, UNREACHABLE) is Verdict.RESTART_GATEWAY
-    assert health.feed(51.0, UNREACHABLE) is Verdict.NOTHING
+    health.feed(20.0, UNREACHABLE, serving=True)
+    assert health.feed(50.0, UNREACHABLE, serving=True) is Verdict.RESTART_GATEWAY
+    assert health.feed(51.0, UNREACHABLE, serving=True) is Verdict.NOTHING
 
 
 def test_a_new_gateway_gets_the_whole_patience(health: Health):
     """What the last gateway failed to say does not count against the next."""
-    health.feed(20.0, UNREACHABLE)
+    health.feed(20.0, UNREACHABLE, serving=True)
     health.forget_answers()
-    assert health.feed(51.0, UNREACHABLE) is Verdict.NOTHING
+    assert health.feed(51.0, UNREACHABLE, serving=True) is Verdict.NOTHING
