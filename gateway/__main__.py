@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from pydantic import ValidationError
 
+from gateway.middleware.api_key import key_hashes
 from gateway.settings import ENV_PREFIX, Settings
 
 
@@ -17,10 +18,14 @@ def main() -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit status: 2 when the settings are wrong."""
     try:
         settings = Settings()
+        key_hashes(settings.api_keys, settings.api_keys_file)  # before workers are started that would fail on it
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
             sys.stderr.write(f"{ENV_PREFIX}{name.upper()} (or {name} in the file): {problem['msg']}\n")
+        return 2
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     with tempfile.TemporaryDirectory(prefix="triton-gateway-") as folder:
         # The workers are processes of their own and read the environment.

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
@@ -46,15 +47,22 @@ class Permit:
 
 
 class Admission:
-    """The permits of one worker. `limit` in work, `queue` waiting, each at most `max_wait_s`."""
+    """The permits of one worker. `limit` in work, `queue` waiting, each at most `max_wait_s`.
 
-    def __init__(self, *, limit: int, queue: int, max_wait_s: float) -> None:
+    `on_change` is told whenever a permit or the queue has moved: the metrics of several workers go through files, which
+    nobody can ask back.
+    """
+
+    def __init__(
+        self, *, limit: int, queue: int, max_wait_s: float, on_change: Callable[[Admission], None] = lambda _: None
+    ) -> None:
         self._free = limit
         self._limit = limit
         self._queue_limit = queue
         self._max_wait_s = max_wait_s
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._mean_s = _FIRST_GUESS_S
+        self._on_change = on_change
 
     @property
     def in_flight(self) -> int:
@@ -70,11 +78,13 @@ class Admission:
         """A permit, at once or after a wait in the queue. Raises Overloaded."""
         if self._free:
             self._free -= 1
+            self._on_change(self)
             return Permit(self)
         if len(self._waiting) >= self._queue_limit:
             raise self._overloaded()
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._on_change(self)
         try:
             async with asyncio.timeout(self._max_wait_s):
                 await turn
@@ -90,6 +100,7 @@ class Admission:
         """A permit has come back after so long; the first in the queue gets it."""
         self._mean_s += _SMOOTHING * (worked_s - self._mean_s)
         self._pass_on()
+        self._on_change(self)
 
     def _pass_on(self) -> None:
         while self._waiting:
@@ -105,6 +116,7 @@ class Admission:
             self._pass_on()
         elif turn in self._waiting:
             self._waiting.remove(turn)
+        self._on_change(self)
 
     def _overloaded(self) -> Overloaded:
         """When a place should be free: the queue and this request, at the pace of late."""

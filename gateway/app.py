@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="The OpenAI API in front of NVIDIA Triton.",
         version=VERSION,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would carry the key to whatever scheme and host the request claims
         strict_content_type=False,  # BodyLimit has checked it, and answers in OpenAI's shape
     )
     app.include_router(openai.router)
@@ -67,6 +69,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(ApiKey, hashes=hashes, public=public)
     app.add_middleware(RequestContext)
     return app
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None, None]:
+    """Runs beside the block and has ended, cancelled, when the block has."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -91,15 +104,13 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             limit=max(1, settings.max_in_flight // settings.workers),
             queue=settings.max_queued // settings.workers,
             max_wait_s=settings.max_queue_wait_s,
+            on_change=_show_admission,
         )
-        metrics.IN_FLIGHT.set_function(lambda: admission.in_flight)
-        metrics.QUEUED.set_function(lambda: admission.queued)
         dispatcher = Dispatcher(catalog, watch, stall_timeout_s=settings.stall_timeout_s)
         answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
         encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
-        for task in (catalog.keep_fresh(), watch.keep_watch()):
-            running = asyncio.create_task(task)
-            stack.callback(running.cancel)
+        await stack.enter_async_context(_in_background(catalog.keep_fresh()))
+        await stack.enter_async_context(_in_background(watch.keep_watch()))
         yield Services(
             settings=settings,
             catalog=catalog,
@@ -109,3 +120,8 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             embeddings=EmbeddingService(catalog, encoder),
             moderations=ModerationService(catalog, encoder),
         )
+
+
+def _show_admission(admission: Admission) -> None:
+    metrics.IN_FLIGHT.set(admission.in_flight)
+    metrics.QUEUED.set(admission.queued)

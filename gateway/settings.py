@@ -106,4 +106,6 @@ class Settings(BaseSettings):
         named = init_settings().get("config_file") or env_settings().get("config_file")
         if not named:
             return init_settings, env_settings
+        if not Path(named).is_file():
+            raise ValueError(f"there is no file {named}")  # pydantic would go on without it, and without its keys
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=Path(named))

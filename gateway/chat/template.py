@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -20,6 +20,10 @@ from gateway.errors import BadRequest
 
 class _Refused(TemplateError):
     """What `raise_exception` raises: the template's own words about the messages."""
+
+
+_UNRENDERABLE: Final = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a template's own code raises over messages that it was not written for."""
 
 
 def _raise_exception(message: str) -> NoReturn:
@@ -49,8 +53,11 @@ class ChatTemplate:
     """A compiled template with the special tokens it may name. Compiled once per model; `render` takes microseconds."""
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
-        """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises jinja2.TemplateSyntaxError."""
-        self._template = _environment().from_string(source)
+        """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises ValueError when the source is no template."""
+        try:
+            self._template = _environment().from_string(source)
+        except TemplateError as error:
+            raise ValueError(f"not a chat template: {error}") from error
         self._special_tokens = dict(special_tokens)
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
@@ -62,7 +69,7 @@ class ChatTemplate:
             return self._template.render(messages=messages, add_generation_prompt=True, **self._special_tokens)
         except _Refused as refused:
             raise BadRequest(str(refused), param="messages", code="invalid_value") from refused
-        except (TemplateError, TypeError) as error:
+        except _UNRENDERABLE as error:
             raise BadRequest(
                 "The chat template of this model can't render these messages.", param="messages", code="invalid_value"
             ) from error

@@ -25,20 +25,25 @@ _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
 def key_hashes(keys: Iterable[str], file: Path | None) -> list[bytes]:
     """The hashes of all keys, from the settings and from the file.
 
-    Raises ValueError, naming the line, when the file holds something else; OSError when it can't be read.
+    Raises ValueError, naming the line, when the file holds something else, or no key at all: an empty file is a mistake that
+    must not open the door. OSError when it can't be read.
     """
-    lines = list(keys)
-    if file is not None:
-        lines += [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    return [_hash_of(line, number) for number, line in enumerate(lines, start=1) if line]
+    hashes = [_hash_of(key, f"API key {number}") for number, key in enumerate(keys, start=1)]
+    if file is None:
+        return hashes
+    lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    listed = [_hash_of(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1) if line]
+    if not listed:
+        raise ValueError(f"{file} holds no API key")
+    return hashes + listed
 
 
-def _hash_of(line: str, number: int) -> bytes:
-    if not line.startswith("sha256:"):
-        return hashlib.sha256(line.encode()).digest()
-    match = _HASH.fullmatch(line)
+def _hash_of(key: str, place: str) -> bytes:
+    if not key.startswith("sha256:"):
+        return hashlib.sha256(key.encode()).digest()
+    match = _HASH.fullmatch(key)
     if match is None:
-        raise ValueError(f"API key {number}: after 'sha256:' come 64 lower-case hexadecimal digits")
+        raise ValueError(f"{place}: after 'sha256:' come 64 lower-case hexadecimal digits")
     return bytes.fromhex(match[1])
 
 
@@ -66,12 +71,13 @@ class ApiKey:
     def _check(self, headers: Headers) -> None:
         given = headers.getlist("authorization")
         scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not key.strip():
+        key = key.strip(" \t")
+        if scheme.lower() != "bearer" or not key:
             raise Unauthorized(
                 "You didn't provide an API key. Provide it in an Authorization header using Bearer auth"
                 " (i.e. Authorization: Bearer YOUR_KEY)."
             )
-        digest = hashlib.sha256(key.strip().encode("latin-1")).digest()
+        digest = hashlib.sha256(key.encode("latin-1")).digest()
         known = False
         for hash_ in self._hashes:
             known |= hmac.compare_digest(digest, hash_)

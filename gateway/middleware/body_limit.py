@@ -46,7 +46,7 @@ class BodyLimit:
                 f"Unsupported content type '{media_type[:100]}': send the body with 'Content-Type: application/json'."
             )
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._max_bytes:
+        if length.isdecimal() and int(length) > self._max_bytes:
             raise self._too_large()
 
     async def _read(self, receive: Receive) -> Message | None:

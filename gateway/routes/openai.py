@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
@@ -11,15 +11,18 @@ from gateway import metrics
 from gateway.routes.dependencies import ServicesOf
 from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
 from gateway.routes.sse import EventStream
+from gateway.routes.strict_json import StrictJsonRoute
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
 from gateway.schemas.common import ErrorResponse, ModelCard, ModelList, Wire
 from gateway.schemas.completions import Completion, CompletionRequest
 from gateway.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from gateway.schemas.moderations import ModerationRequest, ModerationResponse
+from gateway.services.answers import ChunkBatches
 from gateway.services.models import ServedModel
 
 router = APIRouter(
     prefix="/v1",
+    route_class=StrictJsonRoute,
     responses={
         "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
     },
@@ -98,5 +101,5 @@ def _card(model: ServedModel) -> ModelCard:
     return ModelCard(id=model.name, created=model.created)
 
 
-def _event_stream(services: ServicesOf) -> Callable[[AsyncGenerator[list[bytes], None]], Response]:
+def _event_stream(services: ServicesOf) -> Callable[[ChunkBatches], Response]:
     return lambda batches: EventStream(batches, ping_interval_s=services.settings.ping_interval_s)

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
-from gateway.schemas.common import CompletionUsage, DecodingRequest, NonEmptyStr, Wire, WireRequest
+from gateway.schemas.common import CompletionUsage, DecodingRequest, JsonObject, NonEmptyStr, Wire, WireRequest
 
 
 class TextPart(WireRequest):
@@ -35,7 +35,7 @@ class Message(WireRequest):
     role: Literal["developer", "system", "user", "assistant", "tool"]
     content: Content | None = None
     name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: list[JsonObject] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
 

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
 
 NonEmptyStr = Annotated[str, Field(min_length=1)]
+
+
+def _passes_on(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        orjson.dumps([[[value]]])  # it travels inside other objects, and counts with them
+    except TypeError:
+        raise PydanticCustomError("invalid_value", "The object is nested too deeply.") from None
+    return value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_passes_on)]
+"""An object that is passed on as it came. What is read may be nested deeper than what can be written: that is refused."""
 
 
 class WireRequest(BaseModel):
@@ -81,8 +94,8 @@ class DecodingRequest(WireRequest):
     skip_special_tokens: bool | None = None
     spaces_between_special_tokens: bool | None = None
 
-    response_format: dict[str, Any] | None = None
-    structured_outputs: dict[str, Any] | None = None
+    response_format: JsonObject | None = None
+    structured_outputs: JsonObject | None = None
 
     @model_validator(mode="after")
     def _options_need_a_stream(self) -> DecodingRequest:

@@ -8,13 +8,13 @@ from contextlib import aclosing
 from gateway.admission import Admission, Permit
 from gateway.chat.chunks import ChunkStream, Fold
 from gateway.services.dispatch import OutputBatches
-from gateway.services.streaming import hold
+from gateway.services.streaming import Held, hold
 
 Generate = Callable[[Permit], OutputBatches]
 """Starts the generation that the permit was given for."""
 
-ChunkBatches = AsyncGenerator[list[bytes], None]
-"""Chunks as JSON, in lists of those that are ready together."""
+ChunkBatches = Held[list[bytes]]
+"""Chunks as JSON, in lists of those that are ready together. Whoever has them closes them."""
 
 
 class Answers:
@@ -42,7 +42,7 @@ class Answers:
                     fold.feed(outputs)
 
 
-async def _chunks(generate: Generate, permit: Permit, stream: ChunkStream) -> ChunkBatches:
+async def _chunks(generate: Generate, permit: Permit, stream: ChunkStream) -> AsyncGenerator[list[bytes], None]:
     with permit:
         async with aclosing(generate(permit)) as batches:
             async for outputs in batches:

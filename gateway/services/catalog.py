@@ -34,8 +34,10 @@ class Catalog:
         self._interval_s = interval_s
         self._models: dict[str, ServedModel] = {}
         self._replicas: dict[str, tuple[TritonClient, ...]] = {}
-        self._seen: dict[TritonClient, frozenset[tuple[str, str]]] = {}  # names and versions that need no second look
-        self._served_by: dict[TritonClient, frozenset[str]] = {}
+        # By Triton: names and versions that need no second look; names that are there but not loaded; names it serves.
+        self._seen: dict[TritonClient, frozenset[tuple[str, str]]] = dict.fromkeys(self._clients, frozenset())
+        self._pending: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
+        self._served_by: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
         self._has_looked = False
 
     def models(self) -> list[ServedModel]:
@@ -43,8 +45,8 @@ class Catalog:
         return [self._models[name] for name in sorted(self._models)]
 
     def get(self, name: str, kind: type[M]) -> M:
-        """The model of that name, for an endpoint that takes this kind. Raises ModelNotFound, or Unavailable before the
-        first look at Triton has succeeded."""
+        """The model of that name, for an endpoint that takes this kind. Raises ModelNotFound, or Unavailable while it can't
+        be known whether there is one: before the first look at Triton, and while a model is there but not loaded."""
         model = self.find(name)
         if not isinstance(model, kind):
             raise ModelNotFound(name)
@@ -54,7 +56,8 @@ class Catalog:
         """The model of that name, of any kind. Raises as `get`."""
         model = self._models.get(name)
         if model is None:
-            raise ModelNotFound(name) if self._has_looked else status.unavailable()
+            unsure = not self._has_looked or any(name in pending for pending in self._pending.values())
+            raise status.unavailable() if unsure else ModelNotFound(name)
         return model
 
     def default(self, kind: type[M]) -> M:
@@ -89,26 +92,27 @@ class Catalog:
             ready = await client.ready_models()
         except GatewayError:
             self._seen[client] = frozenset()
+            self._pending[client] = frozenset()
             self._serve(client, frozenset())
             return
-        await self._learn(client, frozenset(ready))
         self._has_looked = self._has_looked or bool(ready)
+        await self._learn(client, frozenset(ready))
 
     async def _learn(self, client: TritonClient, ready: frozenset[tuple[str, str]]) -> None:
         """Take over what a Triton has now. What could not be loaded counts as not seen and is tried again next time."""
-        seen = self._seen.get(client, frozenset[tuple[str, str]]())
+        seen = self._seen[client]
         if ready == seen:
             return
-        gone = {name for name, _ in seen - ready}
-        self._serve(client, self._served_by.get(client, frozenset[str]()) - gone)
-        failed: set[str] = set()
-        for name in sorted({name for name, _ in ready - seen}):
+        self._serve(client, self._served_by[client] & {name for name, _ in ready})
+        new = self._pending[client] = frozenset(name for name, _ in ready - seen)
+        for name in sorted(new):
             try:
                 await self._load(client, name)
             except (GatewayError, ModelNotServable) as error:
                 log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
-                failed.add(name)
-        self._seen[client] = frozenset((name, version) for name, version in ready if name not in failed)
+            else:
+                self._pending[client] -= {name}
+        self._seen[client] = frozenset((name, version) for name, version in ready if name not in self._pending[client])
         log.info("%s serves %s", client.address, ", ".join(sorted(self._served_by[client])) or "nothing")
 
     async def _load(self, client: TritonClient, name: str) -> None:
@@ -122,5 +126,5 @@ class Catalog:
         self._served_by[client] = names
         everywhere = frozenset[str]().union(*self._served_by.values())
         self._replicas = {
-            name: tuple(c for c in self._clients if name in self._served_by.get(c, ())) for name in everywhere
+            name: tuple(client for client in self._clients if name in self._served_by[client]) for name in everywhere
         }

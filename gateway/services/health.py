@@ -94,15 +94,17 @@ class Health:
 
     def report(self) -> list[ModelHealth]:
         """The state of every required model; empty when none is required and none is served."""
-        return [self._health_of(name) for name in self._names()]
+        required = self._required or [model.name for model in self._catalog.models()]
+        return [self._health_of(name) for name in required]
 
     def is_lost(self, model: str) -> bool:
         """Whether a model that answered once has answered nobody for so long that it is not ready."""
         health = self._health_of(model)
         return health.age_s is not None and not health.ready
 
-    def _names(self) -> list[str]:
-        return list(self._required) or [model.name for model in self._catalog.models()]
+    def _watched(self) -> list[str]:
+        """Required or not: of a model that is not looked after, nobody could say that it is lost."""
+        return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.models())]))
 
     def _health_of(self, name: str) -> ModelHealth:
         last = self._beacon(name).last
@@ -121,7 +123,7 @@ class Health:
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             while True:
-                for name in self._names():
+                for name in self._watched():
                     try:
                         self._look(name)
                     except OSError:  # a full disk, say: the watch must outlive it

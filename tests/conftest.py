@@ -1,0 +1,69 @@
+"""What many tests share: one scripted Triton and one gateway before it, on real sockets, for the whole run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.gateway import RunningGateway, running_gateway
+from tests.fakes.triton import FakeTriton, hello
+
+TIMEOUT_S = 20
+
+QUICK = {"accept_timeout_s": 0.5, "ping_interval_s": 0.2, "stall_timeout_s": 1.5, "infer_timeout_s": 2.0}
+"""Settings of the shared gateway: what it waits for comes soon enough for a test."""
+
+PROBED_ONCE = {"health_fresh_s": 3600.0, "health_stale_s": 7200.0}
+"""After the first look at its health a gateway asks the models nothing of its own accord."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Twenty seconds a test; what needs a real Triton sets its own."""
+    for item in items:
+        if item.get_closest_marker("timeout") is None and item.get_closest_marker("triton") is None:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """Coroutines of tests run on asyncio with its debug checks."""
+    return "asyncio", {"debug": True}
+
+
+@pytest.fixture(scope="session")
+def _shared_triton() -> Generator[FakeTriton, None, None]:
+    with FakeTriton() as triton:
+        yield triton
+
+
+@pytest.fixture(scope="session")
+def _shared_gateway(_shared_triton: FakeTriton) -> Generator[RunningGateway, None, None]:
+    with running_gateway(triton_urls=(_shared_triton.address,), **QUICK, **PROBED_ONCE) as gateway:
+        gateway.wait_ready()
+        yield gateway
+
+
+@pytest.fixture
+def triton(_shared_triton: FakeTriton) -> Generator[FakeTriton, None, None]:
+    """The shared Triton; its script is the friendly one again after the test."""
+    _shared_triton.calls.clear()
+    _shared_triton.inferred.clear()
+    yield _shared_triton
+    _shared_triton.script = hello
+    _shared_triton.infer_error = None
+
+
+@pytest.fixture
+def gateway(_shared_gateway: RunningGateway, triton: FakeTriton) -> RunningGateway:
+    """The shared gateway before `triton`."""
+    return _shared_gateway
+
+
+@pytest.fixture
+def client(gateway: RunningGateway) -> Generator[httpx.Client, None, None]:
+    """An HTTP client of it."""
+    with gateway.client() as client:
+        yield client
