@@ -31,7 +31,7 @@ lint:  ## style, formatting and spelling
 	$(DEV) -m ruff format --check .
 
 types:  ## basedpyright, strict
-	$(DEV) -m basedpyright
+	$(DEV) -m basedpyright --pythonpath $(DEV)
 
 unit:  ## unit and contract tests; no Triton
 	$(DEV) -m pytest -m "not triton and not gpu"

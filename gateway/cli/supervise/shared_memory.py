@@ -20,8 +20,12 @@ def prefix() -> str:
 
 
 def mapped_by(pids: Iterable[int]) -> set[Path]:
-    """The files in /dev/shm that these processes have mapped."""
-    return {path for pid in pids for path in _maps(pid)}
+    """The files in /dev/shm that these processes have mapped.
+
+    By inode and not by name: a named semaphore is created under another name and linked to its own.
+    """
+    inodes = {inode for pid in pids for inode in _mapped_inodes(pid)}
+    return {path for path, inode in _files() if inode in inodes}
 
 
 def remove(noted: Iterable[Path], folder: Path = FOLDER) -> None:
@@ -40,11 +44,13 @@ def _is_of_the_dead(name: str) -> bool:
     return found is not None and not Path(f"/proc/{found[1]}").exists()
 
 
-def _maps(pid: int) -> list[Path]:
+def _mapped_inodes(pid: int) -> list[int]:
     try:
         lines = Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    start = f"{FOLDER}/"
-    paths = (line.split(maxsplit=5)[-1] for line in lines if start in line)
-    return [Path(path) for path in paths if path.startswith(start) and not path.endswith(" (deleted)")]
+    return [int(line.split(maxsplit=5)[4]) for line in lines if f" {FOLDER}/" in line]
+
+
+def _files() -> list[tuple[Path, int]]:
+    return [(Path(entry.path), entry.inode()) for entry in os.scandir(FOLDER)]

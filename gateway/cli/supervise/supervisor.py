@@ -44,7 +44,7 @@ class Supervisor:
         self._was_ready = False
         self._health = Health(0.0)
         self._loading = Loading()
-        self._stubs: list[int] = []
+        self._stubs: dict[int, str] = {}
         self._progress = Throttle(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
         self._shared_memory: set[Path] = set()
@@ -81,7 +81,7 @@ class Supervisor:
         self._triton.start(now)
         self._health = Health(now)
         self._loading = Loading()
-        self._stubs = []
+        self._stubs = {}
 
     def _revive(self, service: Service, now: float) -> None:
         """Notice an exit; start again when the wait is over."""
@@ -127,7 +127,8 @@ class Supervisor:
                 self._say_progress(now)
 
     def _became_ready(self, now: float) -> None:
-        self._stubs = [pid for pid in self._triton.members() if _STUB in processes.command_line(pid)]
+        commands = {pid: processes.command_line(pid) for pid in self._triton.members()}
+        self._stubs = {pid: _model(command) for pid, command in commands.items() if _STUB in command}
         self._remember_shared_memory()
         if self._was_ready:
             say(f"Ready again, {now - self._health.started:.0f} s after Triton's start.")
@@ -139,7 +140,7 @@ class Supervisor:
         """Triton does not notice when the process of a model has died: its requests would wait for ever."""
         dead = [pid for pid in self._stubs if not processes.is_alive(pid)]
         if dead and self._triton.process is not None:
-            self._restart(self._triton, now, f"has lost the process of a model (pid {dead[0]})")
+            self._restart(self._triton, now, f"has lost the process of {self._stubs[dead[0]]} (pid {dead[0]})")
 
     def _say_progress(self, now: float) -> None:
         if self._health.ready_since is not None or not self._progress.due():
@@ -178,6 +179,12 @@ class Supervisor:
         self._triton.stop(None if self._loading.serving else _FAILED_GRACE_S)
         processes.reap_orphans([])
         self._forget_shared_memory()
+
+
+def _model(command: str) -> str:
+    """Whose process this is: a stub is started with the path of a file in <model>/<version>/."""
+    parts = [Path(part).parts for part in command.split()[1:2]]
+    return parts[0][-3] if parts and len(parts[0]) >= 3 else "a model"
 
 
 def _inside(service: Service) -> str:

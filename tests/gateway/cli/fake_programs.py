@@ -77,13 +77,16 @@ def _record(folder: Path, name: str) -> None:
 
 
 def _leave_shared_memory(folder: Path) -> None:
-    """One file with the prefix that we were given, one with a name of our own."""
+    """One file with the prefix that we were given, one with a name of our own, linked to it as semaphores are."""
     prefix = (folder / "prefix").read_text()
     Path(f"/dev/shm/{prefix}region").touch()
     path = Path(f"/dev/shm/psm_{os.getpid()}_test")
-    with path.open("w+b") as file:
+    first = path.with_suffix(".first")
+    with first.open("w+b") as file:
         file.truncate(mmap.PAGESIZE)
         globals()["kept"] = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+    path.hardlink_to(first)
+    first.unlink()
 
 
 if __name__ == "__main__":
