@@ -134,7 +134,9 @@ class FoldedChoice:
             return
         self.texts.append(output.text)
         if output.logprobs is not None:
-            self.logprobs = [*(self.logprobs or ()), *output.logprobs]
+            if self.logprobs is None:
+                self.logprobs = []
+            self.logprobs += output.logprobs
 
 
 class Fold:
