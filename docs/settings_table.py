@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 from pydantic_core import PydanticUndefined
 
@@ -34,7 +35,8 @@ def table() -> str:
 def _default(value: object) -> str:
     if value is None or value == () or value is PydanticUndefined:
         return ""
-    return f"`{','.join(value) if isinstance(value, tuple) else value}`"
+    text = ",".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
+    return f"`{text}`"
 
 
 if __name__ == "__main__":
