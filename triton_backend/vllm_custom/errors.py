@@ -13,7 +13,7 @@ ConfigError         model.json or config.pbtxt is at fault: the model does not l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
 
@@ -71,13 +71,25 @@ def translate(exception: BaseException) -> BackendError:
     return Internal(f"{type(exception).__name__}: {exception}")
 
 
-def translate_refusal(exception: BaseException) -> BackendError:
-    """As `translate`, for what is raised while a request is being checked: there the plain Python errors that a
-    validator lets through speak of the input, not of us."""
+def translate_refusal(exception: BaseException, fields: Collection[str] = ()) -> BackendError:
+    """As `translate`, for what is raised while a request with these fields is being checked: there the plain Python
+    errors that a validator lets through speak of the input, not of us."""
     error = translate(exception)
     if isinstance(error, Internal) and isinstance(exception, INPUT_ERRORS):
-        return BadRequest(str(exception) or type(exception).__name__)
+        error = BadRequest(str(exception) or type(exception).__name__)
+    if isinstance(error, BadRequest) and error.param is None and error.code is None:
+        error.param = _named_in(error.message, fields)
     return error
+
+
+def _named_in(message: str, fields: Collection[str]) -> str | None:
+    # vLLM does not always say which parameter it means, but begins its sentence with it: "n must be at least 1".
+    subject = message.partition(" ")[0].strip("`'\"")
+    if subject in fields:
+        return subject
+    if subject == "Grammar":
+        return next((name for name in ("response_format", "structured_outputs") if name in fields), None)
+    return None
 
 
 INPUT_ERRORS = (ValueError, TypeError, OverflowError, AttributeError, RecursionError, NotImplementedError)

@@ -118,7 +118,7 @@ class Course:
         try:
             self._generation = generation = await opener.open(self._request)
         except Exception as exception:
-            failure = translate_refusal(exception)
+            failure = translate_refusal(exception, self._request.body.keys())
             if failure.type == "internal":
                 logger.exception("request %s was not taken", self._request.rid)
             self._sink.failed(failure)

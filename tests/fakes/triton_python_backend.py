@@ -1,0 +1,188 @@
+"""The part of Triton's Python API that a backend touches, with the rules that Triton enforces by crashing.
+
+A sender refuses everything after the final response, two sends at once, and being asked for a cancellation once the
+request has gone: each is recorded as a violation, so that a test fails even where the backend swallows the exception.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+MODULE = "triton_python_backend_utils"
+FINAL = 1
+
+
+class TritonModelException(Exception):
+    pass
+
+
+class Tensor:
+    def __init__(self, name: str, array: np.ndarray) -> None:
+        self._name = name
+        self._array = array
+
+    def name(self) -> str:
+        return self._name
+
+    def as_numpy(self) -> np.ndarray:
+        return self._array
+
+
+class InferenceResponse:
+    def __init__(self, output_tensors: Sequence[Tensor] = ()) -> None:
+        self.tensors = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
+
+
+class ResponseSender:
+    """Collects what a request is answered. `on_send` runs inside each send, and may block or raise."""
+
+    def __init__(self, on_send: Callable[[int], None] | None = None) -> None:
+        self.responses: list[list[list[Any]]] = []
+        self.parts: list[bytes | None] = []
+        self.violations: list[str] = []
+        self.finals = 0
+        self.polls = 0
+        self.polled = threading.Event()
+        self.done = threading.Event()
+        self.cancelled = False
+        self._on_send = on_send
+        self._changed = threading.Condition()
+        self._sending = threading.Lock()
+
+    def send(self, response: InferenceResponse | None = None, flags: int = 0) -> None:
+        if not self._sending.acquire(blocking=False):
+            self._violate("two sends at once")
+        try:
+            if self.done.is_set():
+                self._violate("sent after the final response")
+            if self._on_send is not None:
+                self._on_send(len(self.responses))
+            self._take(response, flags)
+        finally:
+            self._sending.release()
+
+    def is_cancelled(self) -> bool:
+        if self.done.is_set():
+            self._violate("asked after the final response")
+        self.polls += 1
+        self.polled.set()
+        return self.cancelled
+
+    def records(self) -> list[list[Any]]:
+        with self._changed:
+            return [record for response in self.responses for record in response]
+
+    def wait_for(self, kind: str, timeout: float = 10.0) -> list[Any]:
+        """The first record of this kind, as soon as it is sent."""
+
+        def found() -> list[Any] | None:
+            return next((r for response in self.responses for r in response if r[1] == kind), None)
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: found() is not None, timeout), f"no {kind} in {self.responses}"
+        record = found()
+        assert record is not None
+        return record
+
+    def finish(self, timeout: float = 10.0) -> list[list[Any]]:
+        """All records, once the final response is there; fails if any rule was broken."""
+        assert self.done.wait(timeout), f"no final response, only {self.records()}"
+        assert not self.violations
+        assert self.finals == 1
+        return self.records()
+
+    def _take(self, response: InferenceResponse | None, flags: int) -> None:
+        tensors = {} if response is None else response.tensors
+        part = tensors.get("part")
+        with self._changed:
+            self.responses.append(json.loads(tensors["records"][0]) if "records" in tensors else [])
+            self.parts.append(None if part is None else part[0])
+            if flags & FINAL:
+                self.finals += 1
+                self.done.set()
+            self._changed.notify_all()
+
+    def _violate(self, what: str) -> None:
+        self.violations.append(what)
+        raise TritonModelException(what)
+
+
+class InferenceRequest:
+    """A request with these tensors; `request` may be given as the envelope itself."""
+
+    def __init__(
+        self,
+        envelope: Any = None,
+        *,
+        token_ids: Any = None,
+        tensors: Sequence[Tensor] = (),
+        sender: ResponseSender | None = None,
+    ) -> None:
+        self.sender = sender or ResponseSender()
+        self._tensors = list(tensors)
+        if envelope is not None:
+            raw = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
+            self._tensors.append(Tensor("request", np.array([raw], dtype=np.object_)))
+        if token_ids is not None:
+            self._tensors.append(Tensor("token_ids", np.asarray(token_ids, dtype=np.int32)))
+
+    def inputs(self) -> list[Tensor]:
+        return self._tensors
+
+    def get_response_sender(self) -> ResponseSender:
+        return self.sender
+
+
+class ModelConfig:
+    """Triton's helper for auto-completion: it takes whatever does not contradict what is written."""
+
+    def __init__(self, written: dict[str, Any]) -> None:
+        self._config: dict[str, Any] = {"name": "toy", "max_batch_size": 0, "input": [], "output": [], **written}
+
+    def as_dict(self) -> dict[str, Any]:
+        return self._config
+
+    def set_max_batch_size(self, size: int) -> None:
+        if self._config["max_batch_size"] > size:
+            raise ValueError("max_batch_size is set to more")
+        self._config["max_batch_size"] = size
+
+    def add_input(self, tensor: dict[str, Any]) -> None:
+        self._add("input", tensor)
+
+    def add_output(self, tensor: dict[str, Any]) -> None:
+        self._add("output", tensor)
+
+    def set_model_transaction_policy(self, policy: dict[str, Any]) -> None:
+        if self._config.setdefault("model_transaction_policy", policy) != policy:
+            raise ValueError("the transaction policy is set otherwise")
+
+    def _add(self, kind: str, tensor: dict[str, Any]) -> None:
+        if any(known["name"] == tensor["name"] for known in self._config[kind]):
+            raise ValueError(f"{tensor['name']} is there already")
+        self._config[kind].append(tensor)
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """Let `import triton_python_backend_utils` find this fake; afterwards what was there before is there again."""
+    module: Any = ModuleType(MODULE)
+    for thing in (Tensor, InferenceResponse, InferenceRequest, ResponseSender, ModelConfig, TritonModelException):
+        setattr(module, thing.__name__, thing)
+    module.TRITONSERVER_RESPONSE_COMPLETE_FINAL = FINAL
+    before = sys.modules.get(MODULE)
+    sys.modules[MODULE] = module
+    try:
+        yield
+    finally:
+        del sys.modules[MODULE]
+        if before is not None:
+            sys.modules[MODULE] = before

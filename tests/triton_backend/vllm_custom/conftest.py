@@ -1,0 +1,107 @@
+"""The backend with the replay engine, on a fake of Triton: no test here needs vLLM, a GPU or a server."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import triton_python_backend as triton
+from tests.fakes.tokenizer import CHAT_TEMPLATE, toy_tokenizer
+
+BACKEND = Path(__file__).parents[3] / "triton_backend" / "vllm_custom"
+
+
+def _load_model_py() -> Any:
+    """model.py as Triton imports it; on the way it makes the package `vllm_custom` importable for every test."""
+    spec = importlib.util.spec_from_file_location("vllm_custom_model", BACKEND / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    importlib.import_module("vllm_custom.launch")
+    return module
+
+
+with triton.installed():
+    MODEL_PY = _load_model_py()
+
+
+@pytest.fixture
+def model_py() -> Any:
+    return MODEL_PY
+
+
+@pytest.fixture
+def model_directory(tmp_path: Path) -> Path:
+    """`<repository>/<model>` with the files of a toy model in `1/weights`."""
+    weights = tmp_path / "toy" / "1" / "weights"
+    weights.mkdir(parents=True)
+    toy_tokenizer().save(str(weights / "tokenizer.json"))
+    (weights / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    (weights / "config.json").write_text("{}")
+    (weights / "secrets.txt").write_text("not for clients")
+    return tmp_path / "toy"
+
+
+def arguments(model_directory: Path, **changes: Any) -> dict[str, Any]:
+    """What Triton hands to `initialize`."""
+    config = {"name": "toy", "max_batch_size": 0, "model_transaction_policy": {"decoupled": True}}
+    return {
+        "model_config": json.dumps({**config, **changes}),
+        "model_name": "toy",
+        "model_version": "1",
+        "model_repository": str(model_directory),
+        "model_instance_kind": "CPU",
+        "model_instance_device_id": "0",
+    }
+
+
+class Backend:
+    """A started model: `ask` sends one request and gives the sender that collects the answer."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._count = 0
+
+    def ask(
+        self, op: str, *, sender: triton.ResponseSender | None = None, token_ids: Any = None, **keys: Any
+    ) -> triton.ResponseSender:
+        self._count += 1
+        envelope = {"v": 1, "op": op, "rid": f"r{self._count}", **keys}
+        return self.send(triton.InferenceRequest(envelope, token_ids=token_ids, sender=sender))
+
+    def generate(self, prompt: str = "hello", *, sender: Any = None, rid: str | None = None, **body: Any) -> Any:
+        keys: dict[str, Any] = {"api": "chat", "prompt": prompt, "body": body}
+        if rid is not None:
+            keys["rid"] = rid
+        return self.ask("generate", sender=sender, **keys)
+
+    def send(self, *requests: triton.InferenceRequest) -> triton.ResponseSender:
+        assert self.model.execute(list(requests)) is None
+        return requests[-1].sender
+
+    def stats(self) -> dict[str, Any]:
+        return self.ask("stats").finish()[0][3]
+
+
+@pytest.fixture
+def start(model_directory: Path) -> Iterator[Callable[..., Backend]]:
+    """Start the backend with a script; ended after the test."""
+    running: list[Any] = []
+
+    def started(*script: dict[str, Any], **config: Any) -> Backend:
+        document = {"engine": "replay", "model": "${MODEL}/weights", "script": list(script), **config}
+        (model_directory / "1" / "model.json").write_text(json.dumps(document))
+        model = MODEL_PY.TritonPythonModel()
+        model.initialize(arguments(model_directory))
+        running.append(model)
+        return Backend(model)
+
+    yield started
+    for model in running:
+        model.finalize()
