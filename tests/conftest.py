@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.fakes.gateway import RunningGateway, running_gateway
-from tests.fakes.triton import FakeTriton, hello
+from tests.fakes.triton import FakeTriton
 
 TIMEOUT_S = 20
 
@@ -49,11 +49,9 @@ def _shared_gateway(_shared_triton: FakeTriton) -> Generator[RunningGateway, Non
 @pytest.fixture
 def triton(_shared_triton: FakeTriton) -> Generator[FakeTriton, None, None]:
     """The shared Triton; its script is the friendly one again after the test."""
-    _shared_triton.calls.clear()
-    _shared_triton.inferred.clear()
+    _shared_triton.reset()
     yield _shared_triton
-    _shared_triton.script = hello
-    _shared_triton.infer_error = None
+    _shared_triton.reset()
 
 
 @pytest.fixture

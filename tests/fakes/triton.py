@@ -4,13 +4,14 @@
         triton.script = lambda call: ...    # what the generating model says from now on
 
 A script is called once per generation and yields lists of records, each list one message; `call.cancelled` is set when the
-gateway cancels. To fail, it raises `Abort(status)` (the call breaks) or yields `StreamError(text)` (a line of text).
+gateway cancels (or the call ends otherwise). To fail, it raises `Abort(status)` (the call breaks) or yields `StreamError(text)` (a line of text).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -99,6 +100,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     def __init__(self, port: int = 0, files: dict[str, dict[str, bytes]] | None = None) -> None:
         self.script: Script = hello
         self.calls: list[Call] = []
+        self._arrivals: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
@@ -121,6 +123,18 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     def stop(self) -> None:
         """Die: every open call breaks."""
         self._server.stop(grace=None).wait()
+
+    def next_call(self, timeout_s: float = 5) -> Call:
+        """The next generation to arrive, or the first that nobody has waited for yet."""
+        return self._arrivals.get(timeout=timeout_s)
+
+    def reset(self) -> None:
+        """Friendly again, with nothing noted."""
+        self.script = hello
+        self.infer_error = None
+        self.calls.clear()
+        self.inferred.clear()
+        self._arrivals = queue.SimpleQueue()
 
     # The service
 
@@ -156,6 +170,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         call = Call(envelope["rid"], envelope, np.frombuffer(tensors["token_ids"], np.int32).tolist())
         context.add_callback(call.cancelled.set)
         self.calls.append(call)
+        self._arrivals.put(call)
         try:
             for message in self.script(call):
                 if isinstance(message, StreamError):
