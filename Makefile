@@ -10,7 +10,8 @@ CLI = $(PYTHON) -m gateway.cli
 DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup doctor test lint types unit models integration format lock clean
+.NOTPARALLEL:
+.PHONY: help up setup doctor test lint types unit models integration format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -26,28 +27,34 @@ doctor:  ## check the machine, the set-up and what is running, and say what to d
 
 test: setup lint types unit models integration  ## every check, on the real Triton with real weights
 
-lint:  ## style, formatting and spelling
+lint: dev  ## style, formatting and spelling
 	$(DEV) -m ruff check .
 	$(DEV) -m ruff format --check .
+	git ls-files | grep -v '^requirements/.*\.txt$$' | xargs $(DEV) -m codespell_lib
 
-types:  ## basedpyright, strict
+types: setup  ## basedpyright, strict, each part with the environment it runs in
 	$(DEV) -m basedpyright --pythonpath $(DEV)
+	$(DEV) -m basedpyright --pythonpath .cache/envs/vllm_custom/bin/python triton_backend/vllm_custom
+	$(DEV) -m basedpyright --pythonpath .cache/envs/pytorch/bin/python triton_backend/pytorch model_repository
 
-unit:  ## unit and contract tests; no Triton
+unit: dev  ## unit and contract tests; no Triton
 	$(DEV) -m pytest -m "not triton and not gpu"
 
-models:  ## the prepared models against the libraries they come from
+models: setup  ## the prepared models against the libraries they come from
 	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest tests/prepare_env
 
-integration:  ## the whole, on the real Triton with real vLLM and real weights
+integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
 
-format:  ## rewrite the sources in the project's style
+format: dev  ## rewrite the sources in the project's style
 	$(DEV) -m ruff check --fix .
 	$(DEV) -m ruff format .
 
-lock:  ## resolve requirements/*.in again
+lock: dev  ## resolve requirements/*.in again (TORCH_CPU_INDEX: where torch's CPU builds are)
 	$(DEV) -m requirements.lock
 
 clean:  ## remove everything that set-up made
 	rm -rf .cache
+
+dev:
+	@$(CLI) setup --only dev

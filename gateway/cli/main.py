@@ -57,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
         case "up":
             up(layout, UpOptions(_addresses(options), options.workers, options.verbose), _stop_on_signals())
         case "setup":
-            set_up(layout, _stop_on_signals(), options.extras)
+            set_up(layout, _stop_on_signals(), options.extras or options.only, for_serving=not options.only)
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
         case _:
@@ -90,7 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
     make = commands.add_parser("setup", help="only what `up` does before it starts anything")
-    make.add_argument("--with", dest="extras", nargs="+", default=[], choices=EXTRAS, help="what only the checks need")
+    extent = make.add_mutually_exclusive_group()
+    extent.add_argument(
+        "--with", dest="extras", nargs="+", default=[], choices=EXTRAS, help="also what only the checks need"
+    )
+    extent.add_argument("--only", nargs="+", default=[], choices=EXTRAS, help="nothing but this")
     return parser
 
 

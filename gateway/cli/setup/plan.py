@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -58,10 +58,14 @@ def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> 
     return chosen
 
 
-def set_up(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> None:
-    """Make what is missing or out of date. Raises a Problem before the long work where it cannot end well."""
+def set_up(layout: Layout, stop: threading.Event, extras: Collection[str] = (), *, for_serving: bool = True) -> None:
+    """Make what is missing or out of date; without `for_serving`, only the extras.
+
+    Raises a Problem before the long work where it cannot end well.
+    """
     with only_one(layout.set_up_lock, stop):
-        missing = [step for step in steps(layout, stop, extras) if not step.is_done()]
+        wanted = [step for step in steps(layout, stop, extras) if for_serving or step.name in extras]
+        missing = [step for step in wanted if not step.is_done()]
         for problem in (*checks.machine(), *_room(layout, missing), *_use(layout, missing)):
             raise problem
         if missing:

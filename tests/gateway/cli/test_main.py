@@ -22,7 +22,8 @@ def test_each_command_explains_itself(command: list[str], capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["up", "--port", "0"], ["up", "--workers", "0"], ["up", "--port", "x"], ["fly"], []]
+    "arguments",
+    [["up", "--port", "0"], ["up", "--workers", "0"], ["up", "--port", "x"], ["setup", "--only", "x"], ["fly"], []],
 )
 def test_nonsense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     """Before anything is done."""
