@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
@@ -24,6 +24,16 @@ def _passes_on(value: dict[str, Any]) -> dict[str, Any]:
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_passes_on)]
 """An object that is passed on as it came. What is read may be nested deeper than what can be written: that is refused."""
+
+
+def _kind_of_stop(value: object) -> str:
+    return "texts" if isinstance(value, list) else "text"
+
+
+Stop = Annotated[
+    Annotated[str, Tag("text")] | Annotated[list[NonEmptyStr], Field(max_length=4), Tag("texts")],
+    Discriminator(_kind_of_stop),
+]
 
 
 class WireRequest(BaseModel):
@@ -76,7 +86,7 @@ class DecodingRequest(WireRequest):
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, ge=0, le=1)
     n: int | None = Field(None, ge=1, le=128)
-    stop: str | Annotated[list[NonEmptyStr], Field(max_length=4)] | None = None
+    stop: Stop | None = None
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)

@@ -4,7 +4,8 @@
         triton.script = lambda call: ...    # what the generating model says from now on
 
 A script is called once per generation and yields lists of records, each list one message; `call.cancelled` is set when the
-gateway cancels (or the call ends otherwise). To fail, it raises `Abort(status)` (the call breaks) or yields `StreamError(text)` (a line of text).
+gateway cancels (or the call ends otherwise). To fail, it raises `Abort(status)` (the call breaks) or yields
+`StreamError(text)` (a line of text).
 """
 
 from __future__ import annotations
