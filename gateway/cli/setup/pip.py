@@ -1,5 +1,6 @@
 """pip, with its noise kept in a log and its progress told in a line now and then."""
 
+import itertools
 import os
 import re
 import threading
@@ -16,6 +17,8 @@ TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 """Where torch's CPU builds are when the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
 
 _ATTEMPTS = 3
+_LINES_SHOWN = 6
+_LONGEST_LINE = 180
 _INSTALL = ("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
 _NOT_FOUND = ("No matching distribution found", "Could not find a version")
 _NETWORK = (
@@ -98,21 +101,20 @@ class Pip:
     def _install(self, lock: Path, label: str, before: list[str], after: list[str], site: Path | None) -> None:
         total = len(_PINNED.findall(lock.read_text()))
         arguments = [*before, *_INSTALL, *after, "--requirement", str(lock)]
-        watch = _Watch(label, total, site)
         extra: list[str] = []
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in itertools.count(1):
+            watch = _Watch(label, total, site)
             if self._run(arguments + extra, watch) == 0:
                 return
             self._write_log(label, watch)
-            if not extra and _lacks_torch(watch):
-                extra = _torch_index(label)
-            elif attempt < _ATTEMPTS and watch.has(_NETWORK):
+            if not extra and _lacks_torch(watch) and _torch_index():
+                extra = ["--extra-index-url", _torch_index()]
+                say(f"  {label}: torch's CPU build is not on the configured index; asking {extra[1]} (TORCH_CPU_INDEX)")
+            elif attempt < _ATTEMPTS and watch.has(_NETWORK) and not _lacks_torch(watch):
                 say(f"  {label}: the download failed; trying again in {self.pause_s:.0f} s")
                 self.stop.wait(self.pause_s)
             else:
-                break
-            watch = _Watch(label, total, site)
-        raise _problem(label, watch, self.logs)
+                raise _problem(label, watch, self.logs)
 
     def _run(self, arguments: Sequence[str], watch: _Watch) -> int:
         environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
@@ -137,16 +139,13 @@ def _lacks_torch(watch: _Watch) -> bool:
     return any("torch" in line and any(mark in line for mark in _NOT_FOUND) for line in watch.tail)
 
 
-def _torch_index(label: str) -> list[str]:
-    index = os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
-    if not index:
-        return []
-    say(f"  {label}: torch's CPU build is not on the configured index; taking it from {index} (TORCH_CPU_INDEX)")
-    return ["--extra-index-url", index]
+def _torch_index() -> str:
+    return os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
 
 
 def _problem(label: str, watch: _Watch, logs: Path) -> Problem:
-    last = "\n".join(f"    {line}" for line in list(watch.tail)[-8:])
+    telling = [line for line in watch.tail if not line.startswith("WARNING: Retrying")]
+    last = "\n".join(f"    {line[:_LONGEST_LINE]}" for line in telling[-_LINES_SHOWN:])
     return Problem(f"pip could not install {label}. Its last words:\n{last}", _advice(watch, _log(logs, label)))
 
 
@@ -157,7 +156,10 @@ def _advice(watch: _Watch, log: Path) -> str:
             "build. Clear pip's cache (pip cache purge) and try again; if it stays, do not install it."
         )
     if _lacks_torch(watch):
-        return "set TORCH_CPU_INDEX to an index that has torch's +cpu wheels, for example a mirror of PyTorch's own."
+        return (
+            f"check that {_torch_index() or 'the configured index'} can be reached and has torch's +cpu wheels,\n"
+            "or set TORCH_CPU_INDEX to an index that has them, for example a mirror of PyTorch's own."
+        )
     if watch.has(["No space left on device"]):
         return "free some disk space (TMPDIR says where pip unpacks) and run it again; it goes on where it stopped."
     if watch.has(_NETWORK):

@@ -50,6 +50,15 @@ def test_torch_comes_from_its_own_index_where_the_other_lacks_it(
     assert "--extra-index-url https://mirror.example/cpu" in second
 
 
+def test_without_another_index_torchs_absence_is_told(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch):
+    """An empty TORCH_CPU_INDEX means: nowhere else. It is not tried again, since nothing would change."""
+    monkeypatch.setenv("TORCH_CPU_INDEX", "")
+    missing = 'echo "ERROR: No matching distribution found for torch==2.13.0+cpu"; exit 1'
+    with pytest.raises(Problem, match="No matching distribution"):
+        fake_pip(tmp_path, missing).into_folder(tmp_path / "out", lock, "x")
+    assert len(calls(tmp_path)) == 1
+
+
 def test_torch_goes_first_into_an_environment(tmp_path: Path, lock: Path):
     """Where torch cannot be had, that shows in the first second."""
     lock.write_text("a==1 --hash=sha256:0\ntorch==2.13.0+cpu --hash=sha256:0\n")
