@@ -60,6 +60,7 @@ def test_no_client_can_add_series(client: httpx.Client) -> None:
         client.post("/v1/chat/completions", json=chat(model=f"model-{number}"))
 
     strange(0)
+    series(client)  # has one of its own
     before = series(client)
     for number in range(1, 250):
         strange(number)
