@@ -8,7 +8,7 @@ trust: both are asked about every character there is, and what they disagree on 
 import re
 from collections.abc import Iterable, Iterator
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers  # noqa: TID251 (writes what chat/ reads)
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 SURROGATES = range(0xD800, 0xE000)  # not characters: they cannot be in a text that came as UTF-8
 CAPITAL_SIGMA, FINAL_SIGMA = "Σ", "ς"
