@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from .errors import NotFound
 
@@ -78,7 +78,7 @@ class Files:
         if self.folder is None or not (self.folder / "tokenizer_config.json").is_file():
             return False
         config = json.loads((self.folder / "tokenizer_config.json").read_bytes())
-        return isinstance(config, dict) and bool(config.get("chat_template"))
+        return isinstance(config, dict) and bool(cast("dict[str, Any]", config).get("chat_template"))
 
     def _parts(self, name: str) -> Iterator[Part]:
         if self.folder is None:

@@ -68,8 +68,8 @@ def _alternatives(request: Generate) -> int | None:
 
 
 def _stops(body: Mapping[str, Any]) -> Sequence[str]:
-    stop = body.get("stop") or []
-    stops = [stop] if isinstance(stop, str) else stop
+    stop: Any = body.get("stop") or []
+    stops: Any = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or not all(isinstance(item, str) and item for item in cast("list[Any]", stops)):
         raise BadRequest("stop must be a text or a list of texts", param="stop")
     return cast("list[str]", stops)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 # Banned elsewhere because the gateway tokenises; here it stands in for the tokenizer inside vLLM.
 import tokenizers  # noqa: TID251
@@ -26,7 +25,7 @@ class Tokenizer:
         if max(request.token_ids) >= self.vocab_size:
             raise BadRequest(f"token id {max(request.token_ids)} is out of vocabulary", param="token_ids")
         text = self._tokenizer.decode(list(request.token_ids), skip_special_tokens=False)
-        return cast("str", text), len(request.token_ids)
+        return text, len(request.token_ids)
 
     def tokens(self, text: str) -> list[Token]:
         """The tokens of a text; each carries the characters that are complete with it, so that together they are it."""
@@ -43,4 +42,4 @@ class Tokenizer:
         return tokens
 
     def name(self, token_id: int) -> str:
-        return cast("str", self._tokenizer.decode([token_id], skip_special_tokens=False))
+        return self._tokenizer.decode([token_id], skip_special_tokens=False)

@@ -139,7 +139,7 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     if prompt is not None and (not isinstance(prompt, str) or not prompt):
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
-    return Generate(envelope["rid"], cast("Api", api), _body(envelope), prompt, token_ids)
+    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids)
 
 
 def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:

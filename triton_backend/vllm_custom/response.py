@@ -193,7 +193,8 @@ def _join(deltas: Sequence[Record]) -> Record:
     count = sum([delta[4] for delta in deltas])
     extra: dict[str, list[Any]] = {}
     for delta in deltas:
-        for name, values in (delta[5] or {}).items():
+        more: Mapping[str, list[Any]] = delta[5] or {}
+        for name, values in more.items():
             extra.setdefault(name, []).extend(values)
     return [rid, kind, choice, text, count, extra or None]
 
