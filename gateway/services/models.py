@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from gateway.schemas.moderations import CATEGORIES
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel
 from gateway.triton.files import Describer, FileEntry, file_entries
+
+log = logging.getLogger(__name__)
 
 ASSETS = "assets"
 """Name of the model that serves the files of those which can't describe themselves."""
@@ -111,10 +114,13 @@ class ModelLoader:
     def _keep(self, entry: FileEntry, content: bytes) -> None:
         if self._cache_dir is None:
             return
-        self._cache_dir.mkdir(parents=True, exist_ok=True)
         unfinished = self._cache_dir / f"{entry.sha256}.{time.monotonic_ns()}"
-        unfinished.write_bytes(content)
-        unfinished.rename(self._cache_dir / entry.sha256)
+        try:
+            self._cache_dir.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(content)
+            unfinished.rename(self._cache_dir / entry.sha256)
+        except OSError as error:  # a full disk costs the other workers a transfer, and nobody a model
+            log.warning("%s is not kept: %s", entry.name, error)
 
 
 def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes]) -> ServedModel:

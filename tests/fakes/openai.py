@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -48,6 +49,14 @@ def streaming(
 ) -> Generator[httpx.Response, None, None]:
     with client.stream("POST", path, json={**body, "stream": True}) as response:
         yield response
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it holds, for what no event tells."""
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class Gate:

@@ -105,7 +105,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
-        self.files = files or _toy_files()
+        self.files = files or toy_files()
         self.described = 0
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
@@ -226,7 +226,7 @@ def _config(name: str) -> Any:
     return config
 
 
-def _toy_files() -> dict[str, dict[str, bytes]]:
+def toy_files() -> dict[str, dict[str, bytes]]:
     tokenizer = toy_tokenizer().to_str().encode()
     config = json.dumps({"chat_template": CHAT_TEMPLATE, **SPECIAL_TOKENS, "eos_token": {"content": EOS}}).encode()
     labels = json.dumps({"labels": ["rude"], "categories": {"rude": "harassment"}, "threshold": 0.5}).encode()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import RunningGateway, running_gateway
-from tests.fakes.openai import WAIT_S, Gate, chat, completion
+from tests.fakes.openai import WAIT_S, Gate, chat, completion, eventually
 from tests.fakes.triton import FakeTriton
 
 
@@ -54,13 +53,6 @@ def read_until(connection: socket.socket, marker: bytes) -> bytes:
         assert piece, received
         received += piece
     return received
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def assert_permit_is_back(gateway: RunningGateway, triton: FakeTriton) -> None:

@@ -1,0 +1,46 @@
+"""`python -m gateway` with wrong settings: a sentence and the exit status 2, before anything listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from gateway.settings import ENV_PREFIX
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "many", "TRITON_GATEWAY_PORT"),
+        ("WORKERS", "0", "TRITON_GATEWAY_WORKERS"),
+        ("CONFIG_FILE", "nowhere.toml", "there is no file nowhere.toml"),
+        ("API_KEYS_FILE", "nowhere.keys", "nowhere.keys"),
+        ("API_KEYS", "sha256:5", "API key 1"),
+    ],
+)
+def test_wrong_setting_ends_the_start(
+    name: str,
+    value: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """The message names the setting or the file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(ENV_PREFIX + name, value)
+    assert main() == 2
+    assert said in capsys.readouterr().err
+
+
+def test_wrong_toml_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What is not TOML at all."""
+    file = tmp_path / "gateway.toml"
+    file.write_text("port =")
+    monkeypatch.setenv(f"{ENV_PREFIX}CONFIG_FILE", str(file))
+    assert main() == 2
+    assert capsys.readouterr().err
