@@ -7,11 +7,16 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.triton import FakeTriton
 
 TIMEOUT_S = 20
+
+# No deadline a case, since other work shares the processor; nothing kept between runs: same commit, same verdict.
+settings.register_profile("suite", deadline=None, max_examples=50, database=None, derandomize=True)
+settings.load_profile("suite")
 
 QUICK = {"accept_timeout_s": 0.5, "ping_interval_s": 0.2, "stall_timeout_s": 1.5, "infer_timeout_s": 2.0}
 """Settings of the shared gateway: what it waits for comes soon enough for a test."""

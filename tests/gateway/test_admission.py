@@ -6,7 +6,7 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission import Admission
@@ -128,7 +128,6 @@ async def test_every_change_is_told() -> None:
     assert seen == [(1, 0), (1, 1), (1, 0), (0, 0)]
 
 
-@settings(deadline=None, max_examples=40)
 @given(st.integers(1, 4), st.integers(0, 5), st.integers(0, 2**32))
 def test_no_permit_is_lost(limit: int, queue: int, seed: int) -> None:
     """Under any mixture of work, cancellation, errors and time-outs: never more than the limit, and all come back."""

@@ -51,7 +51,7 @@ def series(client: httpx.Client) -> set[str]:
 
 
 def test_no_client_can_add_series(client: httpx.Client) -> None:
-    """A thousand paths, methods and models make no more series than one of each."""
+    """A thousand strange paths, methods and models make no more series than one of each."""
 
     def strange(number: int) -> None:
         client.get(f"/path/{number}")
