@@ -41,7 +41,7 @@ unit: dev  ## unit and contract tests; no Triton
 	$(DEV) -m pytest -m "not triton and not gpu"
 
 models: setup  ## the prepared models against the libraries they come from
-	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest tests/prepare_env
+	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest --confcutdir tests/prepare_env tests/prepare_env
 
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
