@@ -45,7 +45,7 @@ def main() -> int:
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=4,
         )
     return 0
 

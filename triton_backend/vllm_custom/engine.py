@@ -101,6 +101,7 @@ class VllmEngine:
         self._llm = llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.OPENAI_API_SERVER)
         if "generate" not in await llm.get_supported_tasks():
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
+        _warn_of_amx(str(llm.model_config.dtype))
         self._decoding = Decoding(llm)
         await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
@@ -212,6 +213,17 @@ class Decoding:
         )
         alternatives = -1 if openai.logprob_token_ids and openai.logprobs else params.logprobs
         return params, Plan(params.n, prompt_tokens, alternatives, bool(openai.return_token_ids))
+
+
+def _warn_of_amx(dtype: str) -> None:
+    """docs/adr/0004: on such a CPU vLLM 0.32 may compute nonsense in bfloat16, and nothing else would say so."""
+    from vllm.platforms import current_platform
+
+    on_cpu = current_platform.is_cpu()
+    if on_cpu and dtype == "torch.bfloat16" and "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="ascii"):
+        logger.warning(
+            'this CPU has AMX, with which vLLM\'s bfloat16 can be wrong: "dtype": "float32" in model.json is not'
+        )
 
 
 def _asked_tokens(openai: OpenAIRequest) -> int | None:

@@ -4,6 +4,7 @@ class ModelConfig:
     model: str
     tokenizer: str | None
     max_model_len: int
+    dtype: Any
     generation_config: str
     override_generation_config: dict[str, Any]
     def get_vocab_size(self) -> int: ...
