@@ -40,7 +40,7 @@ def _gone(processes: list[psutil.Process], limit_s: float) -> None:
 
 def test_killed_tritonserver_is_restarted(system: System, client: openai.OpenAI) -> None:
     """The stream in flight gets one error event and no [DONE]; new requests a 503 with Retry-After; then all is well."""
-    [server] = [process for process in system.members("tritonserver") if process.name() == "tritonserver"]
+    [server] = _servers(system)
     family = server.children(recursive=True)
     events = _events_around_kill(system, server)
     assert "[DONE]" not in events
@@ -50,8 +50,7 @@ def test_killed_tritonserver_is_restarted(system: System, client: openai.OpenAI)
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) >= 1
     _gone(family, 30)
-    time.sleep(1)  # the readiness of a moment ago is not the one to wait for
-    print(f"ready again after {_ready_again(system):.0f} s")
+    print(f"ready again after {_ready_again(system, server.pid):.0f} s")
     assert client.chat.completions.create(
         model=CHAT_MODEL, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
     ).choices
@@ -59,28 +58,27 @@ def test_killed_tritonserver_is_restarted(system: System, client: openai.OpenAI)
 
 def test_killed_stub_leaves_no_engine(system: System, client: openai.OpenAI) -> None:
     """With the process of the model its engine ends too, and Triton, which would not notice, is restarted."""
-    [engine] = system.members("EngineCore") or _engines(system)
+    [server] = _servers(system)
+    [engine] = [process for process in system.members() if process.name() == "VLLM::EngineCor"]
     stub = engine.parent()
     assert stub is not None
     stub.kill()
     _gone([engine], 30)
-    print(f"ready again after {_ready_again(system):.0f} s")
+    print(f"ready again after {_ready_again(system, server.pid):.0f} s")
     assert client.chat.completions.create(
         model=CHAT_MODEL, messages=[{"role": "user", "content": "Hi"}], max_tokens=2
     ).choices
 
 
-def _engines(system: System) -> list[psutil.Process]:
-    """vLLM's engine names its process; the command line may still be that of multiprocessing."""
-    return [process for process in system.members() if "EngineCor" in process.name()]
+def _servers(system: System) -> list[psutil.Process]:
+    return [process for process in system.members("tritonserver") if process.name() == "tritonserver"]
 
 
-def _ready_again(system: System) -> float:
-    """Until a new Triton answers: a new server process, and readiness."""
+def _ready_again(system: System, old_pid: int) -> float:
+    """Until another Triton than that one answers; how long that took, in seconds."""
     started = time.monotonic()
     while time.monotonic() - started < 300:
-        servers = [process for process in system.members("tritonserver") if process.name() == "tritonserver"]
-        if servers and servers[0].create_time() > time.time() - (time.monotonic() - started) and _chats(system):
+        if any(server.pid != old_pid for server in _servers(system)) and _chats(system):
             return time.monotonic() - started
         time.sleep(0.5)
     raise AssertionError(f"not ready again; the supervisor said:\n{system.log.read_text()}")

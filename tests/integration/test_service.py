@@ -51,4 +51,4 @@ def test_triton_listens_on_loopback_only(system: System) -> None:
     [server] = [process for process in system.members("tritonserver") if process.name() == "tritonserver"]
     listening = [c.laddr for c in server.net_connections(kind="tcp") if c.status == "LISTEN"]
     assert len(listening) == 2
-    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
