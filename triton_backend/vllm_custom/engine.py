@@ -13,7 +13,9 @@ from .config import EngineConfig, engine_args
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
 from .loop import Courses, LoopThread
+from .official.request import OfficialGenerate
 from .request import Generate
+from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ class VllmEngine:
         self._watchdog = Watchdog()
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
+        self._official: OfficialDecoding | None = None
         self._stopped = False
 
     def start(self) -> Facts:
@@ -84,10 +87,19 @@ class VllmEngine:
             raise Unavailable("the engine is not running")
         if llm.errored:
             raise Unavailable("the engine is dead")
+        if isinstance(request, OfficialGenerate):
+            return await self._open_official(llm, request)
         openai = decoding.check(request)
         prompt = await decoding.render(request, openai)
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
         queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
+        return VllmGeneration(llm, queue, plan)
+
+    async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
+        if (official := self._official) is None:
+            raise Unavailable("the engine is not running")
+        prompt, params, plan = await official.prepare(request)
+        queue = await llm.add_request(request.rid, prompt, params, prompt_text=request.prompt)
         return VllmGeneration(llm, queue, plan)
 
     async def _start(self) -> Facts:
@@ -103,6 +115,7 @@ class VllmEngine:
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
         _warn_of_amx(str(llm.model_config.dtype))
         self._decoding = Decoding(llm)
+        self._official = OfficialDecoding(llm)
         await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
