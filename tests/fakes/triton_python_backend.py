@@ -217,7 +217,15 @@ class ModelConfig:
 def installed() -> Iterator[None]:
     """Let `import triton_python_backend_utils` find this fake; afterwards what was there before is there again."""
     module: Any = ModuleType(MODULE)
-    things = (Tensor, InferenceResponse, InferenceRequest, ResponseSender, ModelConfig, TritonError, TritonModelException)
+    things = (
+        Tensor,
+        InferenceResponse,
+        InferenceRequest,
+        ResponseSender,
+        ModelConfig,
+        TritonError,
+        TritonModelException,
+    )
     for thing in things:
         setattr(module, thing.__name__, thing)
     module.TRITONSERVER_RESPONSE_COMPLETE_FINAL = FINAL

@@ -13,6 +13,7 @@ from .config import EngineConfig, engine_args
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
 from .loop import Courses, LoopThread
+from .official import lora
 from .official.request import OfficialGenerate
 from .request import Generate
 from .vllm_sampling import OfficialDecoding
@@ -98,8 +99,10 @@ class VllmEngine:
     async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
         if (official := self._official) is None:
             raise Unavailable("the engine is not running")
-        prompt, params, plan = await official.prepare(request)
-        queue = await llm.add_request(request.rid, prompt, params, prompt_text=request.prompt)
+        prompt, params, plan, lora_request = await official.prepare(request)
+        queue = await llm.add_request(
+            request.rid, prompt, params, lora_request=lora_request, prompt_text=request.prompt
+        )
         return VllmGeneration(llm, queue, plan)
 
     async def _start(self) -> Facts:
@@ -115,7 +118,8 @@ class VllmEngine:
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
         _warn_of_amx(str(llm.model_config.dtype))
         self._decoding = Decoding(llm)
-        self._official = OfficialDecoding(llm)
+        loras = lora.load(self._config.source.parent, self._config.arguments)
+        self._official = OfficialDecoding(llm, loras or {})
         await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import BadRequest
 from .interface import Plan
+from .official.lora import LoraTable
 from .official.request import OfficialGenerate
 from .official.sampling import STRUCTURED, arguments
 
 if TYPE_CHECKING:
     from vllm.inputs.engine import TokensInput
+    from vllm.lora.request import LoRARequest
     from vllm.sampling_params import SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -25,14 +27,21 @@ class Prepared(NamedTuple):
     prompt: TokensInput
     params: SamplingParams
     plan: Plan
+    lora: LoRARequest | None
 
 
 class OfficialDecoding:
     """Built when the engine starts, because the imports take their time."""
 
-    def __init__(self, llm: AsyncLLM) -> None:
+    def __init__(self, llm: AsyncLLM, loras: LoraTable) -> None:
+        """`loras` are the adapters that a request may name, with their folders."""
+        from vllm.lora.request import LoRARequest
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
+        # Named, not numbered as in NVIDIA's backend, so that vLLM's metrics show names.
+        self._loras = {
+            name: LoRARequest(name, number, folder) for number, (name, folder) in enumerate(loras.items(), start=1)
+        }
         self._renderer = llm.renderer
         self._context_length = llm.model_config.max_model_len
         self._params = SamplingParams
@@ -55,7 +64,8 @@ class OfficialDecoding:
                 f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's context of "
                 f"{self._context_length}"
             )
-        return Prepared(prompt, params, Plan(params.n, prompt_tokens, asked_logprobs, token_ids=False))
+        plan = Plan(params.n, prompt_tokens, asked_logprobs, token_ids=False)
+        return Prepared(prompt, params, plan, None if request.lora is None else self._loras[request.lora])
 
     def _sampling_params(self, request: OfficialGenerate) -> SamplingParams:
         given = arguments(request.body, self._known, self._structured_known)

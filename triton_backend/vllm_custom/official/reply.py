@@ -48,8 +48,8 @@ class Reply:
                 tensors.refuse(sender, errors.message(record[3], record[4], record[6]), errors.STATUS[record[3]])
                 return
             if kind == "delta":
-                choice: Choice = self._choices[record[2]]
-                choice.add(record[3], record[4], record[5])
+                index: int = record[2]
+                self._choices[index].add(record[3], record[4], record[5])
             elif kind == "end":
                 self._choices[record[2]].finish_reason = record[3]
         self._say(sender, final=final)

@@ -109,7 +109,9 @@ def _dimensions(document: Mapping[str, Any]) -> int | None:
     value: Any = cast("dict[str, Any]", params).get("dimensions")
     if isinstance(value, list) and value:
         value = cast("list[Any]", value)[0]
-    if value is not None and (type(value) is not int or value < 1):
+    if value is None:
+        return None
+    if type(value) is not int or value < 1:
         raise BadRequest("pooling_params.dimensions must be a whole number of at least 1", param="dimensions")
     return value
 
