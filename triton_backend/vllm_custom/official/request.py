@@ -107,11 +107,11 @@ def _dimensions(document: Mapping[str, Any]) -> int | None:
     if not isinstance(params, dict):
         raise BadRequest("embedding_request.pooling_params must be an object", param="pooling_params")
     value: Any = cast("dict[str, Any]", params).get("dimensions")
-    if isinstance(value, list) and value:
-        value = cast("list[Any]", value)[0]
     if value is None:
         return None
-    if type(value) is not int or value < 1:
+    if isinstance(value, list):
+        value = next(iter(cast("list[Any]", value)), None)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise BadRequest("pooling_params.dimensions must be a whole number of at least 1", param="dimensions")
     return value
 
