@@ -91,5 +91,5 @@ def _open_images(files: Sequence[bytes]) -> list[Any]:
         try:
             images.append(Image.open(io.BytesIO(content)).convert("RGB"))
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise BadRequest(f"image {number} cannot be read: {error}", param="image") from error
+            raise BadRequest(f"image: number {number} is no image that can be read", param="image") from error
     return images
