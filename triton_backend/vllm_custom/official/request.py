@@ -31,7 +31,7 @@ class Wanted:
     prompt: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialGenerate(Generate):
     """A prompt with the engine's own sampling parameters, as written, in `body`; `api` says nothing here.
 
@@ -75,7 +75,17 @@ def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | Offic
     body = decode(parameters if written is None else written)
     lora = take_lora(body)
     wanted = _wanted(inputs, prompt if prepend else "")
-    return OfficialGenerate(rid, "completions", body, prompt, None, stream, _images(inputs), lora, wanted)
+    return OfficialGenerate(
+        rid=rid,
+        api="completions",
+        body=body,
+        prompt=prompt,
+        token_ids=None,
+        stream=stream,
+        images=_images(inputs),
+        lora=lora,
+        wanted=wanted,
+    )
 
 
 def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:

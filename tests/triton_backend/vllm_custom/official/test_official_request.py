@@ -38,7 +38,17 @@ def refused(parameters="", **inputs):
 def test_prompt_alone_has_the_documented_defaults():
     """Not streamed, with the prompt before the answer, and nothing besides."""
     request = read(text_input="héllo".encode())
-    assert request == OfficialGenerate("rid", "completions", {}, "héllo", None, False, (), None, Wanted(prompt="héllo"))
+    assert request == OfficialGenerate(
+        rid="rid",
+        api="completions",
+        body={},
+        prompt="héllo",
+        token_ids=None,
+        stream=False,
+        images=(),
+        lora=None,
+        wanted=Wanted(prompt="héllo"),
+    )
 
 
 @pytest.mark.parametrize(
