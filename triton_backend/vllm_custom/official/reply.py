@@ -56,9 +56,11 @@ class Reply:
 
     def _say(self, sender: Sender, *, final: bool) -> None:
         if final or any(choice.count for choice in self._choices):
-            tensors.respond(sender, self._outputs(), final=final)
+            outputs = self._outputs()
             for choice in self._choices:
+                # Before it is sent: what could not be sent must not come again with the error that follows.
                 choice.said()
+            tensors.respond(sender, outputs, final=final)
 
     def _outputs(self) -> dict[str, list[Any]]:
         wanted, choices = self._wanted, self._choices

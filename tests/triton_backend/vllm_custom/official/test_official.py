@@ -54,10 +54,10 @@ def test_stream_says_the_same_without_the_prompt(ask):
 
 def test_idle_server_sends_a_token_a_response(start, official):
     """Each step of the engine makes a response of its own while nothing holds the sender up."""
-    backend = start({"text": "abcd", "token_seconds": 0.05})
+    backend = start({"text": "abc", "token_seconds": 0.2})
     outputs = backend.send(official("p", stream=True, return_num_output_tokens=True)).finish_outputs()
-    assert [output["text_output"] for output in outputs] == [[b"a"], [b"b"], [b"c"], [b"d"]]
-    assert [output["num_output_tokens"] for output in outputs] == [[1], [1], [1], [1]]
+    assert [output["text_output"] for output in outputs] == [[b"a"], [b"b"], [b"c"]]
+    assert [output["num_output_tokens"] for output in outputs] == [[1], [1], [1]]
 
 
 def test_all_additional_outputs_are_on_every_response(start, official):
@@ -139,7 +139,7 @@ def test_slow_reader_gets_joined_tokens(start, official):
         pass
     release.set()
     outputs = sender.finish_outputs()
-    assert len(outputs) == 2
+    assert len(outputs) <= 2
     assert texts(outputs) == b"x" * 200
     assert sum(len(json.loads(output["logprobs"][0])) for output in outputs) == 200
     assert outputs[-1]["cumulative_logprob"] == [-200.0]
@@ -250,6 +250,7 @@ def test_refused_send_ends_the_request_with_a_last_error(start, official):
     backend = start(DECODING)
     sender = backend.send(official("decode", stream=True, sender=ResponseSender(full_at_first)))
     assert sender.finish_error() == ("INTERNAL", "Error generating stream: a response could not be sent")
+    assert sender.outputs == []
     while backend.stats()["unfinished"]:
         pass
 
