@@ -17,7 +17,9 @@ from .generation import Generation, OpenAnswer, native_answer
 from .interface import Engine, Facts
 from .lifecycle import Event, Life, Record, State
 from .official.desk import Desk
+from .official.embedding import Embedder, Embedding
 from .official.reply import Reply
+from .official.request import OfficialEmbed
 from .official.tensors import is_official
 from .request import VERSION, Abort, Describe, Generate, Request, Stats, decode, parse, rid_of
 from .sender import Channel, Outbox, Send
@@ -88,7 +90,10 @@ class Instance:
         try:
             parsed = self._desk.read(request, life.rid, self._facts, self._engine)
             reply.expect(parsed.wanted)
-            self._generate(parsed, life, channel, reply.open)
+            if isinstance(parsed, OfficialEmbed):
+                self._embed(parsed, life, channel)
+            else:
+                self._generate(parsed, life, channel, reply.open)
         except Exception as exception:  # noqa: BLE001  as in `handle`
             self._refuse(life, exception)
 
@@ -121,11 +126,21 @@ class Instance:
         if not self._accepting:
             raise Unavailable("the server is stopping")
         generation = Generation(life, channel, self._engine.abort, open_answer)
-        life.on_end = lambda: self._active.remove(generation)
+        self._watch(generation, channel)
+        self._engine.submit(request, generation)
+
+    def _embed(self, request: OfficialEmbed, life: Life, channel: Channel) -> None:
+        if not self._accepting or not isinstance(self._engine, Embedder):
+            raise Unavailable("the server is stopping")
+        embedding = Embedding(life, channel, self._engine.abort)
+        self._watch(embedding, channel)
+        self._engine.embed(request, embedding)
+
+    def _watch(self, generation: Generation, channel: Channel) -> None:
+        generation.life.on_end = lambda: self._active.remove(generation)
         channel.on_broken = generation.broken
         self._active.add(generation)
         self._poller.wake()
-        self._engine.submit(request, generation)
 
     def _describe(self, request: Describe, life: Life, channel: Channel) -> None:
         if request.files is None:

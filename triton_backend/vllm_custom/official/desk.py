@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import Unavailable
 from ..interface import Engine, Facts
 from . import errors, tensors
+from .embedding import Embedder
 from .lora import LoraTable
 from .request import OfficialEmbed, OfficialGenerate, parse
 
 if TYPE_CHECKING:
     from ..tensors import TritonRequest
 
+Parsed = OfficialGenerate | OfficialEmbed
 HEALTH_CHECK = "ENABLE_VLLM_HEALTH_CHECK"
 
 
@@ -25,16 +27,19 @@ class Desk:
         self._loras = loras
         self._check_health = check_health
 
-    def read(self, request: TritonRequest, rid: str, facts: Facts | None, engine: Engine) -> OfficialGenerate:
+    def read(self, request: TritonRequest, rid: str, facts: Facts | None, engine: Engine) -> Parsed:
         """Raises a BackendError with the official backend's own words where it has some."""
         if facts is None:
             raise Unavailable("the engine is starting")
         if self._check_health and not engine.stats().get("alive", True):
             raise errors.engine_is_unhealthy()
         parsed = parse(tensors.read(request), request.parameters(), rid)
-        task = "embed" if isinstance(parsed, OfficialEmbed) else "generate"
-        if task not in facts.tasks or isinstance(parsed, OfficialEmbed):
-            raise errors.task_is_missing(self._model, task)
+        if isinstance(parsed, OfficialEmbed):
+            if "embed" not in facts.tasks or not isinstance(engine, Embedder):
+                raise errors.task_is_missing(self._model, "embed")
+            return parsed
+        if "generate" not in facts.tasks:
+            raise errors.task_is_missing(self._model, "generate")
         if parsed.lora is not None:
             self._check_lora(parsed.lora)
         return parsed

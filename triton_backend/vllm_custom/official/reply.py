@@ -47,6 +47,9 @@ class Reply:
                 self._say(sender, final=False)
                 tensors.refuse(sender, errors.message(record[3], record[4], record[6]), errors.STATUS[record[3]])
                 return
+            if kind == "result":
+                tensors.respond(sender, self._embedded(record[3]), final=final)
+                return
             if kind == "delta":
                 index: int = record[2]
                 self._choices[index].add(record[3], record[4], record[5])
@@ -75,6 +78,14 @@ class Reply:
             outputs[tensors.NUM_INPUT_TOKENS] = [self._prompt_tokens]
         if wanted.num_output_tokens:
             outputs[tensors.NUM_OUTPUT_TOKENS] = [choice.count for choice in choices]
+        return outputs
+
+    def _embedded(self, value: Mapping[str, Any]) -> dict[str, list[Any]]:
+        outputs: dict[str, list[Any]] = {tensors.TEXT_OUTPUT: [_encoder.encode(value["embedding"]).encode()]}
+        if self._wanted.num_input_tokens:
+            outputs[tensors.NUM_INPUT_TOKENS] = [value["prompt_tokens"]]
+        if self._wanted.num_output_tokens:
+            outputs[tensors.NUM_OUTPUT_TOKENS] = [0]
         return outputs
 
 
