@@ -104,6 +104,25 @@ def test_conflicts_are_refused_at_load_too(start, model_py, model_directory):
         model.initialize(arguments(model_directory, max_batch_size=4))
 
 
+@pytest.mark.parametrize(
+    ("group", "passes"),
+    [
+        ({"kind": "KIND_CPU", "count": 1, "gpus": []}, True),
+        ({"kind": "KIND_GPU", "count": 1, "gpus": [0]}, True),
+        ({"kind": "KIND_GPU", "count": 1, "gpus": [0, 1, 2, 3]}, False),
+    ],
+)
+def test_group_that_triton_makes_up_is_for_one_device(group, passes):
+    """Without an instance_group in config.pbtxt Triton writes one of all its GPUs, and the load shows it to us."""
+    written = {"name": "toy", "instance_group": [{"name": "toy", **group}]}
+    if passes:
+        refuse_conflicts(written)
+        return
+    with pytest.raises(ConfigError, match="where it is missing, makes 4 instances") as refusal:
+        refuse_conflicts(written)
+    assert "Write: instance_group [ { kind: KIND_MODEL count: 1 } ]" in str(refusal.value)
+
+
 def test_one_instance_on_one_gpu_passes():
     """A single instance may name its GPU."""
     refuse_conflicts({"name": "toy", "instance_group": [{"kind": "KIND_GPU", "count": 1, "gpus": [1]}]})
