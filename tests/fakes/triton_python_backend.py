@@ -36,9 +36,21 @@ class Tensor:
         return self._array
 
 
+class TritonError:
+    """Codes by their own names, so that a test reads them."""
+
+    UNKNOWN, INTERNAL, NOT_FOUND, INVALID_ARG = "UNKNOWN", "INTERNAL", "NOT_FOUND", "INVALID_ARG"
+    UNAVAILABLE, UNSUPPORTED, ALREADY_EXISTS, CANCELLED = "UNAVAILABLE", "UNSUPPORTED", "ALREADY_EXISTS", "CANCELLED"
+
+    def __init__(self, message: str, code: str = INTERNAL) -> None:
+        self.message = message
+        self.code = code
+
+
 class InferenceResponse:
-    def __init__(self, output_tensors: Sequence[Tensor] = ()) -> None:
+    def __init__(self, output_tensors: Sequence[Tensor] = (), error: TritonError | None = None) -> None:
         self.tensors = {tensor.name(): tensor.as_numpy() for tensor in output_tensors}
+        self.error = error
 
 
 class ResponseSender:
@@ -47,6 +59,9 @@ class ResponseSender:
     def __init__(self, on_send: Callable[[int], None] | None = None) -> None:
         self.responses: list[list[list[Any]]] = []
         self.parts: list[bytes | None] = []
+        # What an official request is answered: the tensors of each response as lists, and the error that ended it.
+        self.outputs: list[dict[str, list[Any]]] = []
+        self.error: TritonError | None = None
         self.violations: list[str] = []
         self.finals = 0
         self.polls = 0
@@ -99,12 +114,34 @@ class ResponseSender:
         assert self.finals == 1
         return self.records()
 
+    def wait_for_output(self, timeout: float = 10.0) -> dict[str, list[Any]]:
+        """The first response of an official request, as soon as it is sent."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.outputs, timeout), "no response"
+        return self.outputs[0]
+
+    def finish_outputs(self, timeout: float = 10.0) -> list[dict[str, list[Any]]]:
+        """All responses of an official request that did not fail."""
+        self.finish(timeout)
+        assert self.error is None, self.error.message
+        return self.outputs
+
+    def finish_error(self, timeout: float = 10.0) -> tuple[str, str]:
+        """Code and text of the error that an official request ends with."""
+        self.finish(timeout)
+        assert self.error is not None, self.outputs
+        return self.error.code, self.error.message
+
     def _take(self, response: InferenceResponse | None, flags: int) -> None:
         tensors = {} if response is None else response.tensors
         part = tensors.get("part")
         with self._changed:
             self.responses.append(json.loads(tensors["records"][0]) if "records" in tensors else [])
             self.parts.append(None if part is None else part[0])
+            if response is not None and response.error is not None:
+                self.error = response.error
+            elif "records" not in tensors and tensors:
+                self.outputs.append({name: array.tolist() for name, array in tensors.items()})
             if flags & FINAL:
                 self.finals += 1
                 self.done.set()
@@ -125,7 +162,9 @@ class InferenceRequest:
         token_ids: Any = None,
         tensors: Sequence[Tensor] = (),
         sender: ResponseSender | None = None,
+        parameters: str = "",
     ) -> None:
+        self._parameters = parameters
         self.sender = sender or ResponseSender()
         self._tensors = list(tensors)
         if envelope is not None:
@@ -136,6 +175,9 @@ class InferenceRequest:
 
     def inputs(self) -> list[Tensor]:
         return self._tensors
+
+    def parameters(self) -> str:
+        return self._parameters
 
     def get_response_sender(self) -> ResponseSender:
         return self.sender
@@ -175,7 +217,16 @@ class ModelConfig:
 def installed() -> Iterator[None]:
     """Let `import triton_python_backend_utils` find this fake; afterwards what was there before is there again."""
     module: Any = ModuleType(MODULE)
-    for thing in (Tensor, InferenceResponse, InferenceRequest, ResponseSender, ModelConfig, TritonModelException):
+    things = (
+        Tensor,
+        InferenceResponse,
+        InferenceRequest,
+        ResponseSender,
+        ModelConfig,
+        TritonError,
+        TritonModelException,
+    )
+    for thing in things:
         setattr(module, thing.__name__, thing)
     module.TRITONSERVER_RESPONSE_COMPLETE_FINAL = FINAL
     before = sys.modules.get(MODULE)

@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from .errors import ConfigError
-from .tensors import INPUTS, OUTPUTS
+from .official import tensors as official
+from .tensors import INPUTS as NATIVE_INPUTS
+from .tensors import OUTPUTS as NATIVE_OUTPUTS
+
+# A model answers NVIDIA's clients and ours, whichever of the two its config.pbtxt was written for.
+INPUTS = (*official.INPUTS, *NATIVE_INPUTS)
+OUTPUTS = (*official.OUTPUTS, *NATIVE_OUTPUTS)
 
 
 class ModelConfig(Protocol):
@@ -30,9 +36,19 @@ def complete(config: ModelConfig) -> ModelConfig:
         config.add_input(dict(tensor))
     for tensor in _missing(written.get("output", ()), OUTPUTS):
         config.add_output(dict(tensor))
+    _relax(written.get("input", ()))
     config.set_max_batch_size(0)
     config.set_model_transaction_policy({"decoupled": True})
     return config
+
+
+def _relax(inputs: Sequence[dict[str, Any]]) -> None:
+    """Triton refuses a request that lacks an input which is not optional, before we see it. NVIDIA's samples declare
+    `text_input` and `stream` so, and a native request has neither; what a request must have is checked here."""
+    ours = {tensor["name"] for tensor in INPUTS}
+    for tensor in inputs:
+        if tensor["name"] in ours:
+            tensor["optional"] = True
 
 
 def refuse_conflicts(written: Mapping[str, Any]) -> None:
@@ -70,7 +86,7 @@ def _check_instances(name: str, groups: Sequence[Mapping[str, Any]]) -> None:
     if count > 1:
         _refuse(
             name,
-            f"instance_group makes {count} instances",
+            f"instance_group, or Triton's default of one instance a GPU where it is missing, makes {count} instances",
             "each would load an engine of its own; GPUs are shared out by tensor_parallel_size in model.json",
             "instance_group [ { kind: KIND_MODEL count: 1 } ]",
         )
@@ -83,9 +99,14 @@ def _check_tensors(
     for tensor in written:
         if (ours := by_name.get(tensor["name"])) is None:
             continue
-        if tensor.get("data_type") != ours["data_type"] or _dims(tensor) != _dims(ours):
+        if tensor.get("data_type") != ours["data_type"] or not _fits(tensor, ours):
             line = f'{kind} [ {{ name: "{ours["name"]}" data_type: {ours["data_type"]} dims: {_dims(ours)} }} ]'
             _refuse(name, f"the {kind} {ours['name']} is declared otherwise", "both sides must agree", line)
+
+
+def _fits(written: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    # NVIDIA's backend takes its own tensors however they are shaped in config.pbtxt, so samples differ in that.
+    return _dims(written) == _dims(ours) or (ours in official.INPUTS or ours in official.OUTPUTS)
 
 
 def _dims(tensor: Mapping[str, Any]) -> list[int]:

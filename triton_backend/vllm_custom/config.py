@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import ConfigError
+from .official.coercion import coerce
+from .removed_arguments import removed
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
+
+logger = logging.getLogger(__name__)
 
 MODEL = "${MODEL}"
 ENGINES = ("vllm", "replay")
@@ -49,16 +54,36 @@ def engine_args(config: EngineConfig) -> AsyncEngineArgs:
     """The arguments as vLLM's own class. Imports vLLM."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    known = {field.name for field in dataclasses.fields(AsyncEngineArgs)}
-    refuse_unknown(config, known)
+    arguments = checked(config, {field.name: field.type for field in dataclasses.fields(AsyncEngineArgs)})
     defaults = {"disable_log_stats": True, "enable_log_requests": False}
     try:
-        return AsyncEngineArgs(**{**defaults, **config.arguments})
+        return AsyncEngineArgs(**{**defaults, **arguments})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{config.source}: {error}") from error
 
 
-def refuse_unknown(config: EngineConfig, known: set[str]) -> None:
+def checked(config: EngineConfig, types: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that the engine has, by the names and types of its fields. Warns of those that it has lost, and
+    raises ConfigError for those that it never had."""
+    gone = removed(config.arguments, types)
+    for name, advice in gone.items():
+        logger.warning("%s: vLLM no longer has the engine argument %s; %s", config.source, name, advice)
+    refuse_unknown(config, types.keys() | gone.keys())
+    kept = {name: value for name, value in config.arguments.items() if name not in gone}
+    return {name: _as_flag(config, name, value, types[name]) for name, value in kept.items()}
+
+
+def _as_flag(config: EngineConfig, name: str, value: Any, type_: Any) -> Any:
+    """NVIDIA's tutorial writes "true" where vLLM wants true, and vLLM would take "false" for true."""
+    if type_ is not bool or not isinstance(value, str):
+        return value
+    try:
+        return coerce(bool, value)
+    except ValueError as error:
+        raise ConfigError(f"{config.source}: {name} {error}") from error
+
+
+def refuse_unknown(config: EngineConfig, known: Set[str]) -> None:
     unknown = sorted(config.arguments.keys() - known)
     if unknown:
         raise ConfigError(f"{config.source}: {', '.join(unknown)}: no such key for the engine {config.engine}")

@@ -13,7 +13,10 @@ from .config import EngineConfig, engine_args
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
 from .loop import Courses, LoopThread
+from .official import lora
+from .official.request import OfficialGenerate
 from .request import Generate
+from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class VllmEngine:
         self._watchdog = Watchdog()
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
+        self._official: OfficialDecoding | None = None
         self._stopped = False
 
     def start(self) -> Facts:
@@ -84,10 +88,21 @@ class VllmEngine:
             raise Unavailable("the engine is not running")
         if llm.errored:
             raise Unavailable("the engine is dead")
+        if isinstance(request, OfficialGenerate):
+            return await self._open_official(llm, request)
         openai = decoding.check(request)
         prompt = await decoding.render(request, openai)
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
         queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
+        return VllmGeneration(llm, queue, plan)
+
+    async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
+        if (official := self._official) is None:
+            raise Unavailable("the engine is not running")
+        prompt, params, plan, lora_request = await official.prepare(request)
+        queue = await llm.add_request(
+            request.rid, prompt, params, lora_request=lora_request, prompt_text=request.prompt
+        )
         return VllmGeneration(llm, queue, plan)
 
     async def _start(self) -> Facts:
@@ -103,6 +118,8 @@ class VllmEngine:
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
         _warn_of_amx(str(llm.model_config.dtype))
         self._decoding = Decoding(llm)
+        loras = lora.load(self._config.source.parent, self._config.arguments)
+        self._official = OfficialDecoding(llm, loras or {})
         await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()

@@ -3,37 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from . import response
 from .errors import BackendError, Cancelled, Internal
 from .interface import Plan
-from .lifecycle import Event, Life
-from .response import Answer, StepOutput
+from .lifecycle import Event, Life, Record
+from .response import StepOutput
 from .sender import Channel
+
+
+class Answer(Protocol):
+    """Fed with a request's outputs, it gives records and says when the last choice is complete."""
+
+    @property
+    def complete(self) -> bool: ...
+    def read(self, output: StepOutput) -> list[Record]: ...
+
+
+OpenAnswer = Callable[[str, Plan], Answer]
+
+
+def native_answer(rid: str, plan: Plan) -> Answer:
+    return response.Answer(
+        rid,
+        choices=plan.choices,
+        prompt_tokens=plan.prompt_tokens,
+        alternatives=plan.alternatives,
+        token_ids=plan.token_ids,
+    )
 
 
 class Generation:
     """The sink of one request, and what the poller and an `abort` can do to it."""
 
-    __slots__ = ("_abort_engine", "_answer", "_channel", "life")
+    __slots__ = ("_abort_engine", "_answer", "_channel", "_open_answer", "life")
 
-    def __init__(self, life: Life, channel: Channel, abort_engine: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        life: Life,
+        channel: Channel,
+        abort_engine: Callable[[str], None],
+        open_answer: OpenAnswer = native_answer,
+    ) -> None:
         self.life = life
         self._channel = channel
         self._abort_engine = abort_engine
+        self._open_answer = open_answer
         self._answer: Answer | None = None
 
     # What the engine says, on its loop.
 
     def accepted(self, plan: Plan) -> bool:
         rid = self.life.rid
-        self._answer = Answer(
-            rid,
-            choices=plan.choices,
-            prompt_tokens=plan.prompt_tokens,
-            alternatives=plan.alternatives,
-            token_ids=plan.token_ids,
-        )
+        self._answer = self._open_answer(rid, plan)
         return self.life.advance(Event.ACCEPT, [response.accepted(rid, plan.prompt_tokens)])
 
     def step(self, output: StepOutput) -> bool:

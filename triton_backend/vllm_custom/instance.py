@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,9 +13,14 @@ from .active import Active
 from .cancellation import Poller
 from .errors import Unavailable, translate
 from .files import Files
-from .generation import Generation
+from .generation import Generation, OpenAnswer, native_answer
 from .interface import Engine, Facts
 from .lifecycle import Event, Life, Record, State
+from .official.desk import Desk
+from .official.embedding import Embedder, Embedding
+from .official.reply import Reply
+from .official.request import OfficialEmbed
+from .official.tensors import is_official
 from .request import VERSION, Abort, Describe, Generate, Request, Stats, decode, parse, rid_of
 from .sender import Channel, Outbox, Send
 
@@ -27,8 +33,9 @@ SENDER_STOP_TIMEOUT = 2.0
 class Instance:
     """`start`, then `handle` for every request from one thread, then `stop`."""
 
-    def __init__(self, model: str, engine: Engine, *, send: Send = tensors.send) -> None:
+    def __init__(self, model: str, engine: Engine, *, desk: Desk | None = None, send: Send = tensors.send) -> None:
         self._model = model
+        self._desk = desk or Desk(model)
         self._engine = engine
         self._active = Active()
         self._outbox = Outbox(send)
@@ -57,6 +64,9 @@ class Instance:
 
     def handle(self, request: tensors.TritonRequest) -> None:
         """Take one request; quick, and raises nothing: every fault of a request becomes its record."""
+        if is_official(request):
+            self._handle_official(request)
+            return
         channel = Channel(request.get_response_sender())
         rid = ""
         try:
@@ -71,6 +81,20 @@ class Instance:
         try:
             self._operations[type(parsed)](parsed, life, channel)
         except Exception as exception:  # noqa: BLE001  as above; `_refuse` logs what is our fault
+            self._refuse(life, exception)
+
+    def _handle_official(self, request: tensors.TritonRequest) -> None:
+        reply = Reply()
+        channel = Channel(request.get_response_sender(), reply.write)
+        life = Life(uuid.uuid4().hex, self._poster(channel))
+        try:
+            parsed = self._desk.read(request, life.rid, self._facts, self._engine)
+            reply.expect(parsed.wanted)
+            if isinstance(parsed, OfficialEmbed):
+                self._embed(parsed, life, channel)
+            else:
+                self._generate(parsed, life, channel, reply.open)
+        except Exception as exception:  # noqa: BLE001  as in `handle`
             self._refuse(life, exception)
 
     def stop(self) -> None:
@@ -96,15 +120,27 @@ class Instance:
         event = Event.ABORT if failure.type == "cancelled" else Event.FAIL
         life.advance(event, [response.error(life.rid, failure)])
 
-    def _generate(self, request: Generate, life: Life, channel: Channel) -> None:
+    def _generate(
+        self, request: Generate, life: Life, channel: Channel, open_answer: OpenAnswer = native_answer
+    ) -> None:
         if not self._accepting:
             raise Unavailable("the server is stopping")
-        generation = Generation(life, channel, self._engine.abort)
-        life.on_end = lambda: self._active.remove(generation)
+        generation = Generation(life, channel, self._engine.abort, open_answer)
+        self._watch(generation, channel)
+        self._engine.submit(request, generation)
+
+    def _embed(self, request: OfficialEmbed, life: Life, channel: Channel) -> None:
+        if not self._accepting or not isinstance(self._engine, Embedder):
+            raise Unavailable("the server is stopping")
+        embedding = Embedding(life, channel, self._engine.abort)
+        self._watch(embedding, channel)
+        self._engine.embed(request, embedding)
+
+    def _watch(self, generation: Generation, channel: Channel) -> None:
+        generation.life.on_end = lambda: self._active.remove(generation)
         channel.on_broken = generation.broken
         self._active.add(generation)
         self._poller.wake()
-        self._engine.submit(request, generation)
 
     def _describe(self, request: Describe, life: Life, channel: Channel) -> None:
         if request.files is None:

@@ -15,6 +15,8 @@ from .autocomplete import refuse_conflicts
 from .config import EngineConfig
 from .instance import Instance
 from .interface import Engine
+from .official import desk, lora
+from .official.desk import Desk
 
 logger = logging.getLogger("vllm_custom")
 
@@ -40,7 +42,10 @@ def launch(args: Mapping[str, Any]) -> Instance:
     model = str(args["model_name"])
     # `model_repository` is the model's own folder, in spite of its name.
     version_directory = Path(args["model_repository"]) / str(args["model_version"])
-    instance = Instance(model, _engine(config.load(model, version_directory), _gpu(args)))
+    engine_config = config.load(model, version_directory)
+    loras = lora.load(version_directory, engine_config.arguments)
+    official = Desk(model, loras=loras, check_health=desk.check_health(written))
+    instance = Instance(model, _engine(engine_config, _gpu(args)), desk=official)
     instance.start()
     logger.info("%s serves", model)
     return instance

@@ -28,6 +28,7 @@ class Choice:
     logprobs: Sequence[Mapping[int, Logprob]] | None
     finish_reason: str | None
     stop_reason: str | None
+    cumulative_logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,13 @@ class Playback:
             else [self._logprobs(token.id, start + offset) for offset, token in enumerate(tokens)],
             line.finish_reason if ends else None,
             line.stop_reason if ends else None,
+            self._cumulative_logprob(min(stop, len(line.tokens))),
         )
+
+    def _cumulative_logprob(self, length: int) -> float:
+        scripted = self._entry.logprobs
+        rounds, rest = divmod(length, len(scripted))
+        return rounds * sum(scripted) + sum(scripted[:rest])
 
     def _logprobs(self, token_id: int, position: int) -> dict[int, Logprob]:
         """The scripted token first, then its neighbours in the vocabulary, each a little less likely."""

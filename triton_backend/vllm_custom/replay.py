@@ -16,8 +16,10 @@ from .config import EngineConfig, refuse_unknown
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
 from .loop import Courses, LoopThread
+from .official.request import OfficialGenerate
 from .playback import Playback
 from .replay_body import Decoding, read_body
+from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
 from .script import Entry, Line, cut, parse_script, scripted_error
@@ -75,7 +77,8 @@ class ReplayEngine:
             raise scripted_error(entry.refuse)
         if prompt_tokens >= self._context_length:
             raise BadRequest("the prompt is too long for the model", code="context_length_exceeded")
-        body = read_body(request, self._context_length - prompt_tokens)
+        room = self._context_length - prompt_tokens
+        body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
         return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)

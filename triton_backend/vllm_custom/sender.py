@@ -28,6 +28,12 @@ class Send(Protocol):
     def __call__(self, sender: Sender, records: bytes, part: Bytes | None, *, final: bool) -> None: ...
 
 
+class Write(Protocol):
+    """How records go out to a client that does not know them; may keep back what makes no response, unless final."""
+
+    def __call__(self, sender: Sender, records: Sequence[Record], *, final: bool) -> None: ...
+
+
 class Shipment(NamedTuple):
     """What goes in one response."""
 
@@ -39,12 +45,14 @@ class Shipment(NamedTuple):
 class Channel:
     """What waits to be sent for one request, and Triton's sender for it."""
 
-    __slots__ = ("_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "on_broken")
+    __slots__ = ("_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "_write", "on_broken")
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, write: Write | None = None) -> None:
+        """`write` takes the place of the outbox's own sending of records."""
         # Called once, from the outbox's thread, when a response could not be sent.
         self.on_broken: Callable[[], None] | None = None
         self._sender: Sender | None = sender
+        self._write = write
         self._pending: list[Record] = []
         self._blobs: list[Bytes] = []
         self._final = False
@@ -77,14 +85,15 @@ class Channel:
         """Send one response. When that fails the request is ended with a last, small error, and `on_broken` is told."""
         if (sender := self._sender) is None:
             return
+        write = self._write or _as_records(shipment.part, send)
         # Held while Triton is asked as well: after the final response the sender points at freed memory.
         with self._talking:
             try:
-                send(sender, encode(coalesce(shipment.records)), shipment.part, final=shipment.final)
+                write(sender, coalesce(shipment.records), final=shipment.final)
                 sent = True
             except Exception:
                 logger.exception("a response could not be sent; its request ends here")
-                _send_last_words(sender, shipment, send)
+                _send_last_words(sender, shipment, self._write or _as_records(None, send))
                 sent = False
             if shipment.final or not sent:
                 # Let go at once: a sender that lives until the interpreter ends is freed after Triton's shared memory,
@@ -101,11 +110,18 @@ class Channel:
             return self._sender is not None and self._sender.is_cancelled()
 
 
-def _send_last_words(sender: Sender, shipment: Shipment, send: Send) -> None:
+def _as_records(part: Bytes | None, send: Send) -> Write:
+    def write(sender: Sender, records: Sequence[Record], *, final: bool) -> None:
+        send(sender, encode(records), part, final=final)
+
+    return write
+
+
+def _send_last_words(sender: Sender, shipment: Shipment, write: Write) -> None:
     # The client may still be there: a response can be too large for the shared memory, for example.
     rid = shipment.records[0][0] if shipment.records else ""
     try:
-        send(sender, encode([error(rid, Internal("a response could not be sent"))]), None, final=True)
+        write(sender, [error(rid, Internal("a response could not be sent"))], final=True)
     except Exception:
         logger.exception("nor could the error that should have ended the request")
 

@@ -17,9 +17,10 @@ MEDIA = "media"
 RECORDS = "records"
 PART = "part"
 
-# As config.pbtxt spells them. `part` needs no mark: an output may always be left out of a response.
+# As config.pbtxt spells them. `request` is optional because an official request (official/tensors.py) has none; `part`
+# needs no mark: an output may always be left out of a response.
 INPUTS: tuple[dict[str, Any], ...] = (
-    {"name": REQUEST, "data_type": "TYPE_STRING", "dims": [1]},
+    {"name": REQUEST, "data_type": "TYPE_STRING", "dims": [1], "optional": True},
     {"name": TOKEN_IDS, "data_type": "TYPE_INT32", "dims": [-1], "optional": True},
     {"name": MEDIA, "data_type": "TYPE_STRING", "dims": [-1], "optional": True},
 )

@@ -11,6 +11,7 @@ class CompletionOutput:
     token_ids: Sequence[int]
     logprobs: Sequence[Mapping[int, Logprob]] | None
     finish_reason: str | None
+    cumulative_logprob: float | None
     stop_reason: int | str | None
 
 class RequestOutput:

@@ -1,3 +1,15 @@
+import enum
+from typing import Any
+
+class RequestOutputKind(enum.Enum):
+    CUMULATIVE = 0
+    DELTA = 1
+    FINAL_ONLY = 2
+
+class StructuredOutputsParams:
+    def __init__(self, **fields: Any) -> None: ...
+
 class SamplingParams:
     n: int
     logprobs: int | None
+    def __init__(self, **fields: Any) -> None: ...

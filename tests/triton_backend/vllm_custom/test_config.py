@@ -7,6 +7,7 @@ import json
 import pytest
 from vllm_custom import config
 from vllm_custom.errors import ConfigError
+from vllm_custom.removed_arguments import REMOVED
 
 
 @pytest.fixture
@@ -64,6 +65,50 @@ def test_unknown_keys_are_refused(start, extra):
     """A misspelt key is an error, not a default."""
     with pytest.raises(ConfigError):
         start(**extra)
+
+
+TYPES = {"model": str, "enforce_eager": bool, "max_model_len": int, "disable_log_stats": bool}
+
+
+def test_sample_of_nvidia_loads_with_a_warning(version, caplog):
+    """An argument that vLLM has lost is named in a warning and left out; the rest arrives."""
+    sample = {"model": "m", "disable_log_requests": True, "swap_space": 4, "enforce_eager": True}
+    arguments = config.checked(load(version, sample), TYPES)
+    assert arguments == {"model": "m", "enforce_eager": True}
+    assert [record.args[1] for record in caplog.records] == ["disable_log_requests", "swap_space"]
+    assert all("model.json" in record.getMessage() for record in caplog.records)
+
+
+def test_argument_that_vllm_still_has_is_kept(version, caplog):
+    """Only what the installed vLLM does not know can be lost: an older one has its argument."""
+    loaded = load(version, {"model": "m", "swap_space": 4})
+    assert config.checked(loaded, {**TYPES, "swap_space": float})["swap_space"] == 4
+    assert not caplog.records
+
+
+def test_argument_that_never_was_is_an_error(version):
+    """A misspelling is not mistaken for an argument of the past, and only it is named."""
+    loaded = load(version, {"model": "m", "enforce_eagre": True, "swap_space": 4})
+    with pytest.raises(ConfigError, match="enforce_eagre") as refusal:
+        config.checked(loaded, TYPES)
+    assert "swap_space" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("true", True), ("False", False), (True, True)])
+def test_flags_may_be_texts(version, written, meant):
+    """NVIDIA's tutorial writes "true"; and "false" is false."""
+    assert config.checked(load(version, {"model": "m", "enforce_eager": written}), TYPES)["enforce_eager"] is meant
+
+
+def test_text_that_is_no_flag_is_refused(version):
+    """The message names the argument."""
+    with pytest.raises(ConfigError, match="enforce_eager must be true or false"):
+        config.checked(load(version, {"model": "m", "enforce_eager": "maybe"}), TYPES)
+
+
+def test_removed_arguments_are_no_arguments_of_any_kind_of_ours():
+    """The list of the past holds nothing that we read ourselves."""
+    assert not REMOVED.keys() & {"model", "engine", "script"}
 
 
 def test_configuration_cannot_be_changed(version):

@@ -1,6 +1,7 @@
 from vllm.config import ModelConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import TokensInput
+from vllm.lora.request import LoRARequest
 from vllm.renderers import BaseRenderer
 from vllm.sampling_params import SamplingParams
 from vllm.usage.usage_lib import UsageContext
@@ -20,6 +21,7 @@ class AsyncLLM:
         prompt: TokensInput,
         params: SamplingParams,
         *,
+        lora_request: LoRARequest | None = None,
         priority: int = 0,
         prompt_text: str | None = None,
     ) -> RequestOutputCollector: ...

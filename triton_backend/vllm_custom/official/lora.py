@@ -1,0 +1,36 @@
+"""NVIDIA's `multi_lora.json`: the adapters of a model, by name, beside its model.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+from ..errors import ConfigError
+
+FILE = "multi_lora.json"
+LoraTable = Mapping[str, str]
+
+
+def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | None:
+    """The adapters' folders by name, in the file's order; None where `enable_lora` is not on. Raises ConfigError.
+
+    `arguments` are those of model.json, where NVIDIA's tutorial writes `enable_lora` as a string.
+    """
+    if str(arguments.get("enable_lora", "")).lower() != "true":
+        return None
+    source = version_directory / FILE
+    try:
+        document = json.loads(source.read_bytes())
+    except FileNotFoundError:
+        # There it is an error; here adapters can also come later.
+        return MappingProxyType({})
+    except ValueError as error:
+        raise ConfigError(f"{source} is not JSON: {error}") from error
+    if not isinstance(document, dict) or not all(
+        isinstance(path, str) for path in cast("dict[str, Any]", document).values()
+    ):
+        raise ConfigError(f'{source} must be an object of names and folders: {{"alpaca": "/loras/alpaca"}}')
+    return MappingProxyType(dict(cast("dict[str, str]", document)))
