@@ -59,7 +59,7 @@ def test_killed_tritonserver_is_restarted(system: System, client: openai.OpenAI)
 def test_killed_stub_leaves_no_engine(system: System, client: openai.OpenAI) -> None:
     """With the process of the model its engine ends too, and Triton, which would not notice, is restarted."""
     [server] = _servers(system)
-    [engine] = [process for process in system.members() if process.name() == "VLLM::EngineCor"]
+    [engine] = system.members("VLLM::EngineCore")
     stub = engine.parent()
     assert stub is not None
     stub.kill()
