@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
@@ -13,8 +14,11 @@ import grpc.aio
 from gateway.triton import status
 from gateway.triton.protocol import SERVICE, pb
 from gateway.triton.stall import StallWatch
+from gateway.triton.tensors import FINAL_RESPONSE
 
 log = logging.getLogger(__name__)
+
+_END_TIMEOUT_S = 5.0
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
@@ -38,6 +42,7 @@ class TritonClient:
         """`address` is `host:port`."""
         self.address = address
         self.in_flight = 0
+        self._ending: set[asyncio.Future[None]] = set()
         self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         self._infer_stream: Any = self._channel.stream_stream(
             SERVICE + "ModelStreamInfer",
@@ -97,9 +102,11 @@ class TritonClient:
         self.in_flight += 1
         call = self._infer_stream(_one(request))
         watch = StallWatch(stall_timeout_s, call.cancel, is_lost=is_lost)
+        complete = False
         try:
             async for message in call:
                 watch.busy()
+                complete = _is_final(message.infer_response)
                 if message.error_message:
                     log.warning("stream at %s failed: %s", self.address, message.error_message)
                     raise status.from_text(message.error_message)
@@ -116,7 +123,35 @@ class TritonClient:
         finally:
             watch.close()
             self.in_flight -= 1
-            call.cancel()
+            if complete:
+                self._let_end(call)
+            else:
+                call.cancel()
+
+    def _let_end(self, call: Any) -> None:
+        """After the final response the call is over in a moment; nobody needs to wait for that.
+
+        It is not cancelled: Triton 2.51 may be unable to unload a model whose call was cancelled just then.
+        """
+        ending = asyncio.ensure_future(_to_its_end(call))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+
+def _is_final(response: Any) -> bool:
+    """Whether Triton says that nothing more will come for the request."""
+    parameters = response.parameters
+    return FINAL_RESPONSE in parameters and parameters[FINAL_RESPONSE].bool_param
+
+
+async def _to_its_end(call: Any) -> None:
+    try:
+        with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError):
+            async with asyncio.timeout(_END_TIMEOUT_S):
+                async for _ in call:
+                    continue
+    finally:
+        call.cancel()
 
 
 async def _one(request: Any) -> AsyncIterable[Any]:

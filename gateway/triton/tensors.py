@@ -23,6 +23,9 @@ INPUT_IDS: Final = "INPUT__0"
 ATTENTION_MASK: Final = "INPUT__1"
 ROWS: Final = "OUTPUT__0"
 
+FINAL_RESPONSE: Final = "triton_final_response"
+"""Triton's own parameter on the last response of a decoupled request."""
+
 TASK_PARAMETER: Final = "openai_task"
 MAX_TOKENS_PARAMETER: Final = "max_tokens"
 

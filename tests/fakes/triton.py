@@ -207,7 +207,15 @@ def _message(model: str, records: list[list[Any]], part: bytes | None = None) ->
     for name, content in contents.items():
         response.outputs.add(name=name, datatype="BYTES", shape=[1])
         response.raw_output_contents.append(len(content).to_bytes(4, "little") + content)
+    response.parameters["triton_final_response"].bool_param = _is_terminal(records)
     return service_pb2.ModelStreamInferResponse(infer_response=response)
+
+
+def _is_terminal(records: list[list[Any]]) -> bool:
+    """Whether these are the last records of a request: the backend sends them with Triton's final flag."""
+    last: list[Any] = records[-1] if records and isinstance(records[-1], list) else []
+    kind = last[1] if len(last) > 1 else None
+    return kind in ("result", "error") or (kind == "end" and len(last) > 5 and last[5] is not None)
 
 
 def _config(name: str) -> Any:

@@ -58,12 +58,12 @@ class System:
         return [process for process in found if part_of_command in _command(process)]
 
     def wait_ready(self, limit_s: float = START_LIMIT_S) -> float:
-        """Until `/readyz` says 200; how long that took, in seconds."""
+        """Until `/readyz` says 200 and the supervisor has seen it; how long that took, in seconds."""
         started = time.monotonic()
         while time.monotonic() - started < limit_s:
             if self.process.poll() is not None:
                 break
-            if self.readiness() == 200:
+            if self.readiness() == 200 and "Ready after" in self.log.read_text():
                 return time.monotonic() - started
             time.sleep(0.5)
         pytest.fail(f"not ready; the supervisor said:\n{self.log.read_text()}")

@@ -52,6 +52,22 @@ async def test_generation_ends_with_its_usage(triton: FakeTriton, triton_client:
     assert triton_client.in_flight == 0
 
 
+async def test_complete_answer_is_not_cancelled(triton: FakeTriton, triton_client: TritonClient) -> None:
+    """After the final response the call may come to its own end: Triton minds a cancellation just then."""
+    seen: list[bool] = []
+    over = threading.Event()
+
+    def slow_to_end(call: Call) -> Iterator[Message]:
+        yield [call.accepted(), call.delta("Hello"), call.end()]
+        seen.append(call.cancelled.wait(0.3))
+        over.set()
+
+    triton.script = slow_to_end
+    await outputs_of(triton_client)
+    assert await asyncio.to_thread(over.wait, SOON_S)
+    assert seen == [False]
+
+
 async def test_leaving_cancels_in_triton(triton: FakeTriton, triton_client: TritonClient) -> None:
     """Closing the generator early is seen by the backend at once."""
 
