@@ -89,7 +89,10 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         folder = settings.runtime_dir or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-gateway-"))
         )
-        clients = [TritonClient(address) for address in settings.triton_urls]
+        clients = [
+            TritonClient(address, sessions=settings.travel == "auto", session_age_s=settings.session_age_s)
+            for address in settings.triton_urls
+        ]
         for client in clients:
             stack.push_async_callback(client.close)
         catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s)
