@@ -7,6 +7,7 @@ The keys of an entry, all optional:
     finish_reason     at the end of the text, `stop` if not given
     prefill_seconds   before the first token
     token_seconds     before each further one
+    step_seconds      in place of both: tokens come at moments that all requests share, as the steps of an engine
     logprobs          log probabilities of the tokens, repeated as often as needed
     refuse            an error `{"type", "message", "param", "code"}` instead of `accepted`
     fail              the same, in place of the token number `fail_at` (0 if not given)
@@ -32,6 +33,7 @@ class Entry:
     finish_reason: str = "stop"
     prefill_seconds: float = 0.0
     token_seconds: float = 0.0
+    step_seconds: float | None = None
     logprobs: Sequence[float] = (-0.25,)
     refuse: Mapping[str, Any] | None = None
     fail: Mapping[str, Any] | None = None
