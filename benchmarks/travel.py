@@ -75,7 +75,9 @@ def _measure(pace: str, arguments: argparse.Namespace, client: Path, folder: Pat
     script = [{"text": _TEXT, "step_seconds": PACES[pace]}]
     for _ in range(arguments.repeat):
         for travel in arguments.travel:
-            with system(script, folder=folder, gateway_environment={"TRITON_GATEWAY_TRAVEL": TRAVELS[travel]}) as running:
+            with system(
+                script, folder=folder, gateway_environment={"TRITON_GATEWAY_TRAVEL": TRAVELS[travel]}
+            ) as running:
                 _run(running, client, "warm-up", pace, 4, 50)
                 for streams in arguments.streams:
                     tokens = PACED_TOKENS if pace == "paced" else max(1, FLOODED_TOKENS // streams)

@@ -1,9 +1,9 @@
 """The sessions of one Triton, by model: opened by the first request, replaced when they are old, missed without harm.
 
-    get ──► a live session, or None: then the request travels directly
-             │ older than its age: a new one takes the new work, the old one closes with its last request
-             │ broken: none for a short random time, so that a fleet does not come back in one moment
-             └ never opened: none for longer and longer
+get ──► a live session, or None: then the request travels directly
+         │ older than its age: a new one takes the new work, the old one closes with its last request
+         │ broken: none for a short random time, so that a fleet does not come back in one moment
+         └ never opened: none for longer and longer
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The backend's side of a session at the wire, for `FakeTriton`: scripts play as in direct travel, each in a thread.
 
-    session = triton.next_session()
-    session.lose_a_frame()      # the next message has a number too many
-    session.end()               # the call ends, as when the stub dies
+session = triton.next_session()
+session.lose_a_frame()      # the next message has a number too many
+session.end()               # the call ends, as when the stub dies
 """
 
 from __future__ import annotations

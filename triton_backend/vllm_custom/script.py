@@ -86,7 +86,7 @@ class Line:
 def cut(tokens: Sequence[Token], finish_reason: str, *, limit: int, stops: Sequence[str], keep_stop: bool) -> Line:
     """The line that `max_tokens` and the stop strings leave of a text. As in vLLM, the token that completes a stop
     string counts, and of its text only what stands before the stop string (or its end) is said."""
-    text = "".join(token.text for token in tokens)
+    text = "".join(token.text for token in tokens) if stops else ""
     found = [(text.find(stop), stop) for stop in stops if stop in text]
     if found:
         start, stop = min(found)
