@@ -103,7 +103,7 @@ def system(
         for process in (gateway, triton):
             if process is not None:
                 _stop(process)
-        for region in Path("/dev/shm").glob(f"triton_gateway_{os.getpid()}_*"):  # noqa: S108 - Triton's shared memory
+        for region in Path("/dev/shm").glob(f"triton_gateway_{os.getpid()}_*"):
             region.unlink(missing_ok=True)
 
 
@@ -145,7 +145,7 @@ def _wait_ready(port: int, processes: Sequence[subprocess.Popen[bytes]], folder:
         if any(process.poll() is not None for process in processes):
             break
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):  # noqa: S310 - a literal scheme
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

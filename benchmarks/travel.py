@@ -127,12 +127,15 @@ def _table(results: Sequence[Result]) -> str:
         "| pace | streams | travel | gateway | tritonserver | stub | sum | tokens/s | first p50 | gap p99 |",
         "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
-    for one in sorted(results, key=lambda result: (result.pace, result.streams, result.travel)):
-        rows.append(
-            f"| {one.pace} | {one.streams} | {one.travel} | {one.gateway} | {one.triton} | {one.stub} | {one.total}"
-            f" | {one.tokens_per_second} | {one.first_p50_ms} ms | {one.gap_p99_ms} ms |"
-        )
-    return "\n".join(rows)
+    results = sorted(results, key=lambda result: (result.pace, result.streams, result.travel))
+    return "\n".join([*rows, *map(_row, results)])
+
+
+def _row(one: Result) -> str:
+    return (
+        f"| {one.pace} | {one.streams} | {one.travel} | {one.gateway} | {one.triton} | {one.stub} | {one.total}"
+        f" | {one.tokens_per_second} | {one.first_p50_ms} ms | {one.gap_p99_ms} ms |"
+    )
 
 
 def _build_client(folder: Path) -> Path:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
+
 from gateway.errors import GatewayError
 
 LIMIT_BYTES = 256 * 1024
 _JOIN_AT = 64
 _BYTES_A_RECORD = 64
-_BYTES_A_LOGPROB = 128
 
 
 class Mailbox:
@@ -105,7 +106,5 @@ def _size(record: list[Any]) -> int:
     if record[1] != "delta" or len(record) != 6:
         return _BYTES_A_RECORD
     text = len(record[3]) if type(record[3]) is str else 0
-    extra = record[5]
-    if type(extra) is dict and type(extra.get("logprobs")) is list:
-        text += _BYTES_A_LOGPROB * sum(1 + len(entry) for entry in extra["logprobs"] if type(entry) is list)
-    return text + _BYTES_A_RECORD
+    # Log probabilities weigh more than their text; how much exactly does not matter, so they are weighed as written.
+    return _BYTES_A_RECORD + text + (0 if record[5] is None else len(orjson.dumps(record[5])))

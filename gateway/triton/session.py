@@ -46,6 +46,11 @@ class Frames:
         self._sid = sid
         self._expected = 0
 
+    @property
+    def count(self) -> int:
+        """How many have come."""
+        return self._expected
+
     def feed(self, records: list[list[Any]]) -> list[list[Any]]:
         """The records of a message, without its number. Raises SessionBroken when one before it is missing.
 
@@ -83,6 +88,11 @@ class Session:
     @property
     def age_s(self) -> float:
         return self._loop.time() - self._born
+
+    @property
+    def frames(self) -> int:
+        """How many numbered messages have come."""
+        return self._frames.count
 
     def post(self, rid: str, message: Any) -> Mailbox:
         """Send the ModelInferRequest of a `generate` that names this session; what it is answered comes into the mailbox.

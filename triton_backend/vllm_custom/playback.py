@@ -55,7 +55,8 @@ class Playback:
         death: asyncio.Event,
         beat: Beat | None = None,
     ) -> None:
-        """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole engine's end, set by whoever plays `die_at`."""
+        """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
+        engine's end, set by whoever plays `die_at`."""
         self.plan = plan
         self._entry = entry
         self._lines = lines
