@@ -88,7 +88,7 @@ def system(
     """Triton and the gateway, both ready; ended with the block. `folder` is for what they need and write."""
     layout = _BenchLayout(find_layout().root, folder)
     _write_repository(layout, script)
-    port, grpc_port, metrics_port = _free_ports(3)
+    port, grpc_port, metrics_port = free_ports(3)
     addresses = Addresses(port=port, triton_grpc_port=grpc_port, triton_metrics_port=metrics_port)
     quiet = {"TRITON_GATEWAY_LOG_LEVEL": "warning", "TRITON_GATEWAY_MAX_IN_FLIGHT": "4096"}
     triton = gateway = None
@@ -177,7 +177,8 @@ def _used(processes: Sequence[psutil.Process]) -> float:
     return sum(each.user + each.system for each in times)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

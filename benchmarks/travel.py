@@ -4,8 +4,11 @@
 
 The real Triton with the replay engine, the gateway before it, and a load client in C, over HTTP, on this machine. Paced:
 each stream gets a token every 20 ms, all in the same step, as from an engine. Flooded: as fast as it goes. The figure is
-CPU time (user and system, all threads) by tokens, the lowest of the repeats, which take turns; wall-clock figures are the
-median's run. CPU stays meaningful on a busy machine where rates do not, but read no differences below 15 %.
+CPU time (user and system, all threads) by tokens, requests included, in the least disturbed of the repeats, which take
+turns: paced that with the shortest gaps, flooded that with the least CPU. CPU stays meaningful on a busy machine where rates
+do not, but read no differences below 15 %. `joined` tells how many tokens came in one event: where a process does not get
+the CPU in time tokens gather, and the cost of each looks small. The floor is a program in C that writes the same events to
+the same client, one write an event.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +27,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.system import MODEL, Cpu, System, system, work_folder
+from benchmarks.system import MODEL, Cpu, System, free_ports, system, work_folder
 
 TRAVELS = {"direct": "direct", "session": "auto"}
 """Names here, and the gateway's setting."""
@@ -59,9 +63,10 @@ def main() -> int:
         sys.stderr.write("a C compiler (cc) is needed for the load client\n")
         return 1
     with work_folder() as folder:
-        client = _build_client(folder)
+        client, source = (_build(folder, name) for name in ("sse_client", "sse_source"))
         results: list[Result] = []
         for pace in arguments.pace:
+            results += [_floor(source, client, pace, streams, folder) for streams in arguments.streams]
             results += _measure(pace, arguments, client, folder)
     print(_table(results))
     if arguments.json:
@@ -80,11 +85,32 @@ def _measure(pace: str, arguments: argparse.Namespace, client: Path, folder: Pat
             ) as running:
                 _run(running, client, "warm-up", pace, 4, 50)
                 for streams in arguments.streams:
-                    tokens = PACED_TOKENS if pace == "paced" else max(1, FLOODED_TOKENS // streams)
-                    result = _run(running, client, travel, pace, streams, tokens)
+                    result = _run(running, client, travel, pace, streams, _tokens(pace, streams))
                     runs.setdefault((travel, streams), []).append(result)
                     sys.stderr.write(f"{result}\n")
-    return [min(each, key=lambda result: result.total) for each in runs.values()]
+    return [min(each, key=_disturbance) for each in runs.values()]
+
+
+def _tokens(pace: str, streams: int) -> int:
+    return PACED_TOKENS if pace == "paced" else max(1, FLOODED_TOKENS // streams)
+
+
+def _floor(source: Path, client: Path, pace: str, streams: int, folder: Path) -> Result:
+    """The same events from a program in C that does nothing but write them, in the gateway's column."""
+    [port] = free_ports(1)
+    tokens = _tokens(pace, streams)
+    body = folder / "body.json"
+    body.write_text("{}")
+    command = [source, str(port), str(streams), str(tokens), str(round(PACES[pace] * 1000))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as serving:
+        said = _ask(client, port, streams, body)
+        output, _ = serving.communicate(timeout=60)
+    used = json.loads(output)["microseconds_an_event"] / 1e6 * tokens * streams
+    return _result("floor", pace, streams, tokens * streams, Cpu(used, 0, 0), said)
+
+
+def _disturbance(result: Result) -> float:
+    return result.gap_p99_ms if result.pace == "paced" else result.total
 
 
 def _run(running: System, client: Path, travel: str, pace: str, streams: int, tokens: int) -> Result:
@@ -92,14 +118,25 @@ def _run(running: System, client: Path, travel: str, pace: str, streams: int, to
     message = {"role": "user", "content": "Tell me about the sea."}
     body.write_text(json.dumps({"model": MODEL, "stream": True, "max_tokens": tokens, "messages": [message]}))
     before = running.cpu()
-    output = subprocess.run(
-        [client, str(running.port), str(streams), "/v1/chat/completions", body],
-        check=True, stdout=subprocess.PIPE, timeout=300,
-    ).stdout  # fmt: skip
-    said: dict[str, Any] = json.loads(output)
-    if said["errors"]:
-        raise RuntimeError(f"{said['errors']} streams had no end: {running.folder}")
+    said = _ask(client, running.port, streams, body)
     return _result(travel, pace, streams, tokens * streams, running.cpu() - before, said)
+
+
+def _ask(client: Path, port: int, streams: int, body: Path) -> dict[str, Any]:
+    """What the load client has seen. Tries again while nobody listens."""
+    command = [client, str(port), str(streams), "/v1/chat/completions", body]
+    done = subprocess.run(command, check=False, capture_output=True, timeout=300)
+    for _ in range(50):
+        if done.returncode == 0:
+            break
+        time.sleep(0.1)
+        done = subprocess.run(command, check=False, capture_output=True, timeout=300)
+    else:
+        raise RuntimeError(done.stderr.decode())
+    said: dict[str, Any] = json.loads(done.stdout)
+    if said["errors"]:
+        raise RuntimeError(f"{said['errors']} streams had no end")
+    return said
 
 
 def _result(travel: str, pace: str, streams: int, tokens: int, used: Cpu, said: dict[str, Any]) -> Result:
@@ -124,8 +161,8 @@ def _result(travel: str, pace: str, streams: int, tokens: int, used: Cpu, said: 
 
 def _table(results: Sequence[Result]) -> str:
     rows = [
-        "| pace | streams | travel | gateway | tritonserver | stub | sum | tokens/s | first p50 | gap p99 |",
-        "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |",
+        "| pace | streams | travel | gateway | tritonserver | stub | sum | joined | tokens/s | first p50 | gap p99 |",
+        "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     results = sorted(results, key=lambda result: (result.pace, result.streams, result.travel))
     return "\n".join([*rows, *map(_row, results)])
@@ -134,14 +171,13 @@ def _table(results: Sequence[Result]) -> str:
 def _row(one: Result) -> str:
     return (
         f"| {one.pace} | {one.streams} | {one.travel} | {one.gateway} | {one.triton} | {one.stub} | {one.total}"
-        f" | {one.tokens_per_second} | {one.first_p50_ms} ms | {one.gap_p99_ms} ms |"
+        f" | {one.tokens / one.events:.1f} | {one.tokens_per_second} | {one.first_p50_ms} ms | {one.gap_p99_ms} ms |"
     )
 
 
-def _build_client(folder: Path) -> Path:
-    program = folder / "sse_client"
-    source = Path(__file__).with_name("sse_client.c")
-    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+def _build(folder: Path, name: str) -> Path:
+    program = folder / name
+    subprocess.run(["cc", "-O2", "-o", program, Path(__file__).with_name(f"{name}.c")], check=True)
     return program
 
 
