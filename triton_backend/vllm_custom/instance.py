@@ -21,8 +21,23 @@ from .official.embedding import Embedder, Embedding
 from .official.reply import Reply
 from .official.request import OfficialEmbed
 from .official.tensors import is_official
-from .request import VERSION, Abort, Describe, Generate, Request, Stats, decode, parse, rid_of
+from .request import (
+    VERSION,
+    Abort,
+    CloseSession,
+    Describe,
+    Generate,
+    OpenSession,
+    Ping,
+    Request,
+    Stats,
+    decode,
+    parse,
+    rid_of,
+    session_of,
+)
 from .sender import Channel, Outbox, Send
+from .session import Session, Sessions
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +54,8 @@ class Instance:
         self._engine = engine
         self._active = Active()
         self._outbox = Outbox(send)
-        self._poller = Poller(self._active.snapshot)
+        self._sessions = Sessions(self._outbox)
+        self._poller = Poller(self._watched)
         self._accepting = False
         self._facts: Facts | None = None
         self._files = Files(None, ())
@@ -48,6 +64,9 @@ class Instance:
             Generate: self._generate,
             Abort: self._abort,
             Stats: self._stats,
+            OpenSession: self._open_session,
+            Ping: self._ping,
+            CloseSession: self._close_session,
         }
 
     def start(self) -> None:
@@ -60,6 +79,7 @@ class Instance:
             raise
         self._outbox.start()
         self._poller.start()
+        self._sessions.start()
         self._accepting = True
 
     def handle(self, request: tensors.TritonRequest) -> None:
@@ -68,19 +88,14 @@ class Instance:
             self._handle_official(request)
             return
         channel = Channel(request.get_response_sender())
-        rid = ""
+        life = Life("", self._poster(channel))
         try:
             message = tensors.read(request)
             envelope = decode(message)
-            rid = rid_of(envelope)
+            life = self._life(envelope, channel)
             parsed = parse(envelope, message)
-        except Exception as exception:  # noqa: BLE001  one bad request must not fail its batch
-            self._refuse(Life(rid, self._poster(channel)), exception)
-            return
-        life = Life(rid, self._poster(channel))
-        try:
             self._operations[type(parsed)](parsed, life, channel)
-        except Exception as exception:  # noqa: BLE001  as above; `_refuse` logs what is our fault
+        except Exception as exception:  # noqa: BLE001  one bad request must not fail its batch; `_refuse` logs our faults
             self._refuse(life, exception)
 
     def _handle_official(self, request: tensors.TritonRequest) -> None:
@@ -100,6 +115,7 @@ class Instance:
     def stop(self) -> None:
         """End running requests with their one error each, then the engine and the threads, all in bounded time."""
         self._accepting = False
+        self._sessions.stop(SENDER_STOP_TIMEOUT)
         for generation in self._active.snapshot():
             generation.end(Unavailable("the server is stopping"))
         self._poller.stop(SENDER_STOP_TIMEOUT)
@@ -113,6 +129,18 @@ class Instance:
         outbox = self._outbox
         return lambda records, final: outbox.post(channel, records, final=final)
 
+    def _life(self, envelope: Mapping[str, Any], channel: Channel) -> Life:
+        """The life of a request, which answers by the session that it names, or for itself."""
+        session = self._sessions.find(session_of(envelope))
+        if session is None:
+            return Life(rid_of(envelope), self._poster(channel))
+        self._outbox.post(channel, [], final=True)
+        return Life(rid_of(envelope), session.post)
+
+    def _watched(self) -> list[Session | Generation]:
+        """Whom Triton has to be asked about: one question a session, whatever it carries."""
+        return [*self._sessions.snapshot(), *(each for each in self._active.snapshot() if each.is_alone)]
+
     def _refuse(self, life: Life, exception: Exception) -> None:
         failure = translate(exception)
         if failure.type == "internal":
@@ -125,6 +153,9 @@ class Instance:
     ) -> None:
         if not self._accepting:
             raise Unavailable("the server is stopping")
+        if request.session is not None:
+            self._generate_in(self._sessions.get(request.session), request, life)
+            return
         generation = Generation(life, channel, self._engine.abort, open_answer)
         self._watch(generation, channel)
         self._engine.submit(request, generation)
@@ -141,6 +172,36 @@ class Instance:
         channel.on_broken = generation.broken
         self._active.add(generation)
         self._poller.wake()
+
+    def _generate_in(self, session: Session, request: Generate, life: Life) -> None:
+        if session.has(request.rid):
+            # An error would carry the rid of the first, and end that at the client. Nobody waits for the second.
+            logger.warning("request %s came twice in its session; the second is dropped", request.rid)
+            return
+        generation = Generation(life, None, self._engine.abort)
+
+        def forget() -> None:
+            self._active.remove(generation)
+            session.remove(generation)
+
+        life.on_end = forget
+        session.add(generation)
+        self._active.add(generation)
+        self._engine.submit(request, generation)
+
+    def _open_session(self, request: OpenSession, life: Life, channel: Channel) -> None:
+        if not self._accepting:
+            raise Unavailable("the server is stopping")
+        self._sessions.open(request, channel)
+        self._poller.wake()
+
+    def _ping(self, request: Ping, life: Life, channel: Channel) -> None:
+        self._sessions.get(request.rid).heard()
+        life.advance(Event.ANSWER, [])
+
+    def _close_session(self, request: CloseSession, life: Life, channel: Channel) -> None:
+        self._sessions.get(request.rid).close()
+        life.advance(Event.ANSWER, [])
 
     def _describe(self, request: Describe, life: Life, channel: Channel) -> None:
         if request.files is None:
@@ -161,6 +222,7 @@ class Instance:
             "engine": facts.engine,
             "engine_version": facts.engine_version,
             "model": self._model,
+            "travel": ["direct", "session"],
             "tasks": list(facts.tasks),
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,

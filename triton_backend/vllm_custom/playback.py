@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .beat import Beat
 from .errors import Unavailable
 from .interface import Plan
 from .script import Entry, Line, scripted_error
@@ -52,14 +53,17 @@ class Playback:
         stream: bool,
         name: Callable[[int], str],
         death: asyncio.Event,
+        beat: Beat | None = None,
     ) -> None:
-        """`name` gives the text of a token id; `death` is the whole engine's end, set by whoever plays `die_at`."""
+        """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
+        engine's end, set by whoever plays `die_at`."""
         self.plan = plan
         self._entry = entry
         self._lines = lines
         self._stream = stream
         self._name = name
         self._death = death
+        self._beat = beat
         self._at = 0
         self._length = max(1, *(len(line.tokens) for line in lines))
 
@@ -78,6 +82,9 @@ class Playback:
 
     async def _wait(self, seconds: float) -> None:
         """Let the time pass, or less when the engine dies meanwhile. Always gives way to other requests."""
+        if self._beat is not None and not self._death.is_set():
+            await self._beat.wait()
+            return
         if not self._death.is_set():
             try:
                 async with asyncio.timeout(seconds):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .beat import Beat
 from .config import EngineConfig, refuse_unknown
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
@@ -42,6 +43,7 @@ class ReplayEngine:
         self._courses = Courses(self)
         self._tokenizer: Tokenizer | None = None
         self._dead = asyncio.Event()
+        self._beats: dict[float, Beat] = {}
         self._stopped = False
 
     def start(self) -> Facts:
@@ -81,7 +83,11 @@ class ReplayEngine:
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
-        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)
+        beat = self._beat(entry.step_seconds)
+        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead, beat=beat)
+
+    def _beat(self, period: float | None) -> Beat | None:
+        return None if period is None else self._beats.setdefault(period, Beat(period))
 
     def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
         tokens = tokenizer.tokens(entry.text_of(choice, body.seed))

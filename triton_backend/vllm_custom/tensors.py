@@ -64,7 +64,11 @@ def read(request: TritonRequest) -> Message:
 
 
 def send(sender: Sender, records: bytes, part: bytes | memoryview | None, *, final: bool) -> None:
-    """Send one response; blocks until Triton has taken it."""
+    """Send one response; blocks until Triton has taken it. Without `records` and final it is a bare end, of which Triton
+    tells clients nothing."""
+    if final and not records:
+        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        return
     outputs = [_bytes_tensor(RECORDS, records)]
     if part is not None:
         outputs.append(_bytes_tensor(PART, bytes(part)))
