@@ -22,6 +22,8 @@ from gateway.triton.discovery import discover
 
 log = logging.getLogger(__name__)
 
+_AWAY_INTERVAL_S = 1.0
+
 M = TypeVar("M", GeneratingModel, EmbeddingModel, ModerationModel)
 
 
@@ -81,7 +83,9 @@ class Catalog:
                 await self.refresh()
             except Exception:
                 log.exception("looking for models failed")
-            await asyncio.sleep(self._interval_s)
+            # A Triton that is away is looked for more often: its return should not be met with refusals.
+            all_there = all(self._seen[client] for client in self._clients)
+            await asyncio.sleep(self._interval_s if all_there else min(self._interval_s, _AWAY_INTERVAL_S))
 
     async def refresh(self) -> None:
         """Ask every Triton once. Never raises GatewayError: a Triton that can't be asked has no models for now."""

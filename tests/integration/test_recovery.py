@@ -78,7 +78,8 @@ def _ready_again(system: System, old_pid: int) -> float:
     """Until another Triton than that one answers; how long that took, in seconds."""
     started = time.monotonic()
     while time.monotonic() - started < 300:
-        if any(server.pid != old_pid for server in _servers(system)) and _chats(system):
+        # Several times, so that every worker of the gateway is asked.
+        if any(server.pid != old_pid for server in _servers(system)) and all(_chats(system) for _ in range(6)):
             return time.monotonic() - started
         time.sleep(0.5)
     raise AssertionError(f"not ready again; the supervisor said:\n{system.log.read_text()}")
