@@ -49,7 +49,7 @@ def test_interrupt_while_starting_ends_everything(tmp_path: Path) -> None:
 
 
 def _running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that still run a second later. One that has ended and is not reaped yet by the system's first process is gone."""
+    """Those that still run a second later. One that has ended and only waits for being reaped is gone."""
     _, left = psutil.wait_procs(processes, timeout=1)
     return [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
