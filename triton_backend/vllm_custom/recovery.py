@@ -23,6 +23,8 @@ from .backoff import Backoff
 from .diagnosis import Pulse
 from .errors import Unavailable
 from .interface import Engine, Facts, Sink, Vitals
+from .official.embedding import Embedder, Embedding
+from .official.request import OfficialEmbed
 from .request import Generate
 from .settings import Settings
 
@@ -84,6 +86,13 @@ class RecoveringEngine:
     def submit(self, request: Generate, sink: Sink) -> None:
         engine = self._serving()
         engine.submit(request, sink)
+
+    def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
+        """See `official.embedding.Embedder`; asked only where the engine's facts name the task."""
+        engine = self._serving()
+        if not isinstance(engine, Embedder):
+            raise Unavailable("the engine does not embed")
+        engine.embed(request, embedding)
 
     def abort(self, rid: str) -> None:
         if self._state is State.SERVING:
