@@ -19,6 +19,7 @@ IDLE_SHARE = 0.02
 SUSPICION = 0.1
 # A gap of so many seconds between two looks: it was this process, or the machine, that stood still.
 GAP = 10.0
+DIED = "the engine has died"
 
 
 class Pulse:
@@ -37,7 +38,7 @@ class Pulse:
         """What is wrong, or None. `processor_seconds` is called only when the engine is under suspicion."""
         gap, self._last = now - self._last, now
         if not vitals.alive:
-            return "the engine has died"
+            return DIED
         if vitals.unfinished == 0 or vitals.steps != self._steps or gap > GAP:
             self._steps, self._since, self._measured = vitals.steps, now, None
             return None

@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from .backoff import Backoff
-from .diagnosis import Pulse
+from .diagnosis import DIED, Pulse
 from .errors import Unavailable
 from .interface import Engine, Facts, Sink, Vitals
 from .official.embedding import Embedder, Embedding
@@ -113,7 +113,10 @@ class RecoveringEngine:
 
     def health(self) -> Mapping[str, Any]:
         """For `health` and `stats`: never waits for the engine."""
-        return {"state": self._state.value, "reason": self._reason, "restarts": self._restarts}
+        reason = self._reason
+        if reason is None and self._state is State.SERVING and not self._engine.vitals().alive:
+            reason = DIED  # which the watch is about to see
+        return {"state": self._state.value, "reason": reason, "restarts": self._restarts}
 
     def stop(self, timeout: float) -> None:
         with self._changing:

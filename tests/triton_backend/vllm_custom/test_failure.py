@@ -106,7 +106,7 @@ def test_death_of_the_engine_ends_every_request(start, prompt, reached):
 
 def test_wedged_engine_ends_every_request(start):
     """An engine that steps no more and uses no processor is replaced, and its requests hear of it."""
-    backend = start(*SCRIPT, vllm_custom={**FAST, "stall_seconds": 0.2})
+    backend = start(*SCRIPT, vllm_custom={**FAST, "stall_seconds": 1.0})
     senders = [backend.generate("decode", stream=True) for _ in range(8)]
     last = [sender.finish()[-1] for sender in senders]
     assert {record[3] for record in last} == {"unavailable"}

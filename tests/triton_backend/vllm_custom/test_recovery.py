@@ -113,6 +113,15 @@ def test_dead_engine_is_replaced(stage):
     assert not play.exited.is_set()
 
 
+def test_death_shows_before_the_watch_has_seen_it(stage):
+    """Between two looks a dead engine is not ready already, and says why."""
+    only = FakeEngine()
+    play = stage(only, check_seconds=5.0)
+    only.alive = False
+    assert not play.engine.vitals().alive
+    assert play.engine.health() == {"state": "serving", "reason": "the engine has died", "restarts": 0}
+
+
 def test_wedged_engine_is_replaced(stage):
     """An engine with requests and without steps is stopped and replaced, although it says that it lives."""
     first, second = FakeEngine(), FakeEngine()
