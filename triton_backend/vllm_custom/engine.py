@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .config import EngineConfig, engine_args
+from .engine_control import control
+from .engine_limits import limit_queue
+from .engine_stats import stat_logger
 from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
+from .interface import Facts, Plan, Sink, Vitals
 from .loop import Courses, LoopThread
+from .meter import Meter
 from .official import lora
 from .official.request import OfficialGenerate
 from .request import Generate
@@ -40,18 +45,23 @@ LOOP_TIMEOUT = 2.0
 class VllmEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, watchdog: Watchdog, meter: Meter | None = None) -> None:
+        """`watchdog` runs already and outlives this engine: another may follow it in the same process."""
         self._config = config
         self._loop = LoopThread("vllm")
         self._courses = Courses(self)
-        self._watchdog = Watchdog()
+        self._watchdog = watchdog
+        self._meter = meter
+        self._steps = 0
+        self._is_warm = False
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
         self._official: OfficialDecoding | None = None
         self._stopped = False
 
     def start(self) -> Facts:
-        self._watchdog.start()
+        if self._stopped:
+            raise Unavailable("the engine was stopped before it began")
         self._loop.start()
         return self._loop.run(self._start())
 
@@ -67,6 +77,29 @@ class VllmEngine:
             return {"engine": "vllm", "alive": False}
         return {"engine": "vllm", "alive": not llm.errored, "unfinished": llm.get_num_unfinished_requests()}
 
+    def vitals(self) -> Vitals:
+        llm = self._llm
+        if llm is None:
+            return Vitals(False, self._steps, 0)
+        return Vitals(not llm.errored, self._steps, llm.get_num_unfinished_requests())
+
+    def processor_seconds(self) -> float:
+        # Not all of this process: the poller works for requests that stand still, too.
+        return self._watchdog.processor_seconds() + self._loop.processor_seconds()
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        return self._loop.post(control(self._running(), op, options))
+
+    def _running(self) -> AsyncLLM:
+        if (llm := self._llm) is None or llm.errored:
+            raise Unavailable("the engine is not running")
+        return llm
+
+    def count_step(self) -> bool:
+        """A sign of life, for the diagnosis. Whether it was for a client, which the warm-up is not."""
+        self._steps += 1
+        return self._is_warm
+
     def stop(self, timeout: float) -> None:
         if self._stopped:
             return
@@ -80,7 +113,6 @@ class VllmEngine:
         if not self._loop.stop(LOOP_TIMEOUT):
             logger.warning("vLLM's event loop did not end")
         self._watchdog.kill_family()
-        self._watchdog.leave()
 
     async def open(self, request: Generate) -> VllmGeneration:
         llm, decoding = self._llm, self._decoding
@@ -94,7 +126,7 @@ class VllmEngine:
         prompt = await decoding.render(request, openai)
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
         queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
-        return VllmGeneration(llm, queue, plan)
+        return VllmGeneration(llm, queue, plan, self.count_step)
 
     async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
         if (official := self._official) is None:
@@ -103,7 +135,7 @@ class VllmEngine:
         queue = await llm.add_request(
             request.rid, prompt, params, lora_request=lora_request, prompt_text=request.prompt
         )
-        return VllmGeneration(llm, queue, plan)
+        return VllmGeneration(llm, queue, plan, self.count_step)
 
     async def _start(self) -> Facts:
         import vllm
@@ -111,9 +143,25 @@ class VllmEngine:
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        # After a restart vLLM would read what the last start had cached, and some variables it sets itself.
+        vllm.envs.disable_envs_cache()
         args = engine_args(self._config)
         # With this context the engine has the batch sizes of `vllm serve`.
-        self._llm = llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.OPENAI_API_SERVER)
+        context = UsageContext.OPENAI_API_SERVER
+        vllm_config = args.create_engine_config(context)
+        limit_queue(
+            vllm_config.scheduler_config,
+            self._config.arguments,
+            context_length=vllm_config.model_config.max_model_len,
+            ranks=vllm_config.parallel_config.data_parallel_size,
+        )
+        self._llm = llm = AsyncLLM.from_vllm_config(
+            vllm_config,
+            usage_context=context,
+            stat_loggers=self._stat_loggers(),
+            enable_log_requests=args.enable_log_requests,
+            disable_log_stats=args.disable_log_stats,
+        )
         if "generate" not in await llm.get_supported_tasks():
             raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
         _warn_of_amx(str(llm.model_config.dtype))
@@ -121,6 +169,7 @@ class VllmEngine:
         loras = lora.load(self._config.source.parent, self._config.arguments)
         self._official = OfficialDecoding(llm, loras or {})
         await self._warm_up()
+        self._is_warm = True
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
         return Facts(
@@ -131,6 +180,12 @@ class VllmEngine:
             tasks=("generate",),
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
         )
+
+    def _stat_loggers(self) -> list[Any]:
+        # Who writes "disable_log_stats": true wants vLLM to count nothing, and then there is nothing to report.
+        if self._meter is None or self._config.arguments.get("disable_log_stats"):
+            return []
+        return [stat_logger(self._meter, self.count_step)]
 
     async def _warm_up(self) -> None:
         """One token with log probabilities, whose kernels are compiled at first use: by a user's request, it would hold
@@ -153,16 +208,21 @@ class VllmEngine:
 class VllmGeneration:
     """See `loop.Generation`."""
 
-    __slots__ = ("_llm", "_queue", "plan")
+    __slots__ = ("_count_step", "_llm", "_queue", "plan")
 
-    def __init__(self, llm: AsyncLLM, queue: RequestOutputCollector, plan: Plan) -> None:
+    def __init__(
+        self, llm: AsyncLLM, queue: RequestOutputCollector, plan: Plan, count_step: Callable[[], object]
+    ) -> None:
         self._llm = llm
         self._queue = queue
+        self._count_step = count_step
         self.plan = plan
 
     async def next(self) -> RequestOutput:
         # Without a switch of tasks when something is there already.
-        return self._queue.get_nowait() or await self._queue.get()
+        output = self._queue.get_nowait() or await self._queue.get()
+        self._count_step()
+        return output
 
     async def abort(self) -> None:
         await self._llm.abort(self._queue.request_id, internal=True)

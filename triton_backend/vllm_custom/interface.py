@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .errors import BackendError
 from .request import Generate
@@ -35,6 +36,14 @@ class Plan:
     token_ids: bool
 
 
+class Vitals(NamedTuple):
+    """Signs of life, cheap to read. `steps` changes whenever the engine finishes one; `unfinished` counts requests."""
+
+    alive: bool
+    steps: int
+    unfinished: int
+
+
 class Sink(Protocol):
     """Where an engine puts what becomes of one request. Each answer says whether to go on: False once it has ended."""
 
@@ -57,6 +66,16 @@ class Engine(Protocol):
         ...
 
     def stats(self) -> Mapping[str, Any]: ...
+
+    def vitals(self) -> Vitals: ...
+
+    def processor_seconds(self) -> float:
+        """Processor time that the engine's processes and its thread here have used so far; may cost milliseconds."""
+        ...
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        """Do `sleep`, `wake` or `reset_prefix_cache`; the future has what is answered, or raises."""
+        ...
 
     def stop(self, timeout: float) -> None:
         """End everything within about `timeout` seconds. May be called twice, and after a failed start."""

@@ -1,7 +1,8 @@
 """A scripted engine with vLLM's interface and no model, for tests, and for benchmarks without a GPU.
 
 It is chosen by `"engine": "replay"` in model.json, reads the tokenizer.json in the folder `model`, and plays the first
-entry of the list `script` that fits the prompt (see script.py). `max_model_len` limits it as it limits vLLM.
+entry of the list `script` that fits the prompt (see script.py). `max_model_len` and `max_num_queued_reqs` limit it as they
+limit vLLM.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from .config import EngineConfig, refuse_unknown
-from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
+from .errors import BadRequest, ConfigError, Overloaded, Unavailable
+from .interface import Facts, Plan, Sink, Vitals
 from .loop import Courses, LoopThread
+from .meter import Meter
 from .official.request import OfficialGenerate
 from .playback import Playback
 from .replay_body import Decoding, read_body
+from .replay_figures import Figures
 from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
@@ -26,14 +30,14 @@ from .script import Entry, Line, cut, parse_script, scripted_error
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "script"}
+KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script"}
 VERSION = "1"
 
 
 class ReplayEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, meter: Meter | None = None) -> None:
         refuse_unknown(config, KEYS)
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
@@ -42,6 +46,8 @@ class ReplayEngine:
         self._courses = Courses(self)
         self._tokenizer: Tokenizer | None = None
         self._dead = asyncio.Event()
+        self._most_requests = config.arguments.get("max_num_queued_reqs")
+        self._figures = Figures(meter or Meter(), lambda: self._courses.count)
         self._stopped = False
 
     def start(self) -> Facts:
@@ -61,6 +67,21 @@ class ReplayEngine:
     def stats(self) -> Mapping[str, Any]:
         return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
 
+    def vitals(self) -> Vitals:
+        return Vitals(not (self._dead.is_set() or self._stopped), self._figures.steps, self._courses.count)
+
+    def processor_seconds(self) -> float:
+        """Next to nothing, so a script that pauses for longer than `stall_seconds` plays a wedged engine."""
+        return self._loop.processor_seconds()
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        return self._loop.post(self._control(op))
+
+    async def _control(self, op: str) -> Mapping[str, Any]:
+        if self._dead.is_set():
+            raise Unavailable("the engine is dead")
+        return {"reset": True} if op == "reset_prefix_cache" else {"asleep": op == "sleep"}
+
     def stop(self, timeout: float) -> None:
         if not self._stopped:
             self._stopped = True
@@ -71,8 +92,11 @@ class ReplayEngine:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        if self._most_requests is not None and self._courses.count > self._most_requests:
+            raise Overloaded("the engine is busy and its queue is full")
         prompt, prompt_tokens = tokenizer.prompt(request)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
+        await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
             raise scripted_error(entry.refuse)
         if prompt_tokens >= self._context_length:
@@ -81,7 +105,10 @@ class ReplayEngine:
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
-        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)
+        account = self._figures.opened(prompt_tokens, body.choices)
+        return Playback(
+            plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead, on_step=account.step
+        )
 
     def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
         tokens = tokenizer.tokens(entry.text_of(choice, body.seed))

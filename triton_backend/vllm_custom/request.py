@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadRequest
+from .settings import CONTROL_OPS
 from .tensors import Message
 
 VERSION = 1
@@ -35,6 +36,8 @@ class Generate:
     body: Mapping[str, Any]
     prompt: str | None
     token_ids: Sequence[int] | None
+    # Seconds from its arrival until it ends with a `timeout`.
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,25 @@ class Stats:
     rid: str
 
 
-Request = Describe | Generate | Abort | Stats
+@dataclass(frozen=True, slots=True)
+class Health:
+    rid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One of `settings.CONTROL_OPS`. `timeout` as in Generate."""
+
+    rid: str
+    op: str
+    options: Mapping[str, Any]
+    timeout: float | None
+
+
+Request = Describe | Generate | Abort | Stats | Health | Control
+
+# A day: longer than any request, and no float is overrun.
+MOST_TIMEOUT_MS = 86_400_000
 
 # Fields of vLLM's request classes that speak of what the gateway does, or of what a delta cannot carry. A request that
 # sets one of them is refused: it would otherwise get another answer than it asked for.
@@ -127,6 +148,30 @@ def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
     return Stats(envelope["rid"])
 
 
+def _health(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return Health(envelope["rid"])
+
+
+def _control(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    level = envelope.get("level", 1)
+    if isinstance(level, bool) or level not in (1, 2):
+        raise BadRequest("level must be 1 or 2", param="level")
+    options = {"level": int(level)} if envelope["op"] == "sleep" else {}
+    return Control(envelope["rid"], envelope["op"], options, _timeout(envelope, message))
+
+
+def _timeout(envelope: Mapping[str, Any], message: Message) -> float | None:
+    """The shorter of the envelope's and of Triton's own, in seconds."""
+    asked = envelope.get("timeout_ms")
+    if asked is None:
+        return message.timeout_us / 1e6 if message.timeout_us > 0 else None
+    if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= MOST_TIMEOUT_MS:
+        raise BadRequest(f"timeout_ms must be a whole number from 1 to {MOST_TIMEOUT_MS}", param="timeout_ms")
+    return min(asked / 1e3, message.timeout_us / 1e6) if message.timeout_us > 0 else asked / 1e3
+
+
 def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     api = envelope.get("api")
     if api not in ("chat", "completions"):
@@ -139,7 +184,8 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     if prompt is not None and (not isinstance(prompt, str) or not prompt):
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
-    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids)
+    timeout = _timeout(envelope, message)
+    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids, timeout)
 
 
 def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -175,7 +221,10 @@ class _Operation:
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt"}), _generate),
+    "generate": _Operation(frozenset({"api", "body", "prompt", "timeout_ms"}), _generate),
     "abort": _Operation(frozenset({"target"}), _abort),
     "stats": _Operation(frozenset(), _stats),
+    "health": _Operation(frozenset(), _health),
+    "sleep": _Operation(frozenset({"level", "timeout_ms"}), _control),
+    **{name: _Operation(frozenset({"timeout_ms"}), _control) for name in CONTROL_OPS if name != "sleep"},
 }

@@ -49,6 +49,8 @@ class Message:
     envelope: bytes
     token_ids: NDArray[np.int32] | None
     has_media: bool
+    # Triton's own deadline; 0 without one.
+    timeout_us: int = 0
 
 
 def read(request: TritonRequest) -> Message:
@@ -60,7 +62,7 @@ def read(request: TritonRequest) -> Message:
     if len(envelope) != 1:
         raise BadRequest(f"the input tensor {REQUEST!r} must hold one element, not {len(envelope)}", param=REQUEST)
     token_ids = tensors[TOKEN_IDS].as_numpy() if TOKEN_IDS in tensors else None
-    return Message(bytes(envelope[0]), token_ids, MEDIA in tensors)
+    return Message(bytes(envelope[0]), token_ids, MEDIA in tensors, request.timeout())
 
 
 def send(sender: Sender, records: bytes, part: bytes | memoryview | None, *, final: bool) -> None:

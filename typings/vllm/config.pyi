@@ -7,5 +7,20 @@ class ModelConfig:
     dtype: Any
     generation_config: str
     override_generation_config: dict[str, Any]
+    enable_sleep_mode: bool
     def get_vocab_size(self) -> int: ...
     def get_diff_sampling_param(self) -> dict[str, Any]: ...
+
+class SchedulerConfig:
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    max_num_queued_reqs: int | None
+    max_num_queued_tokens: int | None
+
+class ParallelConfig:
+    data_parallel_size: int
+
+class VllmConfig:
+    model_config: ModelConfig
+    scheduler_config: SchedulerConfig
+    parallel_config: ParallelConfig
