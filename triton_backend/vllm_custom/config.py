@@ -1,7 +1,8 @@
 """`<model>/<version>/model.json` to a checked, frozen EngineConfig.
 
-The file holds vLLM's engine arguments by their own names. Two things are ours: the key `engine` (`vllm`, or `replay` for
-the scripted one), and `${MODEL}`, which stands for the absolute path of the version directory. Nothing else is expanded.
+The file holds vLLM's engine arguments by their own names. Three things are ours: the key `engine` (`vllm`, or `replay` for
+the scripted one), the key `vllm_custom` with what the backend itself is to do (`OPTIONS`), and `${MODEL}`, which stands for
+the absolute path of the version directory. Nothing else is expanded.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 import json
 import logging
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
@@ -26,16 +27,19 @@ logger = logging.getLogger(__name__)
 
 MODEL = "${MODEL}"
 ENGINES = ("vllm", "replay")
+# The keys under `vllm_custom`, each read by the module that it is for.
+OPTIONS = frozenset({"tool_parser", "reasoning_parser", "lora_directory"})
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """One model's configuration. `arguments` is everything but `engine`, with `${MODEL}` expanded."""
+    """One model's configuration. `arguments` is everything but our own keys, with `${MODEL}` expanded; so are `options`."""
 
     model: str
     source: Path
     engine: str
     arguments: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def load(model: str, version_directory: Path) -> EngineConfig:
@@ -45,17 +49,22 @@ def load(model: str, version_directory: Path) -> EngineConfig:
     engine = document.pop("engine", "vllm")
     if engine not in ENGINES:
         raise ConfigError(f"{source}: engine is {engine!r}; write one of {', '.join(ENGINES)}")
-    arguments = cast("dict[str, Any]", _expand(document, str(version_directory.resolve())))
+    directory = str(version_directory.resolve())
+    options = _options(source, _expand(document.pop("vllm_custom", {}), directory))
+    arguments = cast("dict[str, Any]", _expand(document, directory))
     _check_model(source, document, arguments)
-    return EngineConfig(model, source, engine, MappingProxyType(arguments))
+    return EngineConfig(model, source, engine, MappingProxyType(arguments), options)
 
 
 def engine_args(config: EngineConfig) -> AsyncEngineArgs:
     """The arguments as vLLM's own class. Imports vLLM."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    arguments = checked(config, {field.name: field.type for field in dataclasses.fields(AsyncEngineArgs)})
-    defaults = {"disable_log_stats": True, "enable_log_requests": False}
+    arguments = checked(config, {known.name: known.type for known in dataclasses.fields(AsyncEngineArgs)})
+    defaults: dict[str, Any] = {"disable_log_stats": True, "enable_log_requests": False}
+    if (reasoning := config.options.get("reasoning_parser")) is not None:
+        # So that structured outputs begin where the reasoning ends.
+        defaults["reasoning_parser"] = reasoning
     try:
         return AsyncEngineArgs(**{**defaults, **arguments})
     except (TypeError, ValueError) as error:
@@ -87,6 +96,15 @@ def refuse_unknown(config: EngineConfig, known: Set[str]) -> None:
     unknown = sorted(config.arguments.keys() - known)
     if unknown:
         raise ConfigError(f"{config.source}: {', '.join(unknown)}: no such key for the engine {config.engine}")
+
+
+def _options(source: Path, written: Any) -> Mapping[str, Any]:
+    if not isinstance(written, dict):
+        raise ConfigError(f"{source}: vllm_custom must be an object")
+    options = cast("dict[str, Any]", written)
+    if unknown := sorted(options.keys() - OPTIONS):
+        raise ConfigError(f"{source}: vllm_custom knows {', '.join(sorted(OPTIONS))}, not {', '.join(unknown)}")
+    return MappingProxyType(options)
 
 
 def _read(source: Path) -> dict[str, Any]:

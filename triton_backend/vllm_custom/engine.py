@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from .config import EngineConfig, engine_args
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
-from .loop import Courses, LoopThread
+from .loop import Courses, Generation, LoopThread
 from .official import lora
 from .official.request import OfficialGenerate
+from .parsed import ParserNames
+from .parsing import ParsedGeneration, Parsers
 from .request import Generate
 from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
@@ -48,6 +50,8 @@ class VllmEngine:
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
         self._official: OfficialDecoding | None = None
+        self._parser_names = ParserNames.of(config)
+        self._parsers: Parsers | None = None
         self._stopped = False
 
     def start(self) -> Facts:
@@ -82,9 +86,9 @@ class VllmEngine:
         self._watchdog.kill_family()
         self._watchdog.leave()
 
-    async def open(self, request: Generate) -> VllmGeneration:
-        llm, decoding = self._llm, self._decoding
-        if llm is None or decoding is None or self._stopped:
+    async def open(self, request: Generate) -> Generation:
+        llm, decoding, parsers = self._llm, self._decoding, self._parsers
+        if llm is None or decoding is None or parsers is None or self._stopped:
             raise Unavailable("the engine is not running")
         if llm.errored:
             raise Unavailable("the engine is dead")
@@ -92,9 +96,18 @@ class VllmEngine:
             return await self._open_official(llm, request)
         openai = decoding.check(request)
         prompt = await decoding.render(request, openai)
+        reader = parsers.reader(openai, prompt["prompt_token_ids"])
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
-        queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
-        return VllmGeneration(llm, queue, plan)
+        queue = await llm.add_request(
+            request.rid,
+            prompt,
+            params,
+            priority=openai.priority,
+            prompt_text=request.prompt,
+            **({} if reader is None else reader.engine_arguments),
+        )
+        generation = VllmGeneration(llm, queue, plan)
+        return generation if reader is None else ParsedGeneration(generation, reader)
 
     async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
         if (official := self._official) is None:
@@ -120,6 +133,7 @@ class VllmEngine:
         self._decoding = Decoding(llm)
         loras = lora.load(self._config.source.parent, self._config.arguments)
         self._official = OfficialDecoding(llm, loras or {})
+        self._parsers = Parsers(self._parser_names, llm.renderer.get_tokenizer(), llm.model_config)
         await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
@@ -130,6 +144,8 @@ class VllmEngine:
             vocab_size=llm.model_config.get_vocab_size(),
             tasks=("generate",),
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
+            tool_parser=self._parser_names.tool,
+            reasoning_parser=self._parser_names.reasoning,
         )
 
     async def _warm_up(self) -> None:

@@ -166,8 +166,8 @@ class Instance:
             "vocab_size": facts.vocab_size,
             "renderer": "gateway" if self._files.suffice_for_chat() else "backend",
             "loras": [],
-            "tool_parser": None,
-            "reasoning_parser": None,
+            "tool_parser": facts.tool_parser,
+            "reasoning_parser": facts.reasoning_parser,
             "files": self._files.as_json(),
         }
 

@@ -23,6 +23,9 @@ class Facts:
     tasks: tuple[str, ...]
     # Where its tokenizer and template lie; None when that is not a folder of this machine.
     files: Path | None
+    # The names of vLLM's parsers that are in use.
+    tool_parser: str | None = None
+    reasoning_parser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

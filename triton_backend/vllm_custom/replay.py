@@ -15,10 +15,12 @@ from typing import Any
 from .config import EngineConfig, refuse_unknown
 from .errors import BadRequest, ConfigError, Unavailable
 from .interface import Facts, Plan, Sink
-from .loop import Courses, LoopThread
+from .loop import Courses, Generation, LoopThread
 from .official.request import OfficialGenerate
+from .parsed import ParserNames, refuse_tools
 from .playback import Playback
 from .replay_body import Decoding, read_body
+from .replay_parsing import ReplayParsers
 from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
@@ -38,6 +40,8 @@ class ReplayEngine:
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
         self._script = parse_script(str(config.source), config.arguments.get("script", []))
+        self._parser_names = ParserNames.of(config)
+        self._parsers: ReplayParsers | None = None
         self._loop = LoopThread("replay")
         self._courses = Courses(self)
         self._tokenizer: Tokenizer | None = None
@@ -49,8 +53,18 @@ class ReplayEngine:
         if not path.is_file():
             raise ConfigError(f"{path} is missing; the replay engine needs it to count tokens")
         self._tokenizer = Tokenizer(path)
+        if self._parser_names != ParserNames(None, None):
+            self._parsers = ReplayParsers(self._parser_names, self._folder)
         self._loop.start()
-        return Facts("replay", VERSION, self._context_length, self._tokenizer.vocab_size, ("generate",), self._folder)
+        return Facts(
+            "replay",
+            VERSION,
+            self._context_length,
+            self._tokenizer.vocab_size,
+            ("generate",),
+            self._folder,
+            *self._parser_names,
+        )
 
     def submit(self, request: Generate, sink: Sink) -> None:
         self._loop.post(self._courses.run(request, sink))
@@ -67,7 +81,7 @@ class ReplayEngine:
             if not self._loop.stop(timeout):
                 logger.warning("the replay engine's event loop did not end")
 
-    async def open(self, request: Generate) -> Playback:
+    async def open(self, request: Generate) -> Generation:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
@@ -81,7 +95,13 @@ class ReplayEngine:
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
-        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)
+        playback = Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead)
+        if isinstance(request, OfficialGenerate):
+            return playback
+        if self._parsers is None:
+            refuse_tools(request.body)
+            return playback
+        return self._parsers.parsed(playback, request)
 
     def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
         tokens = tokenizer.tokens(entry.text_of(choice, body.seed))

@@ -56,8 +56,6 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "messages": "the prompt is rendered by the gateway",
     "prompt": "the prompt travels beside the body",
     "prompt_embeds": "embeddings as prompts are not supported",
-    "tools": "tool calls are not parsed here",
-    "tool_choice": "tool calls are not parsed here",
     "echo": "the prompt is not repeated here",
     "suffix": "infilling is not supported",
     "use_beam_search": "beam search is not supported",

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from .errors import BackendError, Cancelled, Internal
 from .lifecycle import Record
+from .parsed import ParsedChoice, joined
 
 # OpenAI's JSON has no infinities; vLLM's own server uses the same floor.
 LOWEST_LOGPROB = -9999.0
-FINISH_REASONS = frozenset({"stop", "length"})
+FINISH_REASONS = frozenset({"stop", "length", "tool_calls"})
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -110,9 +111,10 @@ class Answer:
         }
 
     def _extra(self, choice: ChoiceOutput) -> dict[str, Any] | None:
-        if self._alternatives is None and not self._token_ids:
+        parsed = choice.parsed if isinstance(choice, ParsedChoice) else None
+        if self._alternatives is None and not self._token_ids and not parsed:
             return None
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {**(parsed or {})}
         if self._alternatives is not None and choice.logprobs is not None:
             extra["logprobs"] = logprobs(choice.token_ids, choice.logprobs, self._alternatives)
         if self._token_ids:
@@ -193,12 +195,7 @@ def _join(deltas: Sequence[Record]) -> Record:
     rid, kind, choice = deltas[0][:3]
     text = "".join([delta[3] for delta in deltas])
     count = sum([delta[4] for delta in deltas])
-    extra: dict[str, list[Any]] = {}
-    for delta in deltas:
-        more: Mapping[str, list[Any]] = delta[5] or {}
-        for name, values in more.items():
-            extra.setdefault(name, []).extend(values)
-    return [rid, kind, choice, text, count, extra or None]
+    return [rid, kind, choice, text, count, joined([delta[5] for delta in deltas if delta[5] is not None])]
 
 
 def encode(records: Sequence[Record]) -> bytes:

@@ -6,6 +6,7 @@ class ModelConfig:
     max_model_len: int
     dtype: Any
     generation_config: str
+    hf_config: Any
     override_generation_config: dict[str, Any]
     def get_vocab_size(self) -> int: ...
     def get_diff_sampling_param(self) -> dict[str, Any]: ...

@@ -1,3 +1,5 @@
+from typing import Any
+
 from vllm.config import ModelConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import TokensInput
@@ -24,6 +26,8 @@ class AsyncLLM:
         lora_request: LoRARequest | None = None,
         priority: int = 0,
         prompt_text: str | None = None,
+        reasoning_ended: bool | None = None,
+        reasoning_parser_kwargs: dict[str, Any] | None = None,
     ) -> RequestOutputCollector: ...
     async def abort(self, request_id: str, internal: bool = False) -> None: ...
     def get_num_unfinished_requests(self) -> int: ...
