@@ -34,13 +34,15 @@ class ModelNotServable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GeneratingModel:
-    """A language model. `template` is None where the weights bring none: such a model completes but does not chat."""
+    """A language model. `template` is None where the weights bring none: such a model completes but does not chat.
+    `calls_tools`: the backend has a parser for the tool calls that the model writes."""
 
     name: str
     created: int
     context_length: int
     tokenizer: Tokenizer
     template: ChatTemplate | None
+    calls_tools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,14 @@ def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str,
     tokenizer = Tokenizer(files["tokenizer.json"])
     created = int(time.time())
     if model.task == "generation":
-        return GeneratingModel(model.name, created, int(description["context_length"]), tokenizer, _template(files))
+        return GeneratingModel(
+            model.name,
+            created,
+            int(description["context_length"]),
+            tokenizer,
+            _template(files),
+            calls_tools=description.get("tool_parser") is not None,
+        )
     if model.task == "embedding":
         return EmbeddingModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer)
     labels = _labels(files["labels.json"])
