@@ -87,6 +87,8 @@ class ModelLoader:
         """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
         about = Describer(client, model.name) if model.task == "generation" else Describer(client, ASSETS, model.name)
         description = await about.describe()
+        if model.task == "generation" and "generate" not in description.get("tasks", ("generate",)):
+            raise ModelNotServable("it pools and does not generate; no endpoint asks it yet")
         wanted = ("labels.json", *_PROMPT_FILES)
         entries = [entry for name, entry in file_entries(description).items() if name in wanted]
         files = await self._read(about, entries)

@@ -9,14 +9,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters import Adapters
 from .config import EngineConfig, engine_args
+from .engine_pooling import LoraControl, Pooling, lora_request
 from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
+from .inquiry import Inquiries
+from .interface import Asker, Facts, Plan, Reply, Sink
 from .loop import Courses, Generation, LoopThread
 from .official import lora
 from .official.request import OfficialGenerate
 from .parsed import ParserNames
 from .parsing import ParsedGeneration, Parsers
+from .pooling import Lora, Pool
 from .request import Generate
 from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
@@ -44,14 +48,19 @@ class VllmEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
+        # What the configuration gets wrong is found before there is anything to close.
+        self._parser_names = ParserNames.of(config)
+        self._adapters = Adapters.of(config)
         self._loop = LoopThread("vllm")
         self._courses = Courses(self)
         self._watchdog = Watchdog()
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
         self._official: OfficialDecoding | None = None
-        self._parser_names = ParserNames.of(config)
         self._parsers: Parsers | None = None
+        self._inquiries = Inquiries()
+        self._pooling: Pooling | None = None
+        self._lora: LoraControl | None = None
         self._stopped = False
 
     def start(self) -> Facts:
@@ -64,6 +73,13 @@ class VllmEngine:
 
     def abort(self, rid: str) -> None:
         self._loop.post(self._courses.abort(rid))
+        self._loop.post(self._inquiries.abort(rid))
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
+
+    def loras(self) -> list[str]:
+        return self._adapters.names
 
     def stats(self) -> Mapping[str, Any]:
         llm = self._llm
@@ -86,9 +102,19 @@ class VllmEngine:
         self._watchdog.kill_family()
         self._watchdog.leave()
 
+    async def _answer(self, request: Pool | Lora) -> Reply:
+        llm, pooling, lora = self._llm, self._pooling, self._lora
+        if llm is None or pooling is None or lora is None or self._stopped:
+            raise Unavailable("the engine is not running")
+        if llm.errored:
+            raise Unavailable("the engine is dead")
+        return await (pooling.answer(request) if isinstance(request, Pool) else lora.answer(request))
+
     async def open(self, request: Generate) -> Generation:
         llm, decoding, parsers = self._llm, self._decoding, self._parsers
         if llm is None or decoding is None or parsers is None or self._stopped:
+            if llm is not None and self._pooling is not None and not self._stopped:
+                raise BadRequest("this model does not generate text", param="op")
             raise Unavailable("the engine is not running")
         if llm.errored:
             raise Unavailable("the engine is dead")
@@ -104,6 +130,7 @@ class VllmEngine:
             params,
             priority=openai.priority,
             prompt_text=request.prompt,
+            lora_request=None if request.lora is None else lora_request(self._adapters.get(request.lora)),
             **({} if reader is None else reader.engine_arguments),
         )
         generation = VllmGeneration(llm, queue, plan)
@@ -127,14 +154,21 @@ class VllmEngine:
         args = engine_args(self._config)
         # With this context the engine has the batch sizes of `vllm serve`.
         self._llm = llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.OPENAI_API_SERVER)
-        if "generate" not in await llm.get_supported_tasks():
-            raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
+        supported = await llm.get_supported_tasks()
+        tasks = tuple(task for task in ("generate", "embed", "classify") if task in supported)
+        if not tasks:
+            raise ConfigError(f"{self._config.source}: the model {args.model} can only {', '.join(supported)}")
+        if llm.model_config.score_type in ("bi-encoder", "cross-encoder") and tasks != ("generate",):
+            tasks += ("score",)
+        self._pooling = Pooling(llm, [task for task in tasks if task != "generate"], self._adapters)
+        self._lora = LoraControl(llm, self._adapters, enabled=args.enable_lora)
         _warn_of_amx(str(llm.model_config.dtype))
-        self._decoding = Decoding(llm)
-        loras = lora.load(self._config.source.parent, self._config.arguments)
-        self._official = OfficialDecoding(llm, loras or {})
-        self._parsers = Parsers(self._parser_names, llm.renderer.get_tokenizer(), llm.model_config)
-        await self._warm_up()
+        if "generate" in tasks:
+            self._decoding = Decoding(llm)
+            loras = lora.load(self._config.source.parent, self._config.arguments)
+            self._official = OfficialDecoding(llm, loras or {})
+            self._parsers = Parsers(self._parser_names, llm.renderer.get_tokenizer(), llm.model_config)
+            await self._warm_up()
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
         return Facts(
@@ -142,7 +176,7 @@ class VllmEngine:
             engine_version=vllm.__version__,
             context_length=llm.model_config.max_model_len,
             vocab_size=llm.model_config.get_vocab_size(),
-            tasks=("generate",),
+            tasks=tasks,
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
             tool_parser=self._parser_names.tool,
             reasoning_parser=self._parser_names.reasoning,
@@ -245,7 +279,9 @@ class Decoding:
             self._defaults,
         )
         alternatives = -1 if openai.logprob_token_ids and openai.logprobs else params.logprobs
-        return params, Plan(params.n, prompt_tokens, alternatives, bool(openai.return_token_ids))
+        return params, Plan(
+            params.n, prompt_tokens, alternatives, bool(openai.return_token_ids), params.prompt_logprobs
+        )
 
 
 def _warn_of_amx(dtype: str) -> None:

@@ -14,6 +14,7 @@ from .cancellation import Poller
 from .errors import Unavailable, translate
 from .files import Files
 from .generation import Generation, OpenAnswer, native_answer
+from .inquiry import Inquiry
 from .interface import Engine, Facts
 from .lifecycle import Event, Life, Record, State
 from .official.desk import Desk
@@ -21,6 +22,7 @@ from .official.embedding import Embedder, Embedding
 from .official.reply import Reply
 from .official.request import OfficialEmbed
 from .official.tensors import is_official
+from .pooling import Lora, Pool
 from .request import VERSION, Abort, Describe, Generate, Request, Stats, decode, parse, rid_of
 from .sender import Channel, Outbox, Send
 
@@ -48,6 +50,8 @@ class Instance:
             Generate: self._generate,
             Abort: self._abort,
             Stats: self._stats,
+            Pool: self._ask,
+            Lora: self._ask,
         }
 
     def start(self) -> None:
@@ -136,6 +140,13 @@ class Instance:
         self._watch(embedding, channel)
         self._engine.embed(request, embedding)
 
+    def _ask(self, request: Pool | Lora, life: Life, channel: Channel) -> None:
+        if not self._accepting:
+            raise Unavailable("the server is stopping")
+        inquiry = Inquiry(life, channel, self._engine.abort)
+        self._watch(inquiry, channel)
+        self._engine.ask(request, inquiry)
+
     def _watch(self, generation: Generation, channel: Channel) -> None:
         generation.life.on_end = lambda: self._active.remove(generation)
         channel.on_broken = generation.broken
@@ -165,7 +176,7 @@ class Instance:
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,
             "renderer": "gateway" if self._files.suffice_for_chat() else "backend",
-            "loras": [],
+            "loras": self._engine.loras(),
             "tool_parser": facts.tool_parser,
             "reasoning_parser": facts.reasoning_parser,
             "files": self._files.as_json(),

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import BackendError
+from .pooling import Lora, Pool
 from .request import Generate
 from .response import StepOutput
 
@@ -36,6 +40,8 @@ class Plan:
     prompt_tokens: int
     alternatives: int | None
     token_ids: bool
+    # How many a token of the prompt, as `alternatives`.
+    prompt_alternatives: int | None = None
 
 
 class Sink(Protocol):
@@ -43,6 +49,20 @@ class Sink(Protocol):
 
     def accepted(self, plan: Plan) -> bool: ...
     def step(self, output: StepOutput) -> bool: ...
+    def failed(self, failure: BackendError) -> bool: ...
+
+
+class Reply(NamedTuple):
+    """The answer of an inquiry. `vectors` travel in the tensor of that name, beside the record with `value`."""
+
+    value: Mapping[str, Any]
+    vectors: NDArray[np.float32] | None = None
+
+
+class Asker(Protocol):
+    """Where an engine puts what becomes of an inquiry. Each answer says False when it came too late."""
+
+    def answered(self, reply: Reply) -> bool: ...
     def failed(self, failure: BackendError) -> bool: ...
 
 
@@ -57,6 +77,14 @@ class Engine(Protocol):
 
     def abort(self, rid: str) -> None:
         """End the work on a request; unknown ones are ignored. The sink hears nothing more that matters."""
+        ...
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        """Work that has one answer; `abort` ends it too."""
+        ...
+
+    def loras(self) -> list[str]:
+        """The names of the adapters that are loaded."""
         ...
 
     def stats(self) -> Mapping[str, Any]: ...

@@ -53,6 +53,8 @@ class ParsedStep:
     outputs: Sequence[ParsedChoice]
     finished: bool
     num_cached_tokens: int | None
+    prompt_token_ids: Sequence[int] | None = None
+    prompt_logprobs: Any = None
 
 
 def refuse_tools(body: Mapping[str, Any]) -> None:

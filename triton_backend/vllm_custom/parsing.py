@@ -108,12 +108,16 @@ class Reader:
         """The plan without log probabilities and ids of tokens, where they would tell reasoning that is not wanted."""
         if self._request.include_reasoning:
             return plan
-        return Plan(plan.choices, plan.prompt_tokens, None, False)
+        return Plan(plan.choices, plan.prompt_tokens, None, False, plan.prompt_alternatives)
 
     def read(self, step: StepOutput) -> ParsedStep:
         """Each choice's text told apart; linear in what is new, as far as vLLM's parser is."""
         return ParsedStep(
-            [self._reader(output.index).read(output) for output in step.outputs], step.finished, step.num_cached_tokens
+            [self._reader(output.index).read(output) for output in step.outputs],
+            step.finished,
+            step.num_cached_tokens,
+            getattr(step, "prompt_token_ids", None),
+            getattr(step, "prompt_logprobs", None),
         )
 
     def _reader(self, index: int) -> _ChoiceReader:

@@ -12,15 +12,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .adapters import Adapters
 from .config import EngineConfig, refuse_unknown
 from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
+from .inquiry import Inquiries
+from .interface import Asker, Facts, Plan, Reply, Sink
 from .loop import Courses, Generation, LoopThread
 from .official.request import OfficialGenerate
 from .parsed import ParserNames, refuse_tools
 from .playback import Playback
+from .pooling import Lora, Pool
 from .replay_body import Decoding, read_body
 from .replay_parsing import ReplayParsers
+from .replay_pooling import replay_lora, replay_rows
 from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
@@ -28,7 +32,7 @@ from .script import Entry, Line, cut, parse_script, scripted_error
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "script"}
+KEYS = {"model", "max_model_len", "script", "tasks"}
 VERSION = "1"
 
 
@@ -40,10 +44,14 @@ class ReplayEngine:
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
         self._script = parse_script(str(config.source), config.arguments.get("script", []))
-        self._parser_names = ParserNames.of(config)
         self._parsers: ReplayParsers | None = None
+        # What the configuration gets wrong is found before there is anything to close.
+        self._parser_names = ParserNames.of(config)
+        self._adapters = Adapters.of(config)
         self._loop = LoopThread("replay")
         self._courses = Courses(self)
+        self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
+        self._inquiries = Inquiries()
         self._tokenizer: Tokenizer | None = None
         self._dead = asyncio.Event()
         self._stopped = False
@@ -61,7 +69,7 @@ class ReplayEngine:
             VERSION,
             self._context_length,
             self._tokenizer.vocab_size,
-            ("generate",),
+            self._tasks,
             self._folder,
             *self._parser_names,
         )
@@ -71,6 +79,23 @@ class ReplayEngine:
 
     def abort(self, rid: str) -> None:
         self._loop.post(self._courses.abort(rid))
+        self._loop.post(self._inquiries.abort(rid))
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
+
+    def loras(self) -> list[str]:
+        return self._adapters.names
+
+    async def _answer(self, request: Pool | Lora) -> Reply:
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is not running")
+        if isinstance(request, Lora):
+            return await replay_lora(self._adapters, request)
+        if request.lora is not None:
+            self._adapters.get(request.lora)
+        return await replay_rows(tokenizer, self._tasks, request)
 
     def stats(self) -> Mapping[str, Any]:
         return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
@@ -85,6 +110,8 @@ class ReplayEngine:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        if request.lora is not None:
+            self._adapters.get(request.lora)
         prompt, prompt_tokens = tokenizer.prompt(request)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
         if entry.refuse is not None:

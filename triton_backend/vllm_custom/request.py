@@ -12,6 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadRequest
+from .pooling import (
+    CLASSIFY_KEYS,
+    LORA_KEYS,
+    POOL_KEYS,
+    SCORE_KEYS,
+    Lora,
+    Pool,
+    lora_of,
+    read_classify,
+    read_embed,
+    read_lora,
+    read_score,
+)
 from .tensors import Message
 
 VERSION = 1
@@ -35,6 +48,7 @@ class Generate:
     body: Mapping[str, Any]
     prompt: str | None
     token_ids: Sequence[int] | None
+    lora: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +62,7 @@ class Stats:
     rid: str
 
 
-Request = Describe | Generate | Abort | Stats
+Request = Describe | Generate | Abort | Stats | Pool | Lora
 
 # Fields of vLLM's request classes that speak of what the gateway does, or of what a delta cannot carry. A request that
 # sets one of them is refused: it would otherwise get another answer than it asked for.
@@ -59,7 +73,6 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "echo": "the prompt is not repeated here",
     "suffix": "infilling is not supported",
     "use_beam_search": "beam search is not supported",
-    "prompt_logprobs": "log probabilities of the prompt are not supported",
     "truncate_prompt_tokens": "the gateway decides the length of the prompt",
 }
 
@@ -125,6 +138,11 @@ def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
     return Stats(envelope["rid"])
 
 
+def _lora(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return read_lora(envelope, message)
+
+
 def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     api = envelope.get("api")
     if api not in ("chat", "completions"):
@@ -137,7 +155,7 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     if prompt is not None and (not isinstance(prompt, str) or not prompt):
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
-    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids)
+    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids, lora_of(envelope))
 
 
 def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -161,7 +179,7 @@ def _token_ids(tensor: NDArray[np.int32]) -> list[int]:
 
 def _no_prompt(message: Message) -> None:
     if message.token_ids is not None or message.has_media:
-        raise BadRequest("only generate takes token_ids or media", param="token_ids")
+        raise BadRequest("this op takes no token_ids or media", param="token_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +191,11 @@ class _Operation:
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt"}), _generate),
+    "generate": _Operation(frozenset({"api", "body", "prompt", "lora"}), _generate),
     "abort": _Operation(frozenset({"target"}), _abort),
     "stats": _Operation(frozenset(), _stats),
+    "embed": _Operation(POOL_KEYS, read_embed),
+    "classify": _Operation(CLASSIFY_KEYS, read_classify),
+    "score": _Operation(SCORE_KEYS, read_score),
+    "lora": _Operation(LORA_KEYS, _lora),
 }

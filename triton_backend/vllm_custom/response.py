@@ -65,10 +65,25 @@ class StepOutput(Protocol):
 class Answer:
     """The records of one request: fed with outputs, it gives records and says when the last choice is complete."""
 
-    __slots__ = ("_alternatives", "_completion_tokens", "_open", "_prompt_tokens", "_rid", "_token_ids")
+    __slots__ = (
+        "_alternatives",
+        "_completion_tokens",
+        "_open",
+        "_prompt_alternatives",
+        "_prompt_tokens",
+        "_rid",
+        "_token_ids",
+    )
 
     def __init__(
-        self, rid: str, *, choices: int, prompt_tokens: int, alternatives: int | None, token_ids: bool
+        self,
+        rid: str,
+        *,
+        choices: int,
+        prompt_tokens: int,
+        alternatives: int | None,
+        token_ids: bool,
+        prompt_alternatives: int | None = None,
     ) -> None:
         """`alternatives`: how many a token were asked for; None without logprobs, -1 for all that the engine gives."""
         self._rid = rid
@@ -77,6 +92,7 @@ class Answer:
         self._completion_tokens = 0
         self._alternatives = alternatives
         self._token_ids = token_ids
+        self._prompt_alternatives = prompt_alternatives
 
     @property
     def complete(self) -> bool:
@@ -85,6 +101,9 @@ class Answer:
     def read(self, output: StepOutput) -> list[Record]:
         """The records of one step. Raises a BackendError when the engine gave the request up."""
         records: list[Record] = []
+        if self._prompt_alternatives is not None and (told := prompt_logprobs(output, self._prompt_alternatives)):
+            records.append([self._rid, "prompt", None, {"logprobs": told}])
+            self._prompt_alternatives = None
         for choice in output.outputs:
             if choice.index not in self._open:
                 continue
@@ -135,6 +154,18 @@ def logprobs(
     return [
         [*_entry(token_id, position.get(token_id)), _most_likely(position, alternatives)]
         for token_id, position in zip(token_ids, positions, strict=False)
+    ]
+
+
+def prompt_logprobs(output: Any, alternatives: int) -> list[list[Any] | None] | None:
+    """As `logprobs`, for the tokens of the prompt; the first has none. None as long as the engine has not said any."""
+    ids: Sequence[int] | None = output.prompt_token_ids
+    positions: Sequence[Mapping[int, TokenLogprob] | None] | None = output.prompt_logprobs
+    if ids is None or positions is None:
+        return None
+    return [
+        None if position is None else [*_entry(token_id, position.get(token_id)), _most_likely(position, alternatives)]
+        for token_id, position in zip(ids, positions, strict=False)
     ]
 
 

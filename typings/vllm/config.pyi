@@ -7,6 +7,8 @@ class ModelConfig:
     dtype: Any
     generation_config: str
     hf_config: Any
+    score_type: str
+    encoder_config: dict[str, Any] | None
     override_generation_config: dict[str, Any]
     def get_vocab_size(self) -> int: ...
     def get_diff_sampling_param(self) -> dict[str, Any]: ...

@@ -4,7 +4,8 @@ from typing import Any
 from vllm.inputs.engine import TokensInput
 from vllm.tokenizers import TokenizerLike
 
-class TokenizeParams: ...
+class TokenizeParams:
+    def __init__(self, *, max_total_tokens: int, add_special_tokens: bool, do_lower_case: bool) -> None: ...
 
 class ChatParams:
     chat_template_kwargs: dict[str, Any]

@@ -1,9 +1,12 @@
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from vllm.config import ModelConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import TokensInput
 from vllm.lora.request import LoRARequest
+from vllm.outputs import PoolingRequestOutput
+from vllm.pooling_params import PoolingParams
 from vllm.renderers import BaseRenderer
 from vllm.sampling_params import SamplingParams
 from vllm.usage.usage_lib import UsageContext
@@ -29,6 +32,15 @@ class AsyncLLM:
         reasoning_ended: bool | None = None,
         reasoning_parser_kwargs: dict[str, Any] | None = None,
     ) -> RequestOutputCollector: ...
+    def encode(
+        self,
+        prompt: TokensInput,
+        pooling_params: PoolingParams,
+        request_id: str,
+        lora_request: LoRARequest | None = None,
+    ) -> AsyncGenerator[PoolingRequestOutput]: ...
+    async def add_lora(self, lora_request: LoRARequest) -> bool: ...
+    async def remove_lora(self, lora_id: int) -> bool: ...
     async def abort(self, request_id: str, internal: bool = False) -> None: ...
     def get_num_unfinished_requests(self) -> int: ...
     def shutdown(self, timeout: float | None = None) -> None: ...
