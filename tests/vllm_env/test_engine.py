@@ -86,7 +86,10 @@ def text_of(records: list[list[Any]]) -> str:
     return "".join(record[3] for record in records if record[1] == "delta")
 
 
-SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
+# Without room for the white space that a small model would go on writing.
+SCHEMA = {"type": "string", "enum": ["red", "blue"]}
+# vLLM forces the schema of the arguments only on functions that say so.
+STRICT_TOOLS = [{**tool, "function": {**tool["function"], "strict": True}} for tool in TOOLS]
 JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA}}
 TAG = {
     "type": "structural_tag",
@@ -97,7 +100,7 @@ TAG = {
 @pytest.mark.parametrize(
     ("body", "pattern"),
     [
-        ({"response_format": JSON_SCHEMA}, r'\{\s*"n":\s*-?\d+\s*\}'),
+        ({"response_format": JSON_SCHEMA}, r'"(red|blue)"'),
         ({"structured_outputs": {"regex": "[ab]{3}"}}, r"[ab]{3}"),
         ({"structured_outputs": {"choice": ["red", "blue"]}}, r"red|blue"),
         ({"structured_outputs": {"grammar": 'root ::= "x" [0-9]'}}, r"x\d"),
@@ -114,7 +117,13 @@ def test_structured_outputs_hold(smollm2: Backend, body: dict[str, Any], pattern
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
 def test_forced_tool_call_comes(smollm2: Backend, choice: Any, stream: bool) -> None:
     """A small model that knows no tools calls one all the same, because the grammar leaves it no other way."""
-    body = {"tools": TOOLS, "tool_choice": choice, "stream": stream, "max_tokens": 60, "parallel_tool_calls": False}
+    body = {
+        "tools": STRICT_TOOLS,
+        "tool_choice": choice,
+        "stream": stream,
+        "max_tokens": 60,
+        "parallel_tool_calls": False,
+    }
     records = say(smollm2, body=body)
     deltas = [call for record in records if record[1] == "delta" for call in (record[5] or {}).get("tool_calls", [])]
     assert [call["name"] for call in deltas if call["name"]] in (["weather"], ["now"])
@@ -147,24 +156,21 @@ def test_prompt_logprobs_are_told_once(smollm2: Backend) -> None:
 
 def test_token_ids_and_cached_tokens_are_told(smollm2: Backend) -> None:
     """Ids of what was said; and what the prefix cache had of the prompt the second time, unless the salt differs."""
-    prompt = "The quick brown fox jumps over the lazy dog. " * 12
+    prompt = "The quick brown fox jumps over the lazy dog. " * 40
     first = say(smollm2, prompt, body={"return_token_ids": True, "max_tokens": 4, "cache_salt": "s1"})
     ids = [token for record in first if record[1] == "delta" for token in record[5]["token_ids"]]
     assert len(ids) == first[-1][5]["completion_tokens"]
     assert first[-1][5]["cached_tokens"] == 0
     again = say(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s1"})
-    assert again[-1][5]["cached_tokens"] >= 64
+    assert again[-1][5]["cached_tokens"] >= 128
     other = say(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s2"})
     assert other[-1][5]["cached_tokens"] == 0
 
 
 def test_priority_is_refused_where_the_engine_has_none(smollm2: Backend) -> None:
-    """vLLM schedules by priority only when it is told to: the number is either honoured or refused, never dropped."""
+    """vLLM schedules by priority only where model.json says so, and would drop the number without a word elsewhere."""
     assert say(smollm2, body={"priority": 0})[-1][1] == "end"
-    record = say(smollm2, body={"priority": 5})[-1]
-    assert (
-        record[1] == "error" or smollm2.model._instance._engine._llm.vllm_config.scheduler_config.policy == "priority"
-    )
+    assert say(smollm2, body={"priority": 5})[-1][3:6] == ["bad_request", None, "priority"]
 
 
 def test_adapters_come_and_go(smollm2: Backend) -> None:

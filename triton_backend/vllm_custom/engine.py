@@ -237,6 +237,7 @@ class Decoding:
         self._get_max_tokens = get_max_tokens
         self._renderer = llm.renderer
         self._model_config = llm.model_config
+        self._has_priorities = llm.vllm_config.scheduler_config.policy == "priority"
         self._defaults = llm.model_config.get_diff_sampling_param()
         self._most_tokens = _most_tokens(llm.model_config, self._defaults)
         for request_class, prompt in self._classes.values():
@@ -248,7 +249,10 @@ class Decoding:
         for name in request.body:
             if name not in request_class.model_fields:
                 raise BadRequest(f"this engine does not know the field {name!r}", param=name)
-        return request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
+        openai = request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
+        if openai.priority and not self._has_priorities:
+            raise BadRequest("priorities need scheduling_policy 'priority' in model.json", param="priority")
+        return openai
 
     async def render(self, request: Generate, openai: OpenAIRequest) -> TokensInput:
         """The prompt as token ids; text is tokenised off the loop. Raises when it is too long for the model."""

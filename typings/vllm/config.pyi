@@ -1,5 +1,11 @@
 from typing import Any
 
+class SchedulerConfig:
+    policy: str
+
+class VllmConfig:
+    scheduler_config: SchedulerConfig
+
 class ModelConfig:
     model: str
     tokenizer: str | None

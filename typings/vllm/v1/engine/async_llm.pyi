@@ -1,7 +1,7 @@
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from vllm.config import ModelConfig
+from vllm.config import ModelConfig, VllmConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import TokensInput
 from vllm.lora.request import LoRARequest
@@ -14,6 +14,7 @@ from vllm.v1.engine.output_processor import RequestOutputCollector
 
 class AsyncLLM:
     model_config: ModelConfig
+    vllm_config: VllmConfig
     renderer: BaseRenderer
     @property
     def errored(self) -> bool: ...
