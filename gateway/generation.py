@@ -24,7 +24,7 @@ class GenerationRequest:
     """One prompt to be continued.
 
     `request_id` is unique for ever (contract: `rid`). `prompt_token_ids` is the prompt after the chat template and the
-    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`.
+    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`. `lora` is the adapter to generate with.
     """
 
     request_id: str
@@ -32,6 +32,7 @@ class GenerationRequest:
     api: Literal["chat", "completions"]
     prompt_token_ids: list[int]
     sampling_params: SamplingParams
+    lora: str | None = None
 
 
 class TokenLogprob(NamedTuple):

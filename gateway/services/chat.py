@@ -68,7 +68,7 @@ class ChatService:
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_completion_tokens"] = limit
-        return GenerationRequest(new_rid(), model.name, "chat", token_ids, params)
+        return GenerationRequest(new_rid(), model.triton_name, "chat", token_ids, params, model.adapter)
 
 
 def _messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:

@@ -108,6 +108,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.files = files or toy_files()
         self.described = 0
         self.tool_parser: str | None = "hermes"
+        self.loras: list[str] | None = None  # null: the model takes no adapters
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
@@ -134,6 +135,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         """Friendly again, with nothing noted."""
         self.script = hello
         self.infer_error = None
+        self.loras = None
         self.calls.clear()
         self.inferred.clear()
         self._arrivals = queue.SimpleQueue()
@@ -196,6 +198,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "context_length": CONTEXT_LENGTH,
             "files": listed,
             "tool_parser": self.tool_parser,
+            "loras": self.loras,
         }
         yield _message(asked, [[rid, "result", None, description]])
 

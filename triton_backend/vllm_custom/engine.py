@@ -78,8 +78,8 @@ class VllmEngine:
     def ask(self, request: Pool | Lora, asker: Asker) -> None:
         self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
 
-    def loras(self) -> list[str]:
-        return self._adapters.names
+    def loras(self) -> list[str] | None:
+        return self._adapters.names if self._lora is not None and self._lora.enabled else None
 
     def stats(self) -> Mapping[str, Any]:
         llm = self._llm

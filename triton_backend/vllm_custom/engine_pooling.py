@@ -106,7 +106,7 @@ class LoraControl:
     def __init__(self, llm: AsyncLLM, adapters: Adapters, *, enabled: bool) -> None:
         self._llm = llm
         self._adapters = adapters
-        self._enabled = enabled
+        self.enabled = enabled and adapters.enabled
         self._busy = asyncio.Lock()
 
     async def answer(self, request: Lora) -> Reply:
@@ -117,8 +117,11 @@ class LoraControl:
         return Reply({"loras": self._adapters.names})
 
     async def _load(self, request: Lora) -> None:
-        if not self._enabled:
-            raise BadRequest("this engine takes no adapters: enable_lora in model.json makes it", param="action")
+        if not self.enabled:
+            raise BadRequest(
+                "this engine takes no adapters: enable_lora and vllm_custom.lora_directory in model.json make it",
+                param="action",
+            )
         adapter = self._adapters.prepare(request.name, request.path)
         try:
             await self._llm.add_lora(lora_request(adapter))

@@ -83,8 +83,8 @@ class Engine(Protocol):
         """Work that has one answer; `abort` ends it too."""
         ...
 
-    def loras(self) -> list[str]:
-        """The names of the adapters that are loaded."""
+    def loras(self) -> list[str] | None:
+        """The names of the adapters that are loaded; None where none can be."""
         ...
 
     def stats(self) -> Mapping[str, Any]: ...

@@ -84,8 +84,8 @@ class ReplayEngine:
     def ask(self, request: Pool | Lora, asker: Asker) -> None:
         self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
 
-    def loras(self) -> list[str]:
-        return self._adapters.names
+    def loras(self) -> list[str] | None:
+        return self._adapters.names if self._adapters.enabled else None
 
     async def _answer(self, request: Pool | Lora) -> Reply:
         tokenizer = self._tokenizer
