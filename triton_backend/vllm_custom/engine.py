@@ -130,7 +130,7 @@ class VllmEngine:
             params,
             priority=openai.priority,
             prompt_text=request.prompt,
-            lora_request=None if request.lora is None else lora_request(self._adapters.get(request.lora)),
+            lora_request=None if request.adapter is None else lora_request(self._adapters.get(request.adapter)),
             **({} if reader is None else reader.engine_arguments),
         )
         generation = VllmGeneration(llm, queue, plan)

@@ -44,6 +44,7 @@ class ParsedChoice:
     finish_reason: str | None
     stop_reason: int | str | None
     parsed: Mapping[str, Any]
+    cumulative_logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,7 +220,14 @@ def _choice(
     if called and finish_reason == "stop" and request.tool_choice in ("auto", "required", None):
         finish_reason = "tool_calls"
     return ParsedChoice(
-        output.index, text, output.token_ids, output.logprobs, finish_reason, output.stop_reason, parsed
+        output.index,
+        text,
+        output.token_ids,
+        output.logprobs,
+        finish_reason,
+        output.stop_reason,
+        parsed,
+        output.cumulative_logprob,
     )
 
 

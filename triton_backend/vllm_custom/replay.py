@@ -110,8 +110,8 @@ class ReplayEngine:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
-        if request.lora is not None:
-            self._adapters.get(request.lora)
+        if request.adapter is not None:
+            self._adapters.get(request.adapter)
         prompt, prompt_tokens = tokenizer.prompt(request)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
         if entry.refuse is not None:

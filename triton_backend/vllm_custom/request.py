@@ -48,7 +48,7 @@ class Generate:
     body: Mapping[str, Any]
     prompt: str | None
     token_ids: Sequence[int] | None
-    lora: str | None = None
+    adapter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
