@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_adapters_are_models_as_long_as_they_are_loaded(pair: Pair) -> None:
     """They come and go without a restart of anything; the model that they are loaded into stays."""
-    pair.tritons[0].loras = ["poet"]
+    pair.tritons[0].loras, pair.tritons[1].loras = ["poet"], []
     await pair.catalog.refresh()
     poet = pair.catalog.get("poet", GeneratingModel)
     assert (poet.triton_name, poet.adapter) == (CHAT_MODEL, "poet")
@@ -31,7 +31,6 @@ async def test_adapters_are_models_as_long_as_they_are_loaded(pair: Pair) -> Non
 
 async def test_adapters_of_all_tritons_are_served(pair: Pair) -> None:
     """Whichever Triton has one."""
-    pair.tritons[1].loras = []
     pair.tritons[0].loras, pair.tritons[1].loras = ["poet"], ["lawyer"]
     await pair.catalog.refresh()
     await pair.catalog.refresh()
@@ -40,7 +39,7 @@ async def test_adapters_of_all_tritons_are_served(pair: Pair) -> None:
 
 async def test_model_keeps_its_name(pair: Pair) -> None:
     """An adapter cannot take the place of a model."""
-    pair.tritons[0].loras = [EMBEDDING_MODEL, CHAT_MODEL]
+    pair.tritons[0].loras, pair.tritons[1].loras = [EMBEDDING_MODEL, CHAT_MODEL], []
     await pair.catalog.refresh()
     assert pair.catalog.get(CHAT_MODEL, GeneratingModel).base is None
     assert not isinstance(pair.catalog.find(EMBEDDING_MODEL), GeneratingModel)
