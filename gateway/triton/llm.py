@@ -21,12 +21,14 @@ def new_rid() -> str:
 
 def generate_request(request: GenerationRequest) -> Any:
     """The ModelInferRequest of a generation."""
-    envelope = {
+    envelope: dict[str, Any] = {
         "op": "generate",
         "rid": request.request_id,
         "api": request.api,
         "body": request.sampling_params,
     }
+    if request.lora is not None:
+        envelope["lora"] = request.lora
     return envelope_request(request.model, envelope, request.prompt_token_ids)
 
 

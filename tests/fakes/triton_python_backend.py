@@ -62,6 +62,7 @@ class ResponseSender:
         # What an official request is answered: the tensors of each response as lists, and the error that ended it.
         self.outputs: list[dict[str, list[Any]]] = []
         self.error: TritonError | None = None
+        self.vectors: Any = None
         self.violations: list[str] = []
         self.finals = 0
         self.polls = 0
@@ -137,6 +138,7 @@ class ResponseSender:
         part = tensors.get("part")
         with self._changed:
             self.responses.append(json.loads(tensors["records"][0]) if "records" in tensors else [])
+            self.vectors = tensors.get("vectors", self.vectors)
             self.parts.append(None if part is None else part[0])
             if response is not None and response.error is not None:
                 self.error = response.error

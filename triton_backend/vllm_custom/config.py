@@ -33,8 +33,8 @@ ENGINES = ("vllm", "replay")
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """One model's configuration. `arguments` is everything that is not ours, with `${MODEL}` expanded; `written` is what
-    the file says in the object `vllm_custom`."""
+    """One model's configuration. `arguments` is everything that is not ours; `written` is what the file says in the object
+    `vllm_custom`. Both have `${MODEL}` expanded."""
 
     model: str
     source: Path
@@ -51,9 +51,10 @@ def load(model: str, version_directory: Path) -> EngineConfig:
     engine = document.pop("engine", "vllm")
     if engine not in ENGINES:
         raise ConfigError(f"{source}: engine is {engine!r}; write one of {', '.join(ENGINES)}")
-    written = document.pop(settings.KEY, {})
+    directory = str(version_directory.resolve())
+    written = _expand(document.pop(settings.KEY, {}), directory)
     ours = settings.read(str(source), written)
-    arguments = cast("dict[str, Any]", _expand(document, str(version_directory.resolve())))
+    arguments = cast("dict[str, Any]", _expand(document, directory))
     _check_model(source, document, arguments)
     return EngineConfig(model, source, engine, MappingProxyType(arguments), ours, MappingProxyType(written))
 
@@ -62,8 +63,11 @@ def engine_args(config: EngineConfig) -> AsyncEngineArgs:
     """The arguments as vLLM's own class. Imports vLLM."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    arguments = checked(config, {argument.name: argument.type for argument in dataclasses.fields(AsyncEngineArgs)})
-    defaults = {"disable_log_stats": True, "enable_log_requests": False}
+    arguments = checked(config, {known.name: known.type for known in dataclasses.fields(AsyncEngineArgs)})
+    defaults: dict[str, Any] = {"disable_log_stats": True, "enable_log_requests": False}
+    if (reasoning := config.settings.reasoning_parser) is not None:
+        # So that structured outputs begin where the reasoning ends.
+        defaults["reasoning_parser"] = reasoning
     try:
         return AsyncEngineArgs(**{**defaults, **arguments})
     except (TypeError, ValueError) as error:

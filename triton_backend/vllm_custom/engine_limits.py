@@ -27,10 +27,13 @@ STEPS = 64
 LONGEST_PROMPTS = 4
 
 
-def limit_queue(limits: Limits, written: Mapping[str, Any], *, context_length: int, ranks: int) -> None:
-    """Set what `written`, the engine's arguments, does not mention. `ranks`: how many engines share the queue."""
+def limit_queue(
+    limits: Limits, written: Mapping[str, Any], *, context_length: int, ranks: int, prompts: int = 1
+) -> None:
+    """Set what `written`, the engine's arguments, does not mention. `ranks`: how many engines share the queue; `prompts`:
+    how many there must be room for at least, because one request may bring as many."""
     if "max_num_queued_reqs" not in written:
-        limits.max_num_queued_reqs = max(BATCHES * ranks * limits.max_num_seqs, LEAST_REQUESTS)
+        limits.max_num_queued_reqs = max(BATCHES * ranks * limits.max_num_seqs, LEAST_REQUESTS, prompts)
     if "max_num_queued_tokens" not in written:
         computed = STEPS * ranks * limits.max_num_batched_tokens
-        limits.max_num_queued_tokens = max(computed, LONGEST_PROMPTS * context_length)
+        limits.max_num_queued_tokens = max(computed, max(LONGEST_PROMPTS, prompts) * context_length)

@@ -31,6 +31,7 @@ def native_answer(rid: str, plan: Plan) -> Answer:
         prompt_tokens=plan.prompt_tokens,
         alternatives=plan.alternatives,
         token_ids=plan.token_ids,
+        prompt_alternatives=plan.prompt_alternatives,
     )
 
 

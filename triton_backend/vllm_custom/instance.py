@@ -18,6 +18,7 @@ from .errors import BackendError, Timeout, Unavailable, translate
 from .files import Files
 from .gate import STOPPING, Gate
 from .generation import Generation, OpenAnswer, native_answer
+from .inquiry import Inquiry
 from .interface import Facts
 from .ledger import Ledger
 from .lifecycle import Event, Life, Record, State
@@ -27,6 +28,7 @@ from .official.embedding import Embedding
 from .official.reply import Reply
 from .official.request import OfficialEmbed
 from .official.tensors import is_official
+from .pooling import Lora, Pool
 from .recovery import RecoveringEngine
 from .request import VERSION, Abort, Control, Describe, Generate, Health, Request, Stats, decode, parse, rid_of
 from .sender import Channel, Outbox, Send
@@ -72,6 +74,8 @@ class Instance:
             Stats: self._stats,
             Health: self._health,
             Control: self._operator.perform,
+            Pool: self._ask,
+            Lora: self._ask,
         }
 
     def start(self) -> None:
@@ -182,6 +186,12 @@ class Instance:
         embedding = Embedding(life, channel, self._engine.abort)
         self._run(embedding, channel, timeout, lambda: self._engine.embed(request, embedding))
 
+    def _ask(self, request: Pool | Lora, life: Life, channel: Channel) -> None:
+        if not self._accepting:
+            raise Unavailable(STOPPING)
+        inquiry = Inquiry(life, channel, self._engine.abort)
+        self._run(inquiry, channel, request.timeout, lambda: self._engine.ask(request, inquiry))
+
     def _run(
         self, generation: Generation, channel: Channel, timeout: float | None, hand_over: Callable[[], None]
     ) -> None:
@@ -236,9 +246,9 @@ class Instance:
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,
             "renderer": "gateway" if self._files.suffice_for_chat() else "backend",
-            "loras": [],
-            "tool_parser": None,
-            "reasoning_parser": None,
+            "loras": self._engine.loras(),
+            "tool_parser": facts.tool_parser,
+            "reasoning_parser": facts.reasoning_parser,
             "files": self._files.as_json(),
         }
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import BackendError
+from .pooling import Lora, Pool
 from .request import Generate
 from .response import StepOutput
 
@@ -24,6 +28,9 @@ class Facts:
     tasks: tuple[str, ...]
     # Where its tokenizer and template lie; None when that is not a folder of this machine.
     files: Path | None
+    # The names of vLLM's parsers that are in use.
+    tool_parser: str | None = None
+    reasoning_parser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Plan:
     prompt_tokens: int
     alternatives: int | None
     token_ids: bool
+    # How many a token of the prompt, as `alternatives`.
+    prompt_alternatives: int | None = None
 
 
 class Vitals(NamedTuple):
@@ -52,6 +61,20 @@ class Sink(Protocol):
     def failed(self, failure: BackendError) -> bool: ...
 
 
+class Reply(NamedTuple):
+    """The answer of an inquiry. `vectors` travel in the tensor of that name, beside the record with `value`."""
+
+    value: Mapping[str, Any]
+    vectors: NDArray[np.float32] | None = None
+
+
+class Asker(Protocol):
+    """Where an engine puts what becomes of an inquiry. Each answer says False when it came too late."""
+
+    def answered(self, reply: Reply) -> bool: ...
+    def failed(self, failure: BackendError) -> bool: ...
+
+
 class Engine(Protocol):
     """`submit` and `abort` return at once and may be called from any thread; `start` and `stop` block."""
 
@@ -63,6 +86,14 @@ class Engine(Protocol):
 
     def abort(self, rid: str) -> None:
         """End the work on a request; unknown ones are ignored. The sink hears nothing more that matters."""
+        ...
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        """Work that has one answer; `abort` ends it too."""
+        ...
+
+    def loras(self) -> list[str] | None:
+        """The names of the adapters that are loaded; None where none can be."""
         ...
 
     def stats(self) -> Mapping[str, Any]: ...

@@ -22,9 +22,10 @@ from typing import Any
 from .backoff import Backoff
 from .diagnosis import DIED, Pulse
 from .errors import Unavailable
-from .interface import Engine, Facts, Sink, Vitals
+from .interface import Asker, Engine, Facts, Sink, Vitals
 from .official.embedding import Embedder, Embedding
 from .official.request import OfficialEmbed
+from .pooling import Lora, Pool
 from .request import Generate
 from .settings import Settings
 
@@ -66,6 +67,7 @@ class RecoveringEngine:
         self._state = State.STARTING
         self._reason: str | None = None
         self._restarts = 0
+        self._takes_adapters = False
         self._began = 0.0
         self._backoff = Backoff(settings.backoff_seconds, settings.max_backoff_seconds, settings.max_restarts)
         self._stopping = threading.Event()
@@ -79,6 +81,7 @@ class RecoveringEngine:
 
     def start(self) -> Facts:
         facts = self._engine.start()
+        self._takes_adapters = self._engine.loras() is not None
         self._serve()
         self._thread.start()
         return facts
@@ -86,6 +89,16 @@ class RecoveringEngine:
     def submit(self, request: Generate, sink: Sink) -> None:
         engine = self._serving()
         engine.submit(request, sink)
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        engine = self._serving()
+        engine.ask(request, asker)
+
+    def loras(self) -> list[str] | None:
+        """None while none can be loaded at all; a failed engine's are gone with it."""
+        if not self._takes_adapters:
+            return None
+        return (self._engine.loras() or []) if self._state is State.SERVING else []
 
     def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
         """See `official.embedding.Embedder`; asked only where the engine's facts name the task."""

@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadRequest
+from .pooling import (
+    CLASSIFY_KEYS,
+    LORA_KEYS,
+    POOL_KEYS,
+    SCORE_KEYS,
+    Lora,
+    Pool,
+    lora_of,
+    read_classify,
+    read_embed,
+    read_lora,
+    read_score,
+)
 from .settings import CONTROL_OPS
 from .tensors import Message
 
@@ -36,6 +49,7 @@ class Generate:
     body: Mapping[str, Any]
     prompt: str | None
     token_ids: Sequence[int] | None
+    adapter: str | None = None
     # Seconds from its arrival until it ends with a `timeout`.
     timeout: float | None = None
 
@@ -66,7 +80,7 @@ class Control:
     timeout: float | None
 
 
-Request = Describe | Generate | Abort | Stats | Health | Control
+Request = Describe | Generate | Abort | Stats | Health | Control | Pool | Lora
 
 # A day: longer than any request, and no float is overrun.
 MOST_TIMEOUT_MS = 86_400_000
@@ -77,12 +91,9 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "messages": "the prompt is rendered by the gateway",
     "prompt": "the prompt travels beside the body",
     "prompt_embeds": "embeddings as prompts are not supported",
-    "tools": "tool calls are not parsed here",
-    "tool_choice": "tool calls are not parsed here",
     "echo": "the prompt is not repeated here",
     "suffix": "infilling is not supported",
     "use_beam_search": "beam search is not supported",
-    "prompt_logprobs": "log probabilities of the prompt are not supported",
     "truncate_prompt_tokens": "the gateway decides the length of the prompt",
 }
 
@@ -148,6 +159,11 @@ def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
     return Stats(envelope["rid"])
 
 
+def _lora(envelope: Mapping[str, Any], message: Message) -> Lora:
+    _no_prompt(message)
+    return read_lora(envelope, message)
+
+
 def _health(envelope: Mapping[str, Any], message: Message) -> Request:
     _no_prompt(message)
     return Health(envelope["rid"])
@@ -185,7 +201,9 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
     timeout = _timeout(envelope, message)
-    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids, timeout)
+    return Generate(
+        envelope["rid"], api, _body(envelope), prompt, token_ids, adapter=lora_of(envelope), timeout=timeout
+    )
 
 
 def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -209,7 +227,7 @@ def _token_ids(tensor: NDArray[np.int32]) -> list[int]:
 
 def _no_prompt(message: Message) -> None:
     if message.token_ids is not None or message.has_media:
-        raise BadRequest("only generate takes token_ids or media", param="token_ids")
+        raise BadRequest("this op takes no token_ids or media", param="token_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +236,24 @@ class _Operation:
     read: Callable[[Mapping[str, Any], Message], Request]
 
 
+def _in_time(
+    read: Callable[[Mapping[str, Any], Message], Pool | Lora],
+) -> Callable[[Mapping[str, Any], Message], Request]:
+    """What is read, with its deadline."""
+    return lambda envelope, message: replace(read(envelope, message), timeout=_timeout(envelope, message))
+
+
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt", "timeout_ms"}), _generate),
+    "generate": _Operation(frozenset({"api", "body", "prompt", "lora", "timeout_ms"}), _generate),
     "abort": _Operation(frozenset({"target"}), _abort),
     "stats": _Operation(frozenset(), _stats),
     "health": _Operation(frozenset(), _health),
+    "embed": _Operation(POOL_KEYS, _in_time(read_embed)),
+    "classify": _Operation(CLASSIFY_KEYS, _in_time(read_classify)),
+    "score": _Operation(SCORE_KEYS, _in_time(read_score)),
+    "lora": _Operation(LORA_KEYS, _in_time(_lora)),
     "sleep": _Operation(frozenset({"level", "timeout_ms"}), _control),
     **{name: _Operation(frozenset({"timeout_ms"}), _control) for name in CONTROL_OPS if name != "sleep"},
 }

@@ -35,12 +35,19 @@ class Settings:
     # Which control ops are answered.
     control: tuple[str, ...] = ()
     report_metrics: bool = True
+    # The names of vLLM's parsers, and the folder under which LoRA adapters may lie.
+    tool_parser: str | None = None
+    reasoning_parser: str | None = None
+    lora_directory: str | None = None
 
     def __post_init__(self) -> None:
         if self.on_failure not in FAILURE_POLICIES:
             raise ConfigError(f"on_failure is {self.on_failure!r}; write one of {', '.join(FAILURE_POLICIES)}")
         if unknown := set(self.control) - set(CONTROL_OPS):
             raise ConfigError(f"control names {', '.join(sorted(unknown))}; there are {', '.join(CONTROL_OPS)}")
+        for name in ("tool_parser", "reasoning_parser", "lora_directory"):
+            if getattr(self, name) == "":
+                raise ConfigError(f"{name} must not be empty")
         if self.max_restarts < 0:
             raise ConfigError("max_restarts must not be negative")
         for name in ("backoff_seconds", "max_backoff_seconds", "stall_seconds", "wedge_seconds", "check_seconds"):
@@ -78,7 +85,9 @@ def with_parameters(settings: Settings, written: Mapping[str, Any], model_config
 def _typed(name: str, kind: str, value: Any) -> Any:
     if kind == "bool" and isinstance(value, bool):
         return value
-    if kind == "str" and isinstance(value, str):
+    if kind == "str | None" and value is None:
+        return value
+    if kind in ("str", "str | None") and isinstance(value, str):
         return value
     if kind in ("int", "float") and isinstance(value, int) and not isinstance(value, bool):
         return value

@@ -16,6 +16,7 @@ TOKEN_IDS = "token_ids"
 MEDIA = "media"
 RECORDS = "records"
 PART = "part"
+VECTORS = "vectors"
 
 # As config.pbtxt spells them. `request` is optional because an official request (official/tensors.py) has none; `part`
 # needs no mark: an output may always be left out of a response.
@@ -27,6 +28,7 @@ INPUTS: tuple[dict[str, Any], ...] = (
 OUTPUTS: tuple[dict[str, Any], ...] = (
     {"name": RECORDS, "data_type": "TYPE_STRING", "dims": [1]},
     {"name": PART, "data_type": "TYPE_STRING", "dims": [1]},
+    {"name": VECTORS, "data_type": "TYPE_FP32", "dims": [-1, -1]},
 )
 
 
@@ -65,10 +67,12 @@ def read(request: TritonRequest) -> Message:
     return Message(bytes(envelope[0]), token_ids, MEDIA in tensors, request.timeout())
 
 
-def send(sender: Sender, records: bytes, part: bytes | memoryview | None, *, final: bool) -> None:
-    """Send one response; blocks until Triton has taken it."""
+def send(sender: Sender, records: bytes, part: bytes | memoryview | NDArray[np.float32] | None, *, final: bool) -> None:
+    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`."""
     outputs = [_bytes_tensor(RECORDS, records)]
-    if part is not None:
+    if isinstance(part, np.ndarray):
+        outputs.append(pb_utils.Tensor(VECTORS, part))
+    elif part is not None:
         outputs.append(_bytes_tensor(PART, bytes(part)))
     flags = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL if final else 0
     sender.send(pb_utils.InferenceResponse(output_tensors=outputs), flags=flags)

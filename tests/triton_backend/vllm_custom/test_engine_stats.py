@@ -122,6 +122,13 @@ def test_queue_limits_are_on_and_sized():
     assert (small.max_num_queued_reqs, small.max_num_queued_tokens) == (256, 131072)
 
 
+def test_queue_has_room_for_one_request_of_many_prompts():
+    """A pooling model takes thousands of inputs at once: the largest request fits an idle engine."""
+    pooling = limits(max_num_seqs=8, max_num_batched_tokens=512)
+    limit_queue(pooling, {}, context_length=512, ranks=1, prompts=4096)
+    assert (pooling.max_num_queued_reqs, pooling.max_num_queued_tokens) == (4096, 4096 * 512)
+
+
 def test_written_queue_limits_stay():
     """An operator's number stays, and so does his null, which is no limit."""
     written = limits(max_num_queued_reqs=10)

@@ -24,6 +24,7 @@ class FakeEngine:
         self.started, self.stopped = threading.Event(), threading.Event()
         self.starting = threading.Event()
         self.submitted = []
+        self.adapters = None
         self.hold = threading.Event()
         self.hold.set()
 
@@ -37,6 +38,12 @@ class FakeEngine:
 
     def submit(self, request, sink):
         self.submitted.append(request)
+
+    def ask(self, request, asker):
+        self.submitted.append(request)
+
+    def loras(self):
+        return self.adapters
 
     def abort(self, rid):
         self.submitted.remove(rid)
@@ -233,3 +240,32 @@ def test_long_service_begins_a_new_row():
     assert backoff.next() is None
     backoff.served(6.0)
     assert backoff.next() == 1.0
+
+
+def test_questions_and_adapters_reach_the_engine_that_serves(stage):
+    """What was loaded into a failed engine is gone, but that adapters can be loaded does not change."""
+    first, second = FakeEngine(), FakeEngine()
+    first.adapters, second.adapters = ["poet"], []
+    second.hold.clear()
+    play = stage(first, second)
+    play.engine.ask("question", None)
+    assert first.submitted == ["question"]
+    assert play.engine.loras() == ["poet"]
+    first.alive = False
+    assert second.starting.wait(10)
+    assert play.engine.loras() == []
+    with pytest.raises(Unavailable):
+        play.engine.ask("question", None)
+    second.hold.set()
+    until(lambda: play.engine.state is State.SERVING)
+    play.engine.ask("another", None)
+    assert second.submitted == ["another"]
+
+
+def test_engine_without_adapters_has_none_while_it_fails(stage):
+    """None, not an empty list: nothing can be loaded."""
+    first = FakeEngine()
+    play = stage(first, on_failure="stay")
+    first.alive = False
+    assert play.failed.wait(10)
+    assert play.engine.loras() is None

@@ -42,6 +42,9 @@ def test_values_are_taken():
         ({"check_seconds": 30}, "check_seconds"),
         ({"backoff_seconds": float("inf")}, "backoff_seconds"),
         ({"report_metrics": "true"}, "report_metrics"),
+        ({"tool_parser": 5}, "tool_parser"),
+        ({"reasoning_parser": ""}, "reasoning_parser"),
+        ({"lora_directory": ["a"]}, "lora_directory"),
         ([], "object"),
     ],
 )

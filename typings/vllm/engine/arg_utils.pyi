@@ -9,5 +9,6 @@ class AsyncEngineArgs:
     model: str
     enable_log_requests: bool
     disable_log_stats: bool
+    enable_lora: bool
     def __init__(self, **arguments: Any) -> None: ...
     def create_engine_config(self, usage_context: UsageContext | None = None) -> VllmConfig: ...
