@@ -11,7 +11,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models integration format lock clean dev
+.PHONY: help up setup doctor test lint types unit models integration bench format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -45,6 +45,9 @@ models: setup  ## the prepared models against the libraries they come from
 
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
+
+bench: setup  ## what a token costs, by each way of travel (5 minutes; needs a C compiler)
+	$(DEV) -m benchmarks.travel
 
 format: dev  ## rewrite the sources in the project's style
 	$(DEV) -m ruff check --fix .

@@ -37,6 +37,16 @@ class Settings(BaseSettings):
     required_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Models that must answer for `/readyz` to say ready. Empty: every model that is served."
     )
+    travel: str = Field(
+        default="auto",
+        pattern="^(auto|direct)$",
+        description="`auto`: many requests share one gRPC stream where the backend offers it; `direct`: never.",
+    )
+    session_age_s: float = Field(
+        default=3600.0,
+        gt=0,
+        description="A shared stream is replaced after so long; keep it below the connection age of Triton or a proxy.",
+    )
     discovery_interval_s: float = Field(default=5.0, gt=0, description="How often Triton is asked which models it has.")
 
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(

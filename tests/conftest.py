@@ -38,9 +38,10 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
     return "asyncio", {"debug": True}
 
 
-@pytest.fixture(scope="session")
-def _shared_triton() -> Generator[FakeTriton, None, None]:
-    with FakeTriton() as triton:
+@pytest.fixture(scope="session", params=["session", "direct"])
+def _shared_triton(request: pytest.FixtureRequest) -> Generator[FakeTriton, None, None]:
+    """Every test with it runs twice: no caller sees by which way its requests travel."""
+    with FakeTriton(travel=("direct", "session") if request.param == "session" else ("direct",)) as triton:
         yield triton
 
 

@@ -15,6 +15,7 @@ from gateway import log as log_setup
 from gateway import metrics
 from gateway.errors import InternalError
 from gateway.routes.error_handlers import error_response
+from gateway.routes.sse import SEND_BODY
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class RequestContext:
                 headers["openai-version"] = "2020-10-01"
             await send(message)
 
+        # A stream's pieces go past all that only looks at the start of an answer: each wrapper costs, per token.
+        scope[SEND_BODY] = send
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:

@@ -25,6 +25,9 @@ from gateway.services.streaming import Held
 
 log = logging.getLogger(__name__)
 
+SEND_BODY: Final = "gateway.send_body"
+"""Where the scope has the server's own `send`, for the messages behind `http.response.start`."""
+
 _DONE: Final = b"data: [DONE]\n\n"
 _PING: Final = b": ping\n\n"
 _HEADERS: Final = (
@@ -52,34 +55,38 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with cancelled_by_disconnect(receive):
-                await self._send_all(send)
+                await self._send_all(send, scope.get(SEND_BODY, send))
         except ClientDisconnected:
             metrics.DISCONNECTS.labels(scope["route"].path).inc()
         finally:
             await self._batches.aclose()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, send_body: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        pings = asyncio.create_task(self._ping(send))
+        pings = asyncio.create_task(self._ping(send_body))
         try:
-            last = await self._send_batches(send)
-            await send({"type": "http.response.body", "body": last, "more_body": False})
+            last = await self._send_batches(send_body)
+            await send_body({"type": "http.response.body", "body": last, "more_body": False})
         finally:
             pings.cancel()
 
     async def _send_batches(self, send: Send) -> bytes:
         """Send what comes; the last event is returned, to go with the end of the body."""
         try:
-            async for chunks in self._batches:
+            chunks = await anext(self._batches)
+            rest = self._batches.rest
+            while True:
                 if chunks:
                     self._idle = False
                     await send({"type": "http.response.body", "body": frame(chunks), "more_body": True})
+                chunks = await anext(rest)
+        except StopAsyncIteration:
+            return _DONE
         except GatewayError as error:
             return frame([orjson.dumps(error.envelope())])
         except Exception:
             log.exception("a stream broke")
             return frame([orjson.dumps(InternalError().envelope())])
-        return _DONE
 
     async def _ping(self, send: Send) -> None:
         while True:

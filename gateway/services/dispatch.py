@@ -16,7 +16,6 @@ from gateway.generation import Accepted, GenerationOutput, GenerationRequest, us
 from gateway.services.catalog import Catalog
 from gateway.services.health import Health
 from gateway.triton import llm
-from gateway.triton.client import TritonClient
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +40,19 @@ class Dispatcher:
         replicas = self._catalog.replicas(request.model)[:2]
         progress = _Progress()
         for attempt, client in enumerate(replicas):
+            attempted = llm.generate(
+                client,
+                request,
+                stall_timeout_s=self._stall_timeout_s,
+                is_lost=partial(self._health.is_lost, request.model),
+            )
+            progress.begin()
             try:
-                async with aclosing(self._attempt(client, request, progress)) as batches:
-                    async for batch in batches:
-                        yield batch
+                async with aclosing(attempted) as batches:
+                    async for outputs in batches:
+                        batch = self._seen(request.model, outputs, progress)
+                        if batch:
+                            yield batch
                 return
             except Unavailable:
                 if progress.has_content or attempt + 1 == len(replicas):
@@ -53,28 +61,19 @@ class Dispatcher:
                 metrics.RETRIES.labels(request.model).inc()
                 request = replace(request, request_id=llm.new_rid())
 
-    async def _attempt(self, client: TritonClient, request: GenerationRequest, progress: _Progress) -> OutputBatches:
-        started = time.monotonic()
-        batches = llm.generate(
-            client,
-            request,
-            stall_timeout_s=self._stall_timeout_s,
-            is_lost=partial(self._health.is_lost, request.model),
-        )
-        async with aclosing(batches):
-            async for outputs in batches:
-                batch = outputs
-                if not progress.has_content:
-                    batch = progress.see(outputs)
-                    if progress.has_content:
-                        metrics.FIRST_TOKEN_SECONDS.labels(request.model).observe(time.monotonic() - started)
-                if progress.has_content:
-                    self._health.succeeded(request.model)
-                if (usage := usage_of(outputs)) is not None:
-                    metrics.PROMPT_TOKENS.labels(request.model).inc(usage.prompt_tokens)
-                    metrics.COMPLETION_TOKENS.labels(request.model).inc(usage.completion_tokens)
-                if batch:
-                    yield batch
+    def _seen(self, model: str, outputs: list[GenerationOutput], progress: _Progress) -> list[GenerationOutput]:
+        """Note and count what came; what of it is new to the client."""
+        batch = outputs
+        if not progress.has_content:
+            batch = progress.see(outputs)
+            if progress.has_content:
+                metrics.FIRST_TOKEN_SECONDS.labels(model).observe(progress.seconds)
+        if progress.has_content:
+            self._health.succeeded(model)
+        if (usage := usage_of(outputs)) is not None:
+            metrics.PROMPT_TOKENS.labels(model).inc(usage.prompt_tokens)
+            metrics.COMPLETION_TOKENS.labels(model).inc(usage.completion_tokens)
+        return batch
 
 
 class _Progress:
@@ -83,6 +82,16 @@ class _Progress:
     def __init__(self) -> None:
         self.accepted = False
         self.has_content = False
+        self.begin()
+
+    def begin(self) -> None:
+        """A new attempt."""
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Since the attempt began."""
+        return time.monotonic() - self._began
 
     def see(self, outputs: list[GenerationOutput]) -> list[GenerationOutput]:
         """Note what came; what is new of it to the client."""

@@ -17,7 +17,7 @@ from gateway.chat.tokenizer import Tokenizer
 from gateway.schemas.moderations import CATEGORIES
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel
-from gateway.triton.files import Describer, FileEntry, file_entries
+from gateway.triton.files import Describer, FileEntry, file_entries, travel
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,8 @@ class ModelLoader:
         description = await about.describe()
         if model.task == "generation" and "generate" not in description.get("tasks", ("generate",)):
             raise ModelNotServable("it pools and does not generate; no endpoint asks it yet")
+        if model.task == "generation":
+            client.sessions.offer(model.name, offered="session" in travel(description))
         wanted = ("labels.json", *_PROMPT_FILES)
         entries = [entry for name, entry in file_entries(description).items() if name in wanted]
         files = await self._read(about, entries)

@@ -19,6 +19,11 @@ class Held(AsyncIterator[T], Generic[T]):
         self._source = source
         self._first_is_out = False
 
+    @property
+    def rest(self) -> AsyncIterator[T]:
+        """What comes behind the first item, without a step in between; only for who has had that."""
+        return self._source
+
     async def __anext__(self) -> T:
         if self._first_is_out:
             return await anext(self._source)

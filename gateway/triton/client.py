@@ -12,6 +12,7 @@ import grpc.aio
 
 from gateway.triton import status
 from gateway.triton.protocol import SERVICE, pb
+from gateway.triton.sessions import Sessions
 from gateway.triton.stall import StallWatch
 
 log = logging.getLogger(__name__)
@@ -34,8 +35,8 @@ class TritonClient:
     `in_flight` counts the open calls, for choosing between replicas. All calls raise GatewayError and nothing else.
     """
 
-    def __init__(self, address: str) -> None:
-        """`address` is `host:port`."""
+    def __init__(self, address: str, *, sessions: bool = True, session_age_s: float = 3600.0) -> None:
+        """`address` is `host:port`. Without `sessions` every request has a call of its own."""
         self.address = address
         self.in_flight = 0
         self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
@@ -44,6 +45,7 @@ class TritonClient:
             request_serializer=pb.ModelInferRequest.SerializeToString,
             response_deserializer=pb.ModelStreamInferResponse.FromString,
         )
+        self.sessions = Sessions(self._infer_stream, allowed=sessions, max_age_s=session_age_s)
         self._unary: dict[str, Any] = {
             name: self._channel.unary_unary(
                 SERVICE + name,
@@ -58,7 +60,8 @@ class TritonClient:
         }
 
     async def close(self) -> None:
-        """Close the channel; open calls end with an error."""
+        """Close the sessions and the channel; open calls end with an error."""
+        await self.sessions.close()
         await self._channel.close(grace=None)
 
     async def ready_models(self) -> list[tuple[str, str]]:

@@ -115,3 +115,9 @@ def file_entries(description: dict[str, Any]) -> dict[str, FileEntry]:
         log.error("the files of a description do not follow the contract: %s", error)
         raise InternalError from error
     return {entry.name: entry for entry in entries}
+
+
+def travel(description: dict[str, Any]) -> list[Any]:
+    """The ways of travel that a description offers beside the direct one."""
+    ways = description.get("travel")
+    return cast("list[Any]", ways) if isinstance(ways, list) else []

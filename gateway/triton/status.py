@@ -27,6 +27,11 @@ def overloaded() -> Overloaded:
     return Overloaded("The model is overloaded with requests. Please try again shortly.", retry_after_s=1.0)
 
 
+def not_read() -> Overloaded:
+    """More of an answer has gathered for its reader than is kept."""
+    return Overloaded("The answer was not read fast enough and has been given up.")
+
+
 def timed_out() -> UpstreamTimeout:
     """Triton or the model fell silent."""
     return UpstreamTimeout("The model did not answer in time.")

@@ -25,6 +25,7 @@ import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
 from tests.fakes.tokenizer import CHAT_TEMPLATE, EOS, SPECIAL_TOKENS, toy_tokenizer
+from tests.fakes.triton_session import FakeSession
 
 CHAT_MODEL = "toy-chat"
 EMBEDDING_MODEL = "toy-embedding"
@@ -47,6 +48,7 @@ class StreamError:
     """An error of Triton's own within a stream: a line of text."""
 
     text: str
+    rid: str = ""
 
 
 @dataclass
@@ -98,7 +100,15 @@ def hello(call: Call) -> Iterator[Message]:
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     """Serves the toy models until its `with` block ends. `calls` lists the generations that arrived."""
 
-    def __init__(self, port: int = 0, files: dict[str, dict[str, bytes]] | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        files: dict[str, dict[str, bytes]] | None = None,
+        travel: tuple[str, ...] = ("direct", "session"),
+    ) -> None:
+        self.travel = travel
+        self.sessions: list[FakeSession] = []
+        self._new_sessions: queue.SimpleQueue[FakeSession] = queue.SimpleQueue()
         self.script: Script = hello
         self.calls: list[Call] = []
         self._arrivals: queue.SimpleQueue[Call] = queue.SimpleQueue()
@@ -130,6 +140,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
     def next_call(self, timeout_s: float = 5) -> Call:
         """The next generation to arrive, or the first that nobody has waited for yet."""
         return self._arrivals.get(timeout=timeout_s)
+
+    def next_session(self, timeout_s: float = 5) -> FakeSession:
+        """The next session to be opened, or the first that nobody has waited for yet."""
+        return self._new_sessions.get(timeout=timeout_s)
 
     def reset(self) -> None:
         """Friendly again, with nothing noted."""
@@ -171,18 +185,28 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         if envelope["op"] == "describe":
             yield from self._describe(request.model_name, envelope)
             return
+        if envelope["op"] == "session":
+            session = FakeSession(envelope["rid"], play=self._play)
+            self.sessions.append(session)
+            self._new_sessions.put(session)
+            for message in session.responses(request_iterator, context):
+                yield _any_message(request.model_name, message)
+            return
         call = Call(envelope["rid"], envelope, np.frombuffer(tensors["token_ids"], np.int32).tolist())
         context.add_callback(call.cancelled.set)
-        self.calls.append(call)
-        self._arrivals.put(call)
         try:
-            for message in self.script(call):
-                if isinstance(message, StreamError):
-                    yield service_pb2.ModelStreamInferResponse(error_message=message.text)
-                else:
-                    yield _message(request.model_name, message)
+            for message in self._play(call):
+                yield _any_message(request.model_name, message)
         except Abort as abort:
             context.abort(abort.status, "internal detail")
+
+    def _play(self, call: Call) -> Iterator[Message]:
+        self.calls.append(call)
+        self._arrivals.put(call)
+        for message in self.script(call):
+            if isinstance(message, StreamError):
+                message.rid = call.rid
+            yield message
 
     def _describe(self, asked: str, envelope: dict[str, Any]) -> Iterator[Any]:
         self.described += 1
@@ -199,6 +223,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "files": listed,
             "tool_parser": self.tool_parser,
             "loras": self.loras,
+            "travel": self.travel,
         }
         yield _message(asked, [[rid, "result", None, description]])
 
@@ -210,9 +235,18 @@ def toy_rows(model: str, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return ((ids == 7) & (mask == 1)).any(axis=1, keepdims=True).astype(np.float32) * 0.9
 
 
-def _message(model: str, records: list[list[Any]], part: bytes | None = None) -> Any:
+def _any_message(model: str, message: Message | bytes) -> Any:
+    if isinstance(message, StreamError):
+        response = service_pb2.ModelStreamInferResponse(error_message=message.text)
+        response.infer_response.id = message.rid
+        return response
+    return _message(model, message)
+
+
+def _message(model: str, records: list[list[Any]] | bytes, part: bytes | None = None) -> Any:
     response = service_pb2.ModelInferResponse(model_name=model)
-    contents = {"records": json.dumps(records).encode()} | ({} if part is None else {"part": part})
+    raw = records if isinstance(records, bytes) else json.dumps(records).encode()
+    contents = {"records": raw} | ({} if part is None else {"part": part})
     for name, content in contents.items():
         response.outputs.add(name=name, datatype="BYTES", shape=[1])
         response.raw_output_contents.append(len(content).to_bytes(4, "little") + content)

@@ -43,10 +43,11 @@ class Generation:
     def __init__(
         self,
         life: Life,
-        channel: Channel,
+        channel: Channel | None,
         abort_engine: Callable[[str], None],
         open_answer: OpenAnswer = native_answer,
     ) -> None:
+        """`channel` is that of the request itself; None when its records travel by a session."""
         self.life = life
         self._channel = channel
         self._abort_engine = abort_engine
@@ -87,8 +88,13 @@ class Generation:
 
     # What others do to it, from their threads.
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has to be asked for itself if its client has gone."""
+        return self._channel is not None
+
     def is_cancelled(self) -> bool:
-        return self._channel.is_cancelled()
+        return self._channel is not None and self._channel.is_cancelled()
 
     def cancel(self) -> None:
         """The client has gone."""

@@ -26,7 +26,8 @@ class Inquiry(Generation):
     __slots__ = ()
 
     def answered(self, reply: Reply) -> bool:
-        self._channel.vectors = reply.vectors
+        if self._channel is not None:
+            self._channel.vectors = reply.vectors
         return self.life.advance(Event.ANSWER, [response.result(self.life.rid, reply.value)])
 
 

@@ -30,8 +30,25 @@ from .official.request import OfficialEmbed
 from .official.tensors import is_official
 from .pooling import Lora, Pool
 from .recovery import RecoveringEngine
-from .request import VERSION, Abort, Control, Describe, Generate, Health, Request, Stats, decode, parse, rid_of
+from .request import (
+    VERSION,
+    Abort,
+    CloseSession,
+    Control,
+    Describe,
+    Generate,
+    Health,
+    OpenSession,
+    Ping,
+    Request,
+    Stats,
+    decode,
+    parse,
+    rid_of,
+    session_of,
+)
 from .sender import Channel, Outbox, Send
+from .session import Session, Sessions
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -63,7 +80,8 @@ class Instance:
         allowed = (settings or Settings()).control
         self._operator = Operator(allowed, engine, self._gate, self._active, self._deadlines)
         self._outbox = Outbox(send)
-        self._poller = Poller(self._active.snapshot)
+        self._sessions = Sessions(self._outbox)
+        self._poller = Poller(self._watched)
         self._accepting = False
         self._facts: Facts | None = None
         self._files = Files(None, ())
@@ -76,6 +94,9 @@ class Instance:
             Control: self._operator.perform,
             Pool: self._ask,
             Lora: self._ask,
+            OpenSession: self._open_session,
+            Ping: self._ping,
+            CloseSession: self._close_session,
         }
 
     def start(self) -> None:
@@ -90,6 +111,7 @@ class Instance:
         self._poller.start()
         self._deadlines.start()
         self._ledger.start(self._engine, self.is_ready)
+        self._sessions.start()
         self._accepting = True
 
     def is_ready(self) -> bool:
@@ -101,6 +123,8 @@ class Instance:
         self._operator.engine_failed(failure)
         for generation in self._active.snapshot():
             generation.end(failure)
+        # The turn of the engine's loop that a session's records wait for may never come.
+        self._sessions.flush()
 
     def flush(self) -> None:
         """The last responses on their way out, before the process ends without a `stop`."""
@@ -113,19 +137,14 @@ class Instance:
             self._handle_official(request)
             return
         channel = Channel(request.get_response_sender())
-        rid = ""
+        life = Life("", self._poster(channel))
         try:
             message = tensors.read(request)
             envelope = decode(message)
-            rid = rid_of(envelope)
+            life = self._life(envelope, channel)
             parsed = parse(envelope, message)
-        except Exception as exception:  # noqa: BLE001  one bad request must not fail its batch
-            self._refuse(Life(rid, self._poster(channel)), exception)
-            return
-        life = Life(rid, self._poster(channel))
-        try:
             self._operations[type(parsed)](parsed, life, channel)
-        except Exception as exception:  # noqa: BLE001  as above; `_refuse` logs what is our fault
+        except Exception as exception:  # noqa: BLE001  one bad request must not fail its batch; `_refuse` logs our faults
             self._refuse(life, exception)
 
     def _handle_official(self, request: tensors.TritonRequest) -> None:
@@ -147,6 +166,7 @@ class Instance:
         """End running requests with their one error each, then the engine and the threads, all in bounded time."""
         self._accepting = False
         self._gate.close(STOPPING)
+        self._sessions.stop(SENDER_STOP_TIMEOUT)
         for generation in self._active.snapshot():
             generation.end(Unavailable(STOPPING))
         self._operator.stop()
@@ -163,6 +183,18 @@ class Instance:
         outbox = self._outbox
         return lambda records, final: outbox.post(channel, records, final=final)
 
+    def _life(self, envelope: Mapping[str, Any], channel: Channel) -> Life:
+        """The life of a request, which answers by the session that it names, or for itself."""
+        session = self._sessions.find(session_of(envelope))
+        if session is None:
+            return Life(rid_of(envelope), self._poster(channel))
+        self._outbox.post(channel, [], final=True)
+        return Life(rid_of(envelope), session.post)
+
+    def _watched(self) -> list[Session | Generation]:
+        """Whom Triton has to be asked about: one question a session, whatever it carries."""
+        return [*self._sessions.snapshot(), *(each for each in self._active.snapshot() if each.is_alone)]
+
     def _refuse(self, life: Life, exception: Exception) -> None:
         failure = translate(exception)
         if failure.type == "internal":
@@ -177,6 +209,9 @@ class Instance:
     ) -> None:
         if not self._accepting:
             raise Unavailable(STOPPING)
+        if request.session is not None:
+            self._generate_in(self._sessions.get(request.session), request, life)
+            return
         generation = Generation(life, channel, self._engine.abort, open_answer)
         self._run(generation, channel, request.timeout, lambda: self._engine.submit(request, generation))
 
@@ -193,12 +228,17 @@ class Instance:
         self._run(inquiry, channel, request.timeout, lambda: self._engine.ask(request, inquiry))
 
     def _run(
-        self, generation: Generation, channel: Channel, timeout: float | None, hand_over: Callable[[], None]
+        self, generation: Generation, way: Channel | Session, timeout: float | None, hand_over: Callable[[], None]
     ) -> None:
-        """Watch over it until it ends, and hand it to the engine unless something stands against it."""
+        """Watch over it until it ends, and hand it to the engine unless something stands against it. `way` is how its
+        records travel."""
         began = self._ledger.now()
-        generation.life.on_end = lambda: self._ended(generation, began)
-        channel.on_broken = generation.broken
+        session = way if isinstance(way, Session) else None
+        generation.life.on_end = lambda: self._ended(generation, began, session)
+        if isinstance(way, Session):
+            way.add(generation)
+        else:
+            way.on_broken = generation.broken
         self._active.add(generation)
         self._poller.wake()
         try:
@@ -217,11 +257,35 @@ class Instance:
         if generation.life.ended:
             self._deadlines.cancel(generation.deadline)
 
-    def _ended(self, generation: Generation, began: float) -> None:
+    def _ended(self, generation: Generation, began: float, session: Session | None) -> None:
         self._active.remove(generation)
         if generation.deadline is not None:
             self._deadlines.cancel(generation.deadline)
         self._ledger.ended(generation.outcome, began)
+        if session is not None:
+            session.remove(generation)
+
+    def _generate_in(self, session: Session, request: Generate, life: Life) -> None:
+        if session.has(request.rid):
+            # An error would carry the rid of the first, and end that at the client. Nobody waits for the second.
+            logger.warning("request %s came twice in its session; the second is dropped", request.rid)
+            return
+        generation = Generation(life, None, self._engine.abort)
+        self._run(generation, session, request.timeout, lambda: self._engine.submit(request, generation))
+
+    def _open_session(self, request: OpenSession, life: Life, channel: Channel) -> None:
+        if not self._accepting:
+            raise Unavailable(STOPPING)
+        self._sessions.open(request, channel)
+        self._poller.wake()
+
+    def _ping(self, request: Ping, life: Life, channel: Channel) -> None:
+        self._sessions.get(request.rid).heard()
+        life.advance(Event.ANSWER, [])
+
+    def _close_session(self, request: CloseSession, life: Life, channel: Channel) -> None:
+        self._sessions.get(request.rid).close()
+        life.advance(Event.ANSWER, [])
 
     def _describe(self, request: Describe, life: Life, channel: Channel) -> None:
         if request.files is None:
@@ -242,6 +306,7 @@ class Instance:
             "engine": facts.engine,
             "engine_version": facts.engine_version,
             "model": self._model,
+            "travel": ["direct", "session"],
             "tasks": list(facts.tasks),
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,

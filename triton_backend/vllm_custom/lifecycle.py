@@ -29,6 +29,9 @@ class State(enum.Enum):
     ABORTED = "aborted"
     FAILED = "failed"
 
+    # Enum's own is a Python function, and the table below is asked once a token.
+    __hash__ = object.__hash__
+
 
 class Event(enum.Enum):
     ACCEPT = "accept"
@@ -37,6 +40,8 @@ class Event(enum.Enum):
     FINISH = "finish"
     ABORT = "abort"
     FAIL = "fail"
+
+    __hash__ = object.__hash__
 
 
 TRANSITIONS: dict[tuple[State, Event], State] = {

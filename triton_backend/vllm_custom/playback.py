@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from .beat import Beat
 from .errors import Unavailable
 from .interface import Plan
 from .script import Entry, Line, scripted_error
@@ -53,8 +54,10 @@ class Playback:
         name: Callable[[int], str],
         death: asyncio.Event,
         on_step: Callable[[Step], None] = lambda step: None,
+        beat: Beat | None = None,
     ) -> None:
-        """`name` gives the text of a token id; `death` is the whole engine's end, set by whoever plays `die_at`."""
+        """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
+        engine's end, set by whoever plays `die_at`."""
         self.plan = plan
         self._entry = entry
         self._lines = lines
@@ -62,6 +65,7 @@ class Playback:
         self._name = name
         self._death = death
         self._on_step = on_step
+        self._beat = beat
         self._at = 0
         self._length = max(1, *(len(line.tokens) for line in lines))
 
@@ -82,6 +86,9 @@ class Playback:
 
     async def _wait(self, seconds: float) -> None:
         """Let the time pass, or less when the engine dies meanwhile. Always gives way to other requests."""
+        if self._beat is not None and not self._death.is_set():
+            await self._beat.wait()
+            return
         if not self._death.is_set():
             try:
                 async with asyncio.timeout(seconds):

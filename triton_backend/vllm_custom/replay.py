@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .adapters import Adapters
+from .beat import Beat
 from .config import EngineConfig, refuse_unknown
 from .errors import BadRequest, ConfigError, Overloaded, Unavailable
 from .inquiry import Inquiries
@@ -61,6 +62,7 @@ class ReplayEngine:
         self._dead = asyncio.Event()
         self._most_requests = config.arguments.get("max_num_queued_reqs")
         self._figures = Figures(meter or Meter(), lambda: self._courses.count)
+        self._beats: dict[float, Beat] = {}
         self._stopped = False
 
     def start(self) -> Facts:
@@ -152,7 +154,14 @@ class ReplayEngine:
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
         account = self._figures.opened(prompt_tokens, body.choices)
         playback = Playback(
-            plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead, on_step=account.step
+            plan,
+            entry,
+            lines,
+            stream=body.stream,
+            name=tokenizer.name,
+            death=self._dead,
+            on_step=account.step,
+            beat=self._beat(entry.step_seconds),
         )
         if isinstance(request, OfficialGenerate):
             return playback
@@ -160,6 +169,9 @@ class ReplayEngine:
             refuse_tools(request.body)
             return playback
         return self._parsers.parsed(playback, request)
+
+    def _beat(self, period: float | None) -> Beat | None:
+        return None if period is None else self._beats.setdefault(period, Beat(period))
 
     def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
         tokens = tokenizer.tokens(entry.text_of(choice, body.seed))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 # Banned elsewhere because the gateway tokenises; here it stands in for the tokenizer inside vLLM.
@@ -16,6 +18,8 @@ class Tokenizer:
     def __init__(self, path: Path) -> None:
         self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
         self.vocab_size = self._tokenizer.get_vocab_size()
+        # A script says the same few texts again and again.
+        self.tokens = lru_cache(64)(self._tokens)
 
     def prompt(self, request: Generate) -> tuple[str, int]:
         """The prompt's text and its number of tokens; raises BadRequest for an id that no token has."""
@@ -30,15 +34,16 @@ class Tokenizer:
     def ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text).ids
 
-    def tokens(self, text: str) -> list[Token]:
+    def _tokens(self, text: str) -> Sequence[Token]:
         """The tokens of a text; each carries the characters that are complete with it, so that together they are it."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        ids, offsets = encoding.ids, encoding.offsets  # each look makes the whole list anew
         tokens: list[Token] = []
         said = 0
-        last = len(encoding.ids) - 1
-        for index, (token_id, (_, end)) in enumerate(zip(encoding.ids, encoding.offsets, strict=True)):
+        last = len(ids) - 1
+        for index, (token_id, (_, end)) in enumerate(zip(ids, offsets, strict=True)):
             # Several tokens of one character all span it: it is said with the last of them.
-            following = encoding.offsets[index + 1][0] if index < last else len(text)
+            following = offsets[index + 1][0] if index < last else len(text)
             upto = len(text) if index == last else min(end, max(following, said))
             tokens.append(Token(token_id, text[said:upto]))
             said = upto

@@ -52,12 +52,31 @@ class Generate:
     adapter: str | None = None
     # Seconds from its arrival until it ends with a `timeout`.
     timeout: float | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
     rid: str
     target: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """`rid` is the id of the session, here and in the two below."""
+
+    rid: str
+    versions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    rid: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    rid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +99,7 @@ class Control:
     timeout: float | None
 
 
-Request = Describe | Generate | Abort | Stats | Health | Control | Pool | Lora
+Request = Describe | Generate | Abort | Stats | Health | Control | Pool | Lora | OpenSession | Ping | CloseSession
 
 # A day: longer than any request, and no float is overrun.
 MOST_TIMEOUT_MS = 86_400_000
@@ -113,6 +132,12 @@ def rid_of(envelope: Mapping[str, Any]) -> str:
     """The rid, or an empty one when the envelope has none that can be repeated in a record."""
     rid = envelope.get("rid")
     return rid if isinstance(rid, str) and RID.fullmatch(rid) else ""
+
+
+def session_of(envelope: Mapping[str, Any]) -> str | None:
+    """The session by which the answer travels; None when the envelope names none that could be one."""
+    session = envelope.get("session")
+    return session if isinstance(session, str) and RID.fullmatch(session) else None
 
 
 def parse(envelope: Mapping[str, Any], message: Message) -> Request:
@@ -151,7 +176,31 @@ def _abort(envelope: Mapping[str, Any], message: Message) -> Request:
     target = envelope.get("target")
     if not isinstance(target, str) or not RID.fullmatch(target):
         raise BadRequest("target must be the rid of a request", param="target")
+    _check_session(envelope)
     return Abort(envelope["rid"], target)
+
+
+def _open_session(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    versions = envelope.get("versions")
+    if not isinstance(versions, list) or not all(type(version) is int for version in cast("list[Any]", versions)):
+        raise BadRequest("versions must be a list of numbers", param="versions")
+    return OpenSession(envelope["rid"], tuple(cast("list[int]", versions)))
+
+
+def _ping(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return Ping(envelope["rid"])
+
+
+def _close(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return CloseSession(envelope["rid"])
+
+
+def _check_session(envelope: Mapping[str, Any]) -> None:
+    if "session" in envelope and session_of(envelope) is None:
+        raise BadRequest("session must be the id of a session", param="session")
 
 
 def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
@@ -200,9 +249,16 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     if prompt is not None and (not isinstance(prompt, str) or not prompt):
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
-    timeout = _timeout(envelope, message)
+    _check_session(envelope)
     return Generate(
-        envelope["rid"], api, _body(envelope), prompt, token_ids, adapter=lora_of(envelope), timeout=timeout
+        envelope["rid"],
+        api,
+        _body(envelope),
+        prompt,
+        token_ids,
+        adapter=lora_of(envelope),
+        timeout=_timeout(envelope, message),
+        session=session_of(envelope),
     )
 
 
@@ -246,8 +302,11 @@ def _in_time(
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt", "lora", "timeout_ms"}), _generate),
-    "abort": _Operation(frozenset({"target"}), _abort),
+    "generate": _Operation(frozenset({"api", "body", "prompt", "lora", "timeout_ms", "session"}), _generate),
+    "abort": _Operation(frozenset({"target", "session"}), _abort),
+    "session": _Operation(frozenset({"versions"}), _open_session),
+    "ping": _Operation(frozenset(), _ping),
+    "close": _Operation(frozenset(), _close),
     "stats": _Operation(frozenset(), _stats),
     "health": _Operation(frozenset(), _health),
     "embed": _Operation(POOL_KEYS, _in_time(read_embed)),

@@ -196,6 +196,15 @@ def part(rid: str, name: str, offset: int, size: int) -> Record:
     return [rid, "part", None, name, offset, size]
 
 
+def frame(sid: str, seq: int) -> Record:
+    """The first record of each response of a session."""
+    return [sid, "frame", None, seq]
+
+
+def session(sid: str, version: int) -> Record:
+    return [sid, "session", None, {"version": version}]
+
+
 def error(rid: str, failure: BackendError) -> Record:
     return [rid, "error", None, failure.type, failure.code, failure.param, failure.message]
 

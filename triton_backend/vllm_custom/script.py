@@ -8,6 +8,7 @@ The keys of an entry, all optional:
     accept_seconds    before `accepted`, while the request is being checked
     prefill_seconds   before the first token
     token_seconds     before each further one
+    step_seconds      in place of both: tokens come at moments that all requests share, as the steps of an engine
     logprobs          log probabilities of the tokens, repeated as often as needed
     refuse            an error `{"type", "message", "param", "code"}` instead of `accepted`
     fail              the same, in place of the token number `fail_at` (0 if not given)
@@ -34,6 +35,7 @@ class Entry:
     accept_seconds: float = 0.0
     prefill_seconds: float = 0.0
     token_seconds: float = 0.0
+    step_seconds: float | None = None
     logprobs: Sequence[float] = (-0.25,)
     refuse: Mapping[str, Any] | None = None
     fail: Mapping[str, Any] | None = None
@@ -86,7 +88,7 @@ class Line:
 def cut(tokens: Sequence[Token], finish_reason: str, *, limit: int, stops: Sequence[str], keep_stop: bool) -> Line:
     """The line that `max_tokens` and the stop strings leave of a text. As in vLLM, the token that completes a stop
     string counts, and of its text only what stands before the stop string (or its end) is said."""
-    text = "".join(token.text for token in tokens)
+    text = "".join(token.text for token in tokens) if stops else ""
     found = [(text.find(stop), stop) for stop in stops if stop in text]
     if found:
         start, stop = min(found)

@@ -77,6 +77,13 @@ class Channel:
             queued, self._queued = self._queued, True
             return not queued
 
+    def hand_over(self) -> Sender:
+        """Triton's sender, for another channel that speaks for the same request from now on."""
+        sender, self._sender = self._sender, None
+        if sender is None:
+            raise Internal("the request has been answered")
+        return sender
+
     def take(self) -> tuple[Shipment, bool]:
         """The next response, and whether more is left. A `part` record ends a response, because its bytes go along."""
         with self._lock:
@@ -120,7 +127,7 @@ class Channel:
 
 def _as_records(part: Blob | None, send: Send) -> Write:
     def write(sender: Sender, records: Sequence[Record], *, final: bool) -> None:
-        send(sender, encode(records), part, final=final)
+        send(sender, encode(records) if records or not final else b"", part, final=final)
 
     return write
 
@@ -148,7 +155,11 @@ class Outbox:
     def post(self, channel: Channel, records: Sequence[Record], *, final: bool, blobs: Sequence[Bytes] = ()) -> None:
         """Put records behind those that wait; returns at once. Any thread may call."""
         if channel.add(records, final=final, blobs=blobs):
-            self._ready.put(channel)
+            self.queue(channel)
+
+    def queue(self, channel: Channel) -> None:
+        """Have a channel sent that said it has to be queued."""
+        self._ready.put(channel)
 
     def stop(self, timeout: float) -> bool:
         """Send what is queued, then end the thread; False when it did not end in time."""

@@ -68,7 +68,11 @@ def read(request: TritonRequest) -> Message:
 
 
 def send(sender: Sender, records: bytes, part: bytes | memoryview | NDArray[np.float32] | None, *, final: bool) -> None:
-    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`."""
+    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`. Without `records`
+    and final it is a bare end, of which Triton tells clients nothing."""
+    if final and not records:
+        sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
+        return
     outputs = [_bytes_tensor(RECORDS, records)]
     if isinstance(part, np.ndarray):
         outputs.append(pb_utils.Tensor(VECTORS, part))

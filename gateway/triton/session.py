@@ -1,0 +1,219 @@
+"""Session travel: one call per (worker, Triton, model), on which everything of that model's requests comes and goes.
+
+    sessions.py ──► Session ── generate, abort, ping ──► one writer ──► Triton
+                        │
+    Mailbox per request ◄── one reader ◄── a message per engine step: [frame, record, record, …]
+
+Messages are numbered and come at least every 5 s. A gap, 15 s of silence, or the end of the call breaks a session: each of
+its requests ends with Unavailable, which is tried once elsewhere where nothing was said yet. The protocol: docs/contract.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final
+
+import grpc.aio
+
+from gateway.errors import InternalError
+from gateway.triton import status
+from gateway.triton.mailbox import Mailbox
+from gateway.triton.records import read_records
+from gateway.triton.tensors import envelope_request
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = 1
+PING_EVERY_S: Final = 5.0
+SILENCE_LIMIT_S: Final = 15.0
+CLOSE_TIMEOUT_S: Final = 1.0
+
+OpenStream = Callable[[Any], Any]
+"""Starts a ModelStreamInfer call with an asynchronous iterator of requests."""
+
+
+class SessionBroken(Exception):
+    """What came does not follow the protocol; the text says how."""
+
+
+class Frames:
+    """Checks the numbers of the messages and takes them off. Fed, not fetching."""
+
+    def __init__(self, sid: str) -> None:
+        self._sid = sid
+        self._expected = 0
+
+    @property
+    def count(self) -> int:
+        """How many have come."""
+        return self._expected
+
+    def feed(self, records: list[list[Any]]) -> list[list[Any]]:
+        """The records of a message, without its number. Raises SessionBroken when one before it is missing.
+
+        What Triton or the backend answers to a single request comes without a number.
+        """
+        if not records or records[0][1] != "frame":
+            return records
+        head = records[0]
+        if head[0] != self._sid or len(head) != 4 or head[3] != self._expected:
+            raise SessionBroken(f"frame {head[1:]!r} where number {self._expected} was due")
+        self._expected += 1
+        return records[1:]
+
+
+class Session:
+    """One open session. Made in the event loop that uses it."""
+
+    def __init__(self, model: str, open_stream: OpenStream, on_broken: Callable[[Session], None]) -> None:
+        self.sid = uuid.uuid4().hex
+        self.opened = False
+        self.broken = False
+        self.model = model
+        self._on_broken = on_broken
+        self._loop = asyncio.get_running_loop()
+        self._born = self._heard = self._loop.time()
+        self._boxes: dict[str, Mailbox] = {}
+        self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
+        self._frames = Frames(self.sid)
+        self._retired = False
+        self._say("session", self.sid, versions=[VERSION])
+        self._call = open_stream(self._requests())
+        self._reader = asyncio.create_task(self._read(), name=f"session {model}")
+        self._timer = self._loop.call_later(PING_EVERY_S, self._beat)
+
+    @property
+    def age_s(self) -> float:
+        return self._loop.time() - self._born
+
+    @property
+    def frames(self) -> int:
+        """How many numbered messages have come."""
+        return self._frames.count
+
+    def post(self, rid: str, message: Any) -> Mailbox:
+        """Send the ModelInferRequest of a `generate` that names this session; what it is answered comes into the mailbox.
+        Raises Unavailable when the session is broken."""
+        if self.broken:
+            raise status.unavailable()
+        if rid in self._boxes:
+            log.error("the request id %s is in use already", rid)
+            raise InternalError
+        box = self._boxes[rid] = Mailbox(rid)
+        message.id = rid  # what Triton itself has to say about the request comes with it
+        self._outgoing.put_nowait(message)
+        return box
+
+    def leave(self, box: Mailbox, *, ended: bool) -> None:
+        """The request is done with. Unless it has `ended` by itself, the engine is told to stop."""
+        if self._boxes.pop(box.rid, None) is None or self.broken:
+            return
+        if not ended:
+            self._abort(box.rid)
+        if self._retired and not self._boxes:
+            self._say("close", self.sid)
+
+    def retire(self) -> None:
+        """No new work comes; the session closes with its last request."""
+        self._retired = True
+        if not self._boxes and not self.broken:
+            self._say("close", self.sid)
+
+    async def close(self) -> None:
+        """End it now: what still waits is given up. Returns when the backend has said that it is closed, or soon."""
+        for box in [*self._boxes.values()]:
+            box.fail(status.unavailable())
+            self.leave(box, ended=False)
+        self.retire()
+        await asyncio.wait({self._reader}, timeout=CLOSE_TIMEOUT_S)
+        self._break("closed")
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    def _abort(self, rid: str) -> None:
+        self._say("abort", uuid.uuid4().hex, session=self.sid, target=rid)
+
+    def _say(self, op: str, rid: str, **keys: Any) -> None:
+        self._outgoing.put_nowait(envelope_request(self.model, {"op": op, "rid": rid, **keys}))
+
+    async def _requests(self) -> AsyncGenerator[Any, None]:
+        """What gRPC writes, one after the other: two writes at once would end the call."""
+        while True:
+            yield await self._outgoing.get()
+
+    def _beat(self) -> None:
+        if self._loop.time() - self._heard > SILENCE_LIMIT_S:
+            self._break(f"nothing was heard for {SILENCE_LIMIT_S:.0f} s")
+            return
+        self._say("ping", self.sid)
+        self._timer = self._loop.call_later(PING_EVERY_S, self._beat)
+
+    async def _read(self) -> None:
+        """One task for all requests of the session: each message is decoded once and handed out."""
+        reason = "the call has ended"
+        try:
+            async for message in self._call:
+                self._heard = self._loop.time()
+                if message.error_message:
+                    self._refused(message)
+                    continue
+                self._hand_out(self._frames.feed(read_records(message.infer_response)))
+                if self.broken:
+                    return
+        except (SessionBroken, InternalError) as error:
+            reason = str(error)
+        except grpc.aio.AioRpcError as error:
+            reason = f"{error.code().name}: {error.details()}"
+        except asyncio.CancelledError:
+            reason = "the call was cancelled"
+        except Exception:
+            log.exception("a session's reader failed")
+            reason = "a fault of ours"
+        self._break(reason)
+
+    def _hand_out(self, records: list[list[Any]]) -> None:
+        boxes = self._boxes
+        for record in records:
+            box = boxes.get(record[0])
+            if box is not None:
+                if not box.put(record):
+                    self._give_up(box)
+            elif record[0] == self.sid:
+                self._of_session(record)
+            # Anything else is what is left of a request that nobody waits for any more.
+
+    def _of_session(self, record: list[Any]) -> None:
+        kind = record[1]
+        if kind == "session":
+            self.opened = True
+        elif kind == "error":
+            raise SessionBroken(f"the backend has ended it: {record[3:]}")
+        elif kind == "result":
+            raise SessionBroken("closed")
+
+    def _refused(self, message: Any) -> None:
+        """Triton itself refuses a request with a line of text, and with its id where it knows that much."""
+        log.warning("session of %s: %s", self.model, message.error_message)
+        box = self._boxes.get(message.infer_response.id)
+        if box is None:
+            raise SessionBroken(message.error_message)
+        box.fail(status.from_text(message.error_message))
+
+    def _give_up(self, box: Mailbox) -> None:
+        log.warning("request %s is not read and has been given up", box.rid)
+        box.fail(status.not_read())
+        self.leave(box, ended=False)
+
+    def _break(self, reason: str) -> None:
+        if self.broken:
+            return
+        self.broken = True
+        log.log(logging.INFO if self._retired else logging.WARNING, "session of %s: %s", self.model, reason)
+        self._timer.cancel()
+        self._call.cancel()
+        boxes, self._boxes = self._boxes, {}
+        for box in boxes.values():
+            box.fail(status.unavailable())
+        self._on_broken(self)
