@@ -207,7 +207,7 @@ def test_embeddings_are_those_of_the_model(minilm: Backend) -> None:
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-4)
     assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
-    tokenizer = minilm.model._instance._engine._llm.renderer.get_tokenizer()
+    tokenizer = minilm.model._instance._engine._engine._llm.renderer.get_tokenizer()
     ids = [tokenizer.encode(text) for text in TEXTS]
     again = minilm.ask("embed", token_ids=[i for row in ids for i in row], lengths=[len(row) for row in ids])
     assert again.finish(60)[-1][3]["prompt_tokens"] == sum(map(len, ids)) == value["prompt_tokens"]
