@@ -24,7 +24,7 @@ class GenerationRequest:
     """One prompt to be continued.
 
     `request_id` is unique for ever (contract: `rid`). `prompt_token_ids` is the prompt after the chat template and the
-    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`.
+    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`. `lora` is the adapter to generate with.
     """
 
     request_id: str
@@ -32,6 +32,7 @@ class GenerationRequest:
     api: Literal["chat", "completions"]
     prompt_token_ids: list[int]
     sampling_params: SamplingParams
+    lora: str | None = None
 
 
 class TokenLogprob(NamedTuple):
@@ -79,6 +80,27 @@ class Delta(NamedTuple):
     logprobs: tuple[TokenLogprob, ...] | None
 
 
+class ToolCallDelta(NamedTuple):
+    """New of one tool call, which has a number in its choice: `id` and `name` come first and are null from then on,
+    `arguments` come piece by piece."""
+
+    number: int
+    id: str | None
+    name: str | None
+    arguments: str
+
+
+class ParsedDelta(NamedTuple):
+    """A `Delta` of a model whose parsers tell reasoning and tool calls from the answer, where there is any of them."""
+
+    choice: int
+    text: str
+    token_count: int
+    logprobs: tuple[TokenLogprob, ...] | None
+    reasoning: str
+    tool_calls: tuple[ToolCallDelta, ...]
+
+
 class End(NamedTuple):
     """One choice is complete. `usage` comes with the last choice of the request and with no other."""
 
@@ -88,7 +110,7 @@ class End(NamedTuple):
     usage: Usage | None
 
 
-GenerationOutput = Accepted | Delta | End
+GenerationOutput = Accepted | Delta | ParsedDelta | End
 
 
 def usage_of(outputs: Sequence[GenerationOutput]) -> Usage | None:

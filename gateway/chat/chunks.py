@@ -11,6 +11,7 @@ per token one string is escaped and put between two constants.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,8 +20,20 @@ from typing import ClassVar
 import orjson
 
 from gateway.errors import InternalError
-from gateway.generation import NO_USAGE, Accepted, Delta, End, GenerationOutput, TokenLogprob, Usage
+from gateway.generation import (
+    NO_USAGE,
+    Accepted,
+    Delta,
+    End,
+    GenerationOutput,
+    ParsedDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 from gateway.schemas.common import CompletionUsage, PromptTokensDetails
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,8 @@ class ChunkStream(ABC):
                 chunks.append(self._finish(output))
                 if output.usage is not None:
                     chunks.extend(self._count(output.usage))
+            elif isinstance(output, ParsedDelta):
+                chunks.append(self._parsed(output))
             else:
                 chunks.extend(self._opened())
         return chunks
@@ -104,6 +119,11 @@ class ChunkStream(ABC):
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
         """`choice.logprobs` as JSON."""
 
+    def _parsed(self, delta: ParsedDelta) -> bytes:
+        """A chunk with reasoning or tool calls. Raises InternalError where the API has no place for them."""
+        log.error("reasoning or tool calls came where none can be told")
+        raise InternalError
+
     def _with_logprobs(self, delta: Delta, tokens: tuple[TokenLogprob, ...]) -> bytes:
         text = self._before_text[delta.choice] + orjson.dumps(delta.text) + self.text_end
         return text + b',"logprobs":' + self._logprobs(delta.choice, tokens) + b',"finish_reason":null}]' + self._end
@@ -120,6 +140,8 @@ class FoldedChoice:
     """What has come of one choice so far."""
 
     texts: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    tool_calls: dict[int, list[ToolCallDelta]] = field(default_factory=dict[int, list[ToolCallDelta]])
     logprobs: list[TokenLogprob] | None = None
     end: End | None = None
 
@@ -127,11 +149,15 @@ class FoldedChoice:
     def text(self) -> str:
         return "".join(self.texts)
 
-    def take(self, output: Delta | End) -> None:
+    def take(self, output: Delta | ParsedDelta | End) -> None:
         """Add what came next."""
         if isinstance(output, End):
             self.end = output
             return
+        if isinstance(output, ParsedDelta):
+            self.reasoning.append(output.reasoning)
+            for call in output.tool_calls:
+                self.tool_calls.setdefault(call.number, []).append(call)
         self.texts.append(output.text)
         if output.logprobs is not None:
             if self.logprobs is None:

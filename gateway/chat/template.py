@@ -60,13 +60,15 @@ class ChatTemplate:
             raise ValueError(f"not a chat template: {error}") from error
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """The prompt that asks for the assistant's next turn.
+    def render(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None) -> str:
+        """The prompt that asks for the assistant's next turn, and tells the model of the tools where its template does.
 
         Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
         """
         try:
-            return self._template.render(messages=messages, add_generation_prompt=True, **self._special_tokens)
+            return self._template.render(
+                messages=messages, tools=tools, add_generation_prompt=True, **self._special_tokens
+            )
         except _Refused as refused:
             raise BadRequest(str(refused), param="messages", code="invalid_value") from refused
         except _UNRENDERABLE as error:

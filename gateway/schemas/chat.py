@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
+import orjson
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
-from gateway.schemas.common import CompletionUsage, DecodingRequest, JsonObject, NonEmptyStr, Wire, WireRequest
+from gateway.schemas.common import CompletionUsage, DecodingRequest, NonEmptyStr, Wire, WireRequest
+from gateway.schemas.tools import NamedToolChoice, PastToolCall, Tool, ToolCall, ToolChoice
 
 
 class TextPart(WireRequest):
@@ -35,8 +37,9 @@ class Message(WireRequest):
     role: Literal["developer", "system", "user", "assistant", "tool"]
     content: Content | None = None
     name: str | None = None
-    tool_calls: list[JsonObject] | None = None
+    tool_calls: Annotated[list[PastToolCall], Field(max_length=128)] | None = None
     tool_call_id: str | None = None
+    reasoning: str | None = None
     reasoning_content: str | None = None
 
     @model_validator(mode="after")
@@ -57,15 +60,25 @@ class Message(WireRequest):
             message["content"] = "\n".join(part.text for part in self.content)
         elif self.content is None:
             message["content"] = ""
+        if (reasoning := self.reasoning_content or self.reasoning) is not None:
+            message["reasoning"] = message["reasoning_content"] = reasoning
+        for call in message.get("tool_calls", ()):
+            # Templates write the arguments as JSON themselves, from values.
+            call["function"]["arguments"] = _values(call["function"].get("arguments"))
         return message
+
+
+def _values(arguments: str | None) -> dict[str, Any]:
+    values: Any = orjson.loads(arguments or "{}")
+    if not isinstance(values, dict):
+        raise ValueError("the arguments of a tool call are an object")
+    return cast("dict[str, Any]", values)
 
 
 class ChatCompletionRequest(DecodingRequest):
     """The request body. Fields that are known and can't be honoured yet are refused by name."""
 
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {
-        "tools": (),
-        "tool_choice": ("none", "auto"),
         "functions": (),
         "function_call": ("none", "auto"),
         "audio": (),
@@ -98,6 +111,10 @@ class ChatCompletionRequest(DecodingRequest):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    include_reasoning: bool | None = None
 
     @model_validator(mode="after")
     def _fields_that_need_each_other(self) -> ChatCompletionRequest:
@@ -114,6 +131,26 @@ class ChatCompletionRequest(DecodingRequest):
             )
         return self
 
+    @model_validator(mode="after")
+    def _chosen_tool_exists(self) -> ChatCompletionRequest:
+        if self.tool_choice in (None, "none") or self.tools:
+            names = [tool.function.name for tool in self.tools or ()]
+            if not isinstance(self.tool_choice, NamedToolChoice) or self.tool_choice.function.name in names:
+                return self
+            raise PydanticCustomError(
+                "invalid_value", "'tool_choice' names a function that is not in 'tools'.", {"param": "tool_choice"}
+            )
+        if self.tool_choice == "auto":
+            return self  # many clients send it always
+        raise PydanticCustomError(
+            "invalid_value", "'tool_choice' is only allowed when 'tools' are specified.", {"param": "tool_choice"}
+        )
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the answer may be tool calls."""
+        return bool(self.tools) and self.tool_choice != "none"
+
     @property
     def completion_limit(self) -> int | None:
         """The most tokens that the answer may have, under either of its names; None: what the context leaves."""
@@ -124,6 +161,10 @@ class ChatCompletionRequest(DecodingRequest):
         if self.logprobs:
             given["logprobs"] = True
             given["top_logprobs"] = self.top_logprobs or 0
+        if self.include_reasoning is not None:
+            given["include_reasoning"] = self.include_reasoning
+        if self.may_call:
+            given |= self.model_dump(include={"tools", "tool_choice", "parallel_tool_calls"}, exclude_none=True)
         return given
 
 
@@ -142,10 +183,19 @@ class ChatLogprobs(Wire):
     refusal: None = None
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class AssistantMessage(Wire):
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
     refusal: None = None
+    tool_calls: list[ToolCall] | None = Field(None, exclude_if=_is_none)
+    reasoning: str | None = Field(
+        None, exclude_if=_is_none, description="Not OpenAI's: what the model thought before it answered."
+    )
+    reasoning_content: str | None = Field(None, exclude_if=_is_none, description="The same, by its other name.")
 
 
 class ChatChoice(Wire):

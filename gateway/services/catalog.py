@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from gateway.errors import GatewayError, ModelNotFound, Unavailable
+from gateway.services.adapters import with_adapters
 from gateway.services.models import (
     EmbeddingModel,
     GeneratingModel,
@@ -40,11 +41,17 @@ class Catalog:
         self._seen: dict[TritonClient, frozenset[tuple[str, str]]] = dict.fromkeys(self._clients, frozenset())
         self._pending: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
         self._served_by: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
+        # By Triton and model: the adapters that are loaded there.
+        self._adapters: dict[tuple[TritonClient, str], frozenset[str]] = {}
         self._has_looked = False
 
     def models(self) -> list[ServedModel]:
         """All served models, by name."""
         return [self._models[name] for name in sorted(self._models)]
+
+    def bases(self) -> list[ServedModel]:
+        """All but the adapters, which are well as long as their model is."""
+        return [model for model in self.models() if getattr(model, "base", None) is None]
 
     def get(self, name: str, kind: type[M]) -> M:
         """The model of that name, for an endpoint that takes this kind. Raises ModelNotFound, or Unavailable while it can't
@@ -101,6 +108,22 @@ class Catalog:
             return
         self._has_looked = self._has_looked or bool(ready)
         await self._learn(client, frozenset(ready))
+        await self._learn_adapters(client)
+
+    async def _learn_adapters(self, client: TritonClient) -> None:
+        """Adapters come and go while their model stays, so each model that takes any is asked each time."""
+        for name in sorted(self._served_by[client]):
+            model = self._models.get(name)
+            if not isinstance(model, GeneratingModel) or not model.takes_adapters:
+                continue
+            try:
+                self._adapters[client, name] = await self._loader.adapters(client, name)
+            except GatewayError as error:
+                log.warning("the adapters of %s at %s are not known: %s", name, client.address, error)
+        loaded: dict[str, set[str]] = {}
+        for (_, name), adapters in self._adapters.items():
+            loaded.setdefault(name, set()).update(adapters)
+        self._models = with_adapters(self._models, loaded)
 
     async def _learn(self, client: TritonClient, ready: frozenset[tuple[str, str]]) -> None:
         """Take over what a Triton has now. What could not be loaded counts as not seen and is tried again next time."""

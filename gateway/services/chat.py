@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 import uuid
 from functools import partial
+from typing import Any
 
 from gateway.chat.chunks import AnswerHead
 from gateway.chat.stream import ChatFold, ChatStream
 from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
+from gateway.schemas.tools import for_template
 from gateway.services.answers import Answers, ChunkBatches
 from gateway.services.catalog import Catalog
 from gateway.services.dispatch import Dispatcher
@@ -30,12 +32,14 @@ class ChatService:
     async def stream(self, request: ChatCompletionRequest) -> ChunkBatches:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         generate = partial(self._dispatcher.generate, await self._prepare(request))
-        stream = ChatStream(_head(request), choices=request.n or 1, include_usage=request.include_usage)
+        stream = ChatStream(
+            _head(request), choices=request.n or 1, include_usage=request.include_usage, may_call=request.may_call
+        )
         return await self._answers.stream(generate, stream)
 
     async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
         """The whole answer. Raises GatewayError."""
-        fold = ChatFold(request.n or 1)
+        fold = ChatFold(request.n or 1, may_call=request.may_call)
         await self._answers.fold(partial(self._dispatcher.generate, await self._prepare(request)), fold)
         return fold.finish(_head(request))
 
@@ -47,7 +51,13 @@ class ChatService:
                 param="model",
                 code="invalid_value",
             )
-        prompt = model.template.render([message.for_template() for message in request.messages])
+        if request.may_call and not model.calls_tools:
+            raise BadRequest(
+                f"The model `{model.name}` has no tool parser, so its tool calls could not be told from text.",
+                param="tools",
+                code="unsupported_parameter",
+            )
+        prompt = model.template.render(_messages(request), for_template(request.tools))
         [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=False)
         limit = completion_limit(
             context_length=model.context_length,
@@ -58,7 +68,18 @@ class ChatService:
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_completion_tokens"] = limit
-        return GenerationRequest(new_rid(), model.name, "chat", token_ids, params)
+        return GenerationRequest(new_rid(), model.triton_name, "chat", token_ids, params, model.adapter)
+
+
+def _messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:
+    try:
+        return [message.for_template() for message in request.messages]
+    except ValueError as error:
+        raise BadRequest(
+            "The arguments of a tool call in 'messages' must be a JSON object in a string.",
+            param="messages",
+            code="invalid_value",
+        ) from error
 
 
 def _head(request: ChatCompletionRequest) -> AnswerHead:

@@ -75,7 +75,7 @@ class CompletionService:
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_tokens"] = limit
-        return GenerationRequest(new_rid(), model.name, "completions", prompt, params)
+        return GenerationRequest(new_rid(), model.triton_name, "completions", prompt, params, model.adapter)
 
 
 def _choices(request: CompletionRequest) -> int:

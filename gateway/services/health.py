@@ -94,7 +94,7 @@ class Health:
 
     def report(self) -> list[ModelHealth]:
         """The state of every required model; empty when none is required and none is served."""
-        required = self._required or [model.name for model in self._catalog.models()]
+        required = self._required or [model.name for model in self._catalog.bases()]
         return [self._health_of(name) for name in required]
 
     def is_lost(self, model: str) -> bool:
@@ -104,7 +104,7 @@ class Health:
 
     def _watched(self) -> list[str]:
         """Required or not: of a model that is not looked after, nobody could say that it is lost."""
-        return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.models())]))
+        return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
 
     def _health_of(self, name: str) -> ModelHealth:
         last = self._beacon(name).last

@@ -34,13 +34,28 @@ class ModelNotServable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GeneratingModel:
-    """A language model. `template` is None where the weights bring none: such a model completes but does not chat."""
+    """A language model. `template` is None where the weights bring none: such a model completes but does not chat.
+    `calls_tools`: the backend has a parser for the tool calls that the model writes. `base` is set for an adapter: the
+    model that it was loaded into."""
 
     name: str
     created: int
     context_length: int
     tokenizer: Tokenizer
     template: ChatTemplate | None
+    calls_tools: bool = False
+    takes_adapters: bool = False
+    base: str | None = None
+
+    @property
+    def triton_name(self) -> str:
+        """The model of Triton's that is asked."""
+        return self.name if self.base is None else self.base
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that it is asked for."""
+        return None if self.base is None else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,8 @@ class ModelLoader:
         """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
         about = Describer(client, model.name) if model.task == "generation" else Describer(client, ASSETS, model.name)
         description = await about.describe()
+        if model.task == "generation" and "generate" not in description.get("tasks", ("generate",)):
+            raise ModelNotServable("it pools and does not generate; no endpoint asks it yet")
         if model.task == "generation":
             client.sessions.offer(model.name, offered="session" in travel(description))
         wanted = ("labels.json", *_PROMPT_FILES)
@@ -97,6 +114,11 @@ class ModelLoader:
             return await asyncio.to_thread(_build, model, description, files)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelNotServable(f"its files can't be used: {error}") from error
+
+    async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
+        """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
+        loras = (await Describer(client, name).describe()).get("loras")
+        return frozenset(str(lora) for lora in cast("list[Any]", loras)) if isinstance(loras, list) else frozenset()
 
     async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:
         cached = {entry.name: content for entry in entries if (content := self._cached(entry)) is not None}
@@ -129,7 +151,15 @@ def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str,
     tokenizer = Tokenizer(files["tokenizer.json"])
     created = int(time.time())
     if model.task == "generation":
-        return GeneratingModel(model.name, created, int(description["context_length"]), tokenizer, _template(files))
+        return GeneratingModel(
+            model.name,
+            created,
+            int(description["context_length"]),
+            tokenizer,
+            _template(files),
+            calls_tools=description.get("tool_parser") is not None,
+            takes_adapters=description.get("loras") is not None,
+        )
     if model.task == "embedding":
         return EmbeddingModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer)
     labels = _labels(files["labels.json"])

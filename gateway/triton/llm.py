@@ -23,12 +23,14 @@ def new_rid() -> str:
 
 def generate_request(request: GenerationRequest, session: str | None = None) -> Any:
     """The ModelInferRequest of a generation, which may name the session by which it is answered."""
-    envelope = {
+    envelope: dict[str, Any] = {
         "op": "generate",
         "rid": request.request_id,
         "api": request.api,
         "body": request.sampling_params,
     }
+    if request.lora is not None:
+        envelope["lora"] = request.lora
     if session is not None:
         envelope["session"] = session
     return envelope_request(request.model, envelope, request.prompt_token_ids)

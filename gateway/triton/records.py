@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, cast
 import orjson
 
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound
-from gateway.generation import Accepted, Delta, End, GenerationOutput, TokenLogprob, Usage
+from gateway.generation import Accepted, Delta, End, GenerationOutput, ParsedDelta, TokenLogprob, ToolCallDelta, Usage
 from gateway.triton import status
 from gateway.triton.protocol import decode_bytes
 from gateway.triton.tensors import RECORDS, output_bytes
@@ -59,7 +59,10 @@ def to_outputs(records: list[list[Any]], choices: int) -> Outputs:
                 _, _, index, text, token_count, extra = record
                 if type(text) is not str or type(index) is not int or not 0 <= index < choices:
                     raise TypeError("a delta has a text and the index of a choice")
-                outputs.append(Delta(index, text, _count(token_count), None if extra is None else _logprobs(extra)))
+                count = _count(token_count)
+                outputs.append(
+                    Delta(index, text, count, None) if extra is None else _with_extra(index, text, count, extra)
+                )
             elif kind == "end":
                 outputs.append(_end(record, choices))
             elif kind == "accepted":
@@ -95,6 +98,22 @@ def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise TypeError("a count is a number from 0 on")
     return value
+
+
+def _with_extra(index: int, text: str, count: int, extra: dict[str, Any]) -> Delta | ParsedDelta:
+    logprobs = _logprobs(extra)
+    reasoning, calls = extra.get("reasoning"), extra.get("tool_calls")
+    if reasoning is None and calls is None:
+        return Delta(index, text, count, logprobs)
+    if reasoning is not None and type(reasoning) is not str:
+        raise TypeError("reasoning is a text")
+    return ParsedDelta(index, text, count, logprobs, reasoning or "", tuple(_tool_call(call) for call in calls or ()))
+
+
+def _tool_call(call: dict[str, Any]) -> ToolCallDelta:
+    if type(call["arguments"]) is not str:
+        raise TypeError("the arguments of a tool call are a text")
+    return ToolCallDelta(_count(call["index"]), _text(call["id"]), _text(call["name"]), call["arguments"])
 
 
 def _logprobs(extra: dict[str, Any]) -> tuple[TokenLogprob, ...] | None:

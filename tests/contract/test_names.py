@@ -55,7 +55,7 @@ def test_backend_reads_what_the_gateway_sends() -> None:
     for name in ("REQUEST", "TOKEN_IDS", "RECORDS", "PART"):
         assert backend[name] == getattr(tensors, name)
     assert {tensor["name"] for tensor in backend["INPUTS"]} >= {tensors.REQUEST, tensors.TOKEN_IDS}
-    assert {tensor["name"] for tensor in backend["OUTPUTS"]} == {tensors.RECORDS, tensors.PART}
+    assert {tensor["name"] for tensor in backend["OUTPUTS"]} >= {tensors.RECORDS, tensors.PART}
 
 
 def test_file_server_writes_what_the_gateway_reads() -> None:

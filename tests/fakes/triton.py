@@ -117,6 +117,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
         self.files = files or toy_files()
         self.described = 0
+        self.tool_parser: str | None = "hermes"
+        self.loras: list[str] | None = None  # null: the model takes no adapters
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(self, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
@@ -147,6 +149,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         """Friendly again, with nothing noted."""
         self.script = hello
         self.infer_error = None
+        self.loras = None
         self.calls.clear()
         self.inferred.clear()
         self._arrivals = queue.SimpleQueue()
@@ -214,7 +217,14 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
                 part = files[name][offset : offset + PART_BYTES]
                 yield _message(asked, [[rid, "part", None, name, offset, len(files[name])]], part)
         listed = [{"name": n, "size": len(c), "sha256": hashlib.sha256(c).hexdigest()} for n, c in files.items()]
-        description = {"model": asked, "context_length": CONTEXT_LENGTH, "files": listed, "travel": self.travel}
+        description = {
+            "model": asked,
+            "context_length": CONTEXT_LENGTH,
+            "files": listed,
+            "tool_parser": self.tool_parser,
+            "loras": self.loras,
+            "travel": self.travel,
+        }
         yield _message(asked, [[rid, "result", None, description]])
 
 

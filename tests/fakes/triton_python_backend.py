@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,7 @@ class ResponseSender:
         # What an official request is answered: the tensors of each response as lists, and the error that ended it.
         self.outputs: list[dict[str, list[Any]]] = []
         self.error: TritonError | None = None
+        self.vectors: Any = None
         self.violations: list[str] = []
         self.finals = 0
         self.polls = 0
@@ -137,6 +138,7 @@ class ResponseSender:
         part = tensors.get("part")
         with self._changed:
             self.responses.append(json.loads(tensors["records"][0]) if "records" in tensors else [])
+            self.vectors = tensors.get("vectors", self.vectors)
             self.parts.append(None if part is None else part[0])
             if response is not None and response.error is not None:
                 self.error = response.error
@@ -163,9 +165,11 @@ class InferenceRequest:
         tensors: Sequence[Tensor] = (),
         sender: ResponseSender | None = None,
         parameters: str = "",
+        timeout_us: int = 0,
     ) -> None:
         self._parameters = parameters
         self.sender = sender or ResponseSender()
+        self._timeout_us = timeout_us
         self._tensors = list(tensors)
         if envelope is not None:
             raw = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
@@ -181,6 +185,43 @@ class InferenceRequest:
 
     def get_response_sender(self) -> ResponseSender:
         return self.sender
+
+    def timeout(self) -> int:
+        return self._timeout_us
+
+
+class Metric:
+    """One series. `registry` plays Triton, which keeps the values when a stub has gone."""
+
+    def __init__(self, registry: dict[Any, float], key: Any) -> None:
+        self._registry = registry
+        self._key = key
+        registry.setdefault(key, 0.0)
+
+    def increment(self, amount: float) -> None:
+        self._registry[self._key] += amount
+
+    def value(self) -> float:
+        return self._registry[self._key]
+
+
+class MetricFamily:
+    """`registry` maps (name, labels) to a value; with `refuses` set, Triton was started without metrics."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    registry: ClassVar[dict[Any, float]] = {}
+    kinds: ClassVar[dict[str, str]] = {}
+    refuses: ClassVar[bool] = False
+
+    def __init__(self, name: str, description: str, kind: str) -> None:
+        if MetricFamily.refuses:
+            raise TritonModelException("metrics are off")
+        self._name = name
+        MetricFamily.kinds[name] = kind
+
+    def Metric(self, labels: dict[str, str]) -> Metric:
+        return Metric(MetricFamily.registry, (self._name, tuple(sorted(labels.items()))))
 
 
 class ModelConfig:
@@ -223,6 +264,8 @@ def installed() -> Iterator[None]:
         InferenceRequest,
         ResponseSender,
         ModelConfig,
+        MetricFamily,
+        Metric,
         TritonError,
         TritonModelException,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 from .errors import BadRequest, Cancelled
 from .generation import Generation
@@ -19,6 +20,7 @@ class Active:
         self._lock = threading.Lock()
         self._running: dict[str, Generation] = {}
         self._early_aborts: OrderedDict[str, None] = OrderedDict()
+        self._when_empty: list[Callable[[], None]] = []
 
     def add(self, generation: Generation) -> None:
         """Raises BadRequest while another request has this rid, and Cancelled when its abort was faster than it."""
@@ -36,6 +38,23 @@ class Active:
         with self._lock:
             if self._running.get(generation.life.rid) is generation:
                 del self._running[generation.life.rid]
+            waiting = self._waiting()
+        for callback in waiting:
+            callback()
+
+    def when_empty(self, callback: Callable[[], None]) -> None:
+        """Call back once: now if nothing runs, otherwise from the thread that ends the last request."""
+        with self._lock:
+            self._when_empty.append(callback)
+            waiting = self._waiting()
+        for waiting_callback in waiting:
+            waiting_callback()
+
+    def _waiting(self) -> list[Callable[[], None]]:
+        if self._running:
+            return []
+        waiting, self._when_empty = self._when_empty, []
+        return waiting
 
     def abort(self, rid: str) -> bool:
         """Whether a running request was ended. An unknown rid is remembered, in case its generate is still coming."""

@@ -2,7 +2,8 @@
 
 Triton tells only when asked, and each question is a round trip between processes. One thread asks for every active
 request in turn, queued and prefilling ones included: every 100 ms while that costs little, less often when there are so
-many that asking would take more than a fifth of a core.
+many, or each answer takes so long, that asking would take more than a fifth of the thread's time. It takes more, up to
+half, only where a round would otherwise last longer than was promised.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ logger = logging.getLogger(__name__)
 
 PERIOD = 0.1
 SHARE = 0.2
+# A round over all requests; with the abort that follows it stays below the half second of the promise.
+ROUND = 0.35
+MOST_SHARE = 0.5
 # Asked without a pause between them; then the other threads get their turn.
 SLICE = 8
 
@@ -89,4 +93,6 @@ def check(request: Watched) -> None:
 def pause(busy: float, portion: int, total: int, period: float) -> float:
     """Seconds to rest after `portion` of `total` requests took `busy` seconds to ask."""
     even = period * portion / total - busy
-    return max(even, busy * (1 - SHARE) / SHARE)
+    affordable = busy * (1 - SHARE) / SHARE
+    promised = max(ROUND * portion / total - busy, busy * (1 - MOST_SHARE) / MOST_SHARE)
+    return max(even, min(affordable, promised))

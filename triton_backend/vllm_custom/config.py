@@ -1,7 +1,8 @@
 """`<model>/<version>/model.json` to a checked, frozen EngineConfig.
 
-The file holds vLLM's engine arguments by their own names. Two things are ours: the key `engine` (`vllm`, or `replay` for
-the scripted one), and `${MODEL}`, which stands for the absolute path of the version directory. Nothing else is expanded.
+The file holds vLLM's engine arguments by their own names. Three things are ours: the key `engine` (`vllm`, or `replay` for
+the scripted one), the object `vllm_custom` (see settings.py), and `${MODEL}`, which stands for the absolute path of the
+version directory. Nothing else is expanded.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import dataclasses
 import json
 import logging
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from . import settings
 from .errors import ConfigError
 from .official.coercion import coerce
 from .removed_arguments import removed
+from .settings import Settings
 
 if TYPE_CHECKING:
     from vllm.engine.arg_utils import AsyncEngineArgs
@@ -30,12 +33,15 @@ ENGINES = ("vllm", "replay")
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """One model's configuration. `arguments` is everything but `engine`, with `${MODEL}` expanded."""
+    """One model's configuration. `arguments` is everything that is not ours; `written` is what the file says in the object
+    `vllm_custom`. Both have `${MODEL}` expanded."""
 
     model: str
     source: Path
     engine: str
     arguments: Mapping[str, Any]
+    settings: Settings = field(default_factory=Settings)
+    written: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def load(model: str, version_directory: Path) -> EngineConfig:
@@ -45,17 +51,23 @@ def load(model: str, version_directory: Path) -> EngineConfig:
     engine = document.pop("engine", "vllm")
     if engine not in ENGINES:
         raise ConfigError(f"{source}: engine is {engine!r}; write one of {', '.join(ENGINES)}")
-    arguments = cast("dict[str, Any]", _expand(document, str(version_directory.resolve())))
+    directory = str(version_directory.resolve())
+    written = _expand(document.pop(settings.KEY, {}), directory)
+    ours = settings.read(str(source), written)
+    arguments = cast("dict[str, Any]", _expand(document, directory))
     _check_model(source, document, arguments)
-    return EngineConfig(model, source, engine, MappingProxyType(arguments))
+    return EngineConfig(model, source, engine, MappingProxyType(arguments), ours, MappingProxyType(written))
 
 
 def engine_args(config: EngineConfig) -> AsyncEngineArgs:
     """The arguments as vLLM's own class. Imports vLLM."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    arguments = checked(config, {field.name: field.type for field in dataclasses.fields(AsyncEngineArgs)})
-    defaults = {"disable_log_stats": True, "enable_log_requests": False}
+    arguments = checked(config, {known.name: known.type for known in dataclasses.fields(AsyncEngineArgs)})
+    defaults: dict[str, Any] = {"disable_log_stats": True, "enable_log_requests": False}
+    if (reasoning := config.settings.reasoning_parser) is not None:
+        # So that structured outputs begin where the reasoning ends.
+        defaults["reasoning_parser"] = reasoning
     try:
         return AsyncEngineArgs(**{**defaults, **arguments})
     except (TypeError, ValueError) as error:

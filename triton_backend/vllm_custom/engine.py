@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters import Adapters
 from .config import EngineConfig, engine_args
+from .engine_control import control
+from .engine_limits import limit_queue
+from .engine_pooling import LoraControl, Pooling, lora_request
+from .engine_stats import stat_logger
 from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
-from .loop import Courses, LoopThread
+from .inquiry import Inquiries
+from .interface import Asker, Facts, Plan, Reply, Sink, Vitals
+from .loop import Courses, Generation, LoopThread
+from .meter import Meter
 from .official import lora
-from .official.request import OfficialGenerate
+from .official.embedding import Embedding, OfficialAsker, pool_of
+from .official.request import OfficialEmbed, OfficialGenerate
+from .parsed import ParserNames
+from .parsing import ParsedGeneration, Parsers
+from .pooling import MOST_INPUTS, Lora, Pool
 from .request import Generate
 from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
@@ -40,18 +52,30 @@ LOOP_TIMEOUT = 2.0
 class VllmEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, watchdog: Watchdog, meter: Meter | None = None) -> None:
+        """`watchdog` runs already and outlives this engine: another may follow it in the same process."""
         self._config = config
+        # What the configuration gets wrong is found before there is anything to close.
+        self._parser_names = ParserNames.of(config)
+        self._adapters = Adapters.of(config)
         self._loop = LoopThread("vllm")
         self._courses = Courses(self)
-        self._watchdog = Watchdog()
+        self._watchdog = watchdog
+        self._meter = meter
+        self._steps = 0
+        self._is_warm = False
         self._llm: AsyncLLM | None = None
         self._decoding: Decoding | None = None
         self._official: OfficialDecoding | None = None
+        self._parsers: Parsers | None = None
+        self._inquiries = Inquiries()
+        self._pooling: Pooling | None = None
+        self._lora: LoraControl | None = None
         self._stopped = False
 
     def start(self) -> Facts:
-        self._watchdog.start()
+        if self._stopped:
+            raise Unavailable("the engine was stopped before it began")
         self._loop.start()
         return self._loop.run(self._start())
 
@@ -60,12 +84,45 @@ class VllmEngine:
 
     def abort(self, rid: str) -> None:
         self._loop.post(self._courses.abort(rid))
+        self._loop.post(self._inquiries.abort(rid))
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
+
+    def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
+        self.ask(pool_of(request), OfficialAsker(embedding))
+
+    def loras(self) -> list[str] | None:
+        return self._adapters.names if self._lora is not None and self._lora.enabled else None
 
     def stats(self) -> Mapping[str, Any]:
         llm = self._llm
         if llm is None:
             return {"engine": "vllm", "alive": False}
         return {"engine": "vllm", "alive": not llm.errored, "unfinished": llm.get_num_unfinished_requests()}
+
+    def vitals(self) -> Vitals:
+        llm = self._llm
+        if llm is None:
+            return Vitals(False, self._steps, 0)
+        return Vitals(not llm.errored, self._steps, llm.get_num_unfinished_requests())
+
+    def processor_seconds(self) -> float:
+        # Not all of this process: the poller works for requests that stand still, too.
+        return self._watchdog.processor_seconds() + self._loop.processor_seconds()
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        return self._loop.post(control(self._running(), op, options))
+
+    def _running(self) -> AsyncLLM:
+        if (llm := self._llm) is None or llm.errored:
+            raise Unavailable("the engine is not running")
+        return llm
+
+    def count_step(self) -> bool:
+        """A sign of life, for the diagnosis. Whether it was for a client, which the warm-up is not."""
+        self._steps += 1
+        return self._is_warm
 
     def stop(self, timeout: float) -> None:
         if self._stopped:
@@ -80,11 +137,20 @@ class VllmEngine:
         if not self._loop.stop(LOOP_TIMEOUT):
             logger.warning("vLLM's event loop did not end")
         self._watchdog.kill_family()
-        self._watchdog.leave()
 
-    async def open(self, request: Generate) -> VllmGeneration:
-        llm, decoding = self._llm, self._decoding
-        if llm is None or decoding is None or self._stopped:
+    async def _answer(self, request: Pool | Lora) -> Reply:
+        llm, pooling, lora = self._llm, self._pooling, self._lora
+        if llm is None or pooling is None or lora is None or self._stopped:
+            raise Unavailable("the engine is not running")
+        if llm.errored:
+            raise Unavailable("the engine is dead")
+        return await (pooling.answer(request) if isinstance(request, Pool) else lora.answer(request))
+
+    async def open(self, request: Generate) -> Generation:
+        llm, decoding, parsers = self._llm, self._decoding, self._parsers
+        if llm is None or decoding is None or parsers is None or self._stopped:
+            if llm is not None and self._pooling is not None and not self._stopped:
+                raise BadRequest("this model does not generate text", param="op")
             raise Unavailable("the engine is not running")
         if llm.errored:
             raise Unavailable("the engine is dead")
@@ -92,9 +158,19 @@ class VllmEngine:
             return await self._open_official(llm, request)
         openai = decoding.check(request)
         prompt = await decoding.render(request, openai)
+        reader = parsers.reader(openai, prompt["prompt_token_ids"])
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
-        queue = await llm.add_request(request.rid, prompt, params, priority=openai.priority, prompt_text=request.prompt)
-        return VllmGeneration(llm, queue, plan)
+        queue = await llm.add_request(
+            request.rid,
+            prompt,
+            params,
+            priority=openai.priority,
+            prompt_text=request.prompt,
+            lora_request=None if request.adapter is None else lora_request(self._adapters.get(request.adapter)),
+            **({} if reader is None else reader.engine_arguments),
+        )
+        generation = VllmGeneration(llm, queue, plan, self.count_step)
+        return generation if reader is None else ParsedGeneration(generation, reader)
 
     async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
         if (official := self._official) is None:
@@ -103,7 +179,7 @@ class VllmEngine:
         queue = await llm.add_request(
             request.rid, prompt, params, lora_request=lora_request, prompt_text=request.prompt
         )
-        return VllmGeneration(llm, queue, plan)
+        return VllmGeneration(llm, queue, plan, self.count_step)
 
     async def _start(self) -> Facts:
         import vllm
@@ -111,16 +187,42 @@ class VllmEngine:
         from vllm.usage.usage_lib import UsageContext
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        # After a restart vLLM would read what the last start had cached, and some variables it sets itself.
+        vllm.envs.disable_envs_cache()
         args = engine_args(self._config)
         # With this context the engine has the batch sizes of `vllm serve`.
-        self._llm = llm = AsyncLLM.from_engine_args(args, usage_context=UsageContext.OPENAI_API_SERVER)
-        if "generate" not in await llm.get_supported_tasks():
-            raise ConfigError(f"{self._config.source}: the model {args.model} does not generate text")
+        context = UsageContext.OPENAI_API_SERVER
+        vllm_config = args.create_engine_config(context)
+        limit_queue(
+            vllm_config.scheduler_config,
+            self._config.arguments,
+            context_length=vllm_config.model_config.max_model_len,
+            ranks=vllm_config.parallel_config.data_parallel_size,
+            prompts=2 * MOST_INPUTS if vllm_config.model_config.runner_type == "pooling" else 1,
+        )
+        self._llm = llm = AsyncLLM.from_vllm_config(
+            vllm_config,
+            usage_context=context,
+            stat_loggers=self._stat_loggers(),
+            enable_log_requests=args.enable_log_requests,
+            disable_log_stats=args.disable_log_stats,
+        )
+        supported = await llm.get_supported_tasks()
+        tasks = tuple(task for task in ("generate", "embed", "classify") if task in supported)
+        if not tasks:
+            raise ConfigError(f"{self._config.source}: the model {args.model} can only {', '.join(supported)}")
+        if llm.model_config.score_type in ("bi-encoder", "cross-encoder") and tasks != ("generate",):
+            tasks += ("score",)
+        self._pooling = Pooling(llm, [task for task in tasks if task != "generate"], self._adapters, self.count_step)
+        self._lora = LoraControl(llm, self._adapters, enabled=args.enable_lora)
         _warn_of_amx(str(llm.model_config.dtype))
-        self._decoding = Decoding(llm)
-        loras = lora.load(self._config.source.parent, self._config.arguments)
-        self._official = OfficialDecoding(llm, loras or {})
-        await self._warm_up()
+        if "generate" in tasks:
+            self._decoding = Decoding(llm)
+            loras = lora.load(self._config.source.parent, self._config.arguments)
+            self._official = OfficialDecoding(llm, loras or {})
+            self._parsers = Parsers(self._parser_names, llm.renderer.get_tokenizer(), llm.model_config)
+            await self._warm_up()
+        self._is_warm = True
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
         vllm.envs.enable_envs_cache()
         return Facts(
@@ -128,9 +230,17 @@ class VllmEngine:
             engine_version=vllm.__version__,
             context_length=llm.model_config.max_model_len,
             vocab_size=llm.model_config.get_vocab_size(),
-            tasks=("generate",),
+            tasks=tasks,
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
+            tool_parser=self._parser_names.tool,
+            reasoning_parser=self._parser_names.reasoning,
         )
+
+    def _stat_loggers(self) -> list[Any]:
+        # Who writes "disable_log_stats": true wants vLLM to count nothing, and then there is nothing to report.
+        if self._meter is None or self._config.arguments.get("disable_log_stats"):
+            return []
+        return [stat_logger(self._meter, self.count_step)]
 
     async def _warm_up(self) -> None:
         """One token with log probabilities, whose kernels are compiled at first use: by a user's request, it would hold
@@ -153,16 +263,21 @@ class VllmEngine:
 class VllmGeneration:
     """See `loop.Generation`."""
 
-    __slots__ = ("_llm", "_queue", "plan")
+    __slots__ = ("_count_step", "_llm", "_queue", "plan")
 
-    def __init__(self, llm: AsyncLLM, queue: RequestOutputCollector, plan: Plan) -> None:
+    def __init__(
+        self, llm: AsyncLLM, queue: RequestOutputCollector, plan: Plan, count_step: Callable[[], object]
+    ) -> None:
         self._llm = llm
         self._queue = queue
+        self._count_step = count_step
         self.plan = plan
 
     async def next(self) -> RequestOutput:
         # Without a switch of tasks when something is there already.
-        return self._queue.get_nowait() or await self._queue.get()
+        output = self._queue.get_nowait() or await self._queue.get()
+        self._count_step()
+        return output
 
     async def abort(self) -> None:
         await self._llm.abort(self._queue.request_id, internal=True)
@@ -187,6 +302,7 @@ class Decoding:
         self._get_max_tokens = get_max_tokens
         self._renderer = llm.renderer
         self._model_config = llm.model_config
+        self._has_priorities = llm.vllm_config.scheduler_config.policy == "priority"
         self._defaults = llm.model_config.get_diff_sampling_param()
         self._most_tokens = _most_tokens(llm.model_config, self._defaults)
         for request_class, prompt in self._classes.values():
@@ -198,7 +314,10 @@ class Decoding:
         for name in request.body:
             if name not in request_class.model_fields:
                 raise BadRequest(f"this engine does not know the field {name!r}", param=name)
-        return request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
+        openai = request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
+        if openai.priority and not self._has_priorities:
+            raise BadRequest("priorities need scheduling_policy 'priority' in model.json", param="priority")
+        return openai
 
     async def render(self, request: Generate, openai: OpenAIRequest) -> TokensInput:
         """The prompt as token ids; text is tokenised off the loop. Raises when it is too long for the model."""
@@ -229,7 +348,9 @@ class Decoding:
             self._defaults,
         )
         alternatives = -1 if openai.logprob_token_ids and openai.logprobs else params.logprobs
-        return params, Plan(params.n, prompt_tokens, alternatives, bool(openai.return_token_ids))
+        return params, Plan(
+            params.n, prompt_tokens, alternatives, bool(openai.return_token_ids), params.prompt_logprobs
+        )
 
 
 def _warn_of_amx(dtype: str) -> None:

@@ -31,13 +31,14 @@ def native_answer(rid: str, plan: Plan) -> Answer:
         prompt_tokens=plan.prompt_tokens,
         alternatives=plan.alternatives,
         token_ids=plan.token_ids,
+        prompt_alternatives=plan.prompt_alternatives,
     )
 
 
 class Generation:
     """The sink of one request, and what the poller and an `abort` can do to it."""
 
-    __slots__ = ("_abort_engine", "_answer", "_channel", "_open_answer", "life")
+    __slots__ = ("_abort_engine", "_answer", "_channel", "_open_answer", "deadline", "life", "outcome")
 
     def __init__(
         self,
@@ -52,6 +53,10 @@ class Generation:
         self._abort_engine = abort_engine
         self._open_answer = open_answer
         self._answer: Answer | None = None
+        # For the metrics: `finished`, or the type of the error that ended it.
+        self.outcome = "finished"
+        # Its number among the deadlines, if it has one.
+        self.deadline: int | None = None
 
     # What the engine says, on its loop.
 
@@ -76,6 +81,8 @@ class Generation:
         return not records or self.life.advance(Event.OUTPUT, records)
 
     def failed(self, failure: BackendError) -> bool:
+        if not self.life.ended:
+            self.outcome = failure.type
         event = Event.ABORT if isinstance(failure, Cancelled) else Event.FAIL
         return self.life.advance(event, [response.error(self.life.rid, failure)])
 

@@ -6,27 +6,38 @@ import gc
 import logging
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import response, tensors
 from .active import Active
 from .cancellation import Poller
-from .errors import Unavailable, translate
+from .control import Operator
+from .deadlines import Deadlines
+from .errors import BackendError, Timeout, Unavailable, translate
 from .files import Files
+from .gate import STOPPING, Gate
 from .generation import Generation, OpenAnswer, native_answer
-from .interface import Engine, Facts
+from .inquiry import Inquiry
+from .interface import Facts
+from .ledger import Ledger
 from .lifecycle import Event, Life, Record, State
+from .meter import Meter
 from .official.desk import Desk
-from .official.embedding import Embedder, Embedding
+from .official.embedding import Embedding
 from .official.reply import Reply
 from .official.request import OfficialEmbed
 from .official.tensors import is_official
+from .pooling import Lora, Pool
+from .recovery import RecoveringEngine
 from .request import (
     VERSION,
     Abort,
     CloseSession,
+    Control,
     Describe,
     Generate,
+    Health,
     OpenSession,
     Ping,
     Request,
@@ -38,6 +49,7 @@ from .request import (
 )
 from .sender import Channel, Outbox, Send
 from .session import Session, Sessions
+from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +60,25 @@ SENDER_STOP_TIMEOUT = 2.0
 class Instance:
     """`start`, then `handle` for every request from one thread, then `stop`."""
 
-    def __init__(self, model: str, engine: Engine, *, desk: Desk | None = None, send: Send = tensors.send) -> None:
+    def __init__(
+        self,
+        model: str,
+        engine: RecoveringEngine,
+        *,
+        desk: Desk | None = None,
+        send: Send = tensors.send,
+        settings: Settings | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._model = model
         self._desk = desk or Desk(model)
         self._engine = engine
+        self._ledger = ledger or Ledger(Meter())
         self._active = Active()
+        self._gate = Gate()
+        self._deadlines = Deadlines()
+        allowed = (settings or Settings()).control
+        self._operator = Operator(allowed, engine, self._gate, self._active, self._deadlines)
         self._outbox = Outbox(send)
         self._sessions = Sessions(self._outbox)
         self._poller = Poller(self._watched)
@@ -64,6 +90,10 @@ class Instance:
             Generate: self._generate,
             Abort: self._abort,
             Stats: self._stats,
+            Health: self._health,
+            Control: self._operator.perform,
+            Pool: self._ask,
+            Lora: self._ask,
             OpenSession: self._open_session,
             Ping: self._ping,
             CloseSession: self._close_session,
@@ -79,8 +109,27 @@ class Instance:
             raise
         self._outbox.start()
         self._poller.start()
+        self._deadlines.start()
+        self._ledger.start(self._engine, self.is_ready)
         self._sessions.start()
         self._accepting = True
+
+    def is_ready(self) -> bool:
+        """Whether a request would be taken now; asks nobody and waits for nothing."""
+        return self._accepting and self._gate.reason is None and self._engine.vitals().alive
+
+    def engine_failed(self, failure: Unavailable) -> None:
+        """End whatever waits for the engine, all of it at once. Called when nothing new reaches the engine any more."""
+        self._operator.engine_failed(failure)
+        for generation in self._active.snapshot():
+            generation.end(failure)
+        # The turn of the engine's loop that a session's records wait for may never come.
+        self._sessions.flush()
+
+    def flush(self) -> None:
+        """The last responses on their way out, before the process ends without a `stop`."""
+        self._accepting = False
+        self._outbox.stop(SENDER_STOP_TIMEOUT)
 
     def handle(self, request: tensors.TritonRequest) -> None:
         """Take one request; quick, and raises nothing: every fault of a request becomes its record."""
@@ -104,20 +153,25 @@ class Instance:
         life = Life(uuid.uuid4().hex, self._poster(channel))
         try:
             parsed = self._desk.read(request, life.rid, self._facts, self._engine)
+            timeout = request.timeout() / 1e6 if request.timeout() > 0 else None
             reply.expect(parsed.wanted)
             if isinstance(parsed, OfficialEmbed):
-                self._embed(parsed, life, channel)
+                self._embed(parsed, life, channel, timeout)
             else:
-                self._generate(parsed, life, channel, reply.open)
+                self._generate(replace(parsed, timeout=timeout), life, channel, reply.open)
         except Exception as exception:  # noqa: BLE001  as in `handle`
             self._refuse(life, exception)
 
     def stop(self) -> None:
         """End running requests with their one error each, then the engine and the threads, all in bounded time."""
         self._accepting = False
+        self._gate.close(STOPPING)
         self._sessions.stop(SENDER_STOP_TIMEOUT)
         for generation in self._active.snapshot():
-            generation.end(Unavailable("the server is stopping"))
+            generation.end(Unavailable(STOPPING))
+        self._operator.stop()
+        self._ledger.stop(SENDER_STOP_TIMEOUT)
+        self._deadlines.stop(SENDER_STOP_TIMEOUT)
         self._poller.stop(SENDER_STOP_TIMEOUT)
         if not self._outbox.stop(SENDER_STOP_TIMEOUT):
             logger.warning("Triton does not take the last responses; they are dropped")
@@ -146,32 +200,70 @@ class Instance:
         if failure.type == "internal":
             logger.error("request %s could not be handled", life.rid, exc_info=exception)
         event = Event.ABORT if failure.type == "cancelled" else Event.FAIL
+        if life.on_end is None:
+            self._ledger.refused(failure.type)
         life.advance(event, [response.error(life.rid, failure)])
 
     def _generate(
         self, request: Generate, life: Life, channel: Channel, open_answer: OpenAnswer = native_answer
     ) -> None:
         if not self._accepting:
-            raise Unavailable("the server is stopping")
+            raise Unavailable(STOPPING)
         if request.session is not None:
             self._generate_in(self._sessions.get(request.session), request, life)
             return
         generation = Generation(life, channel, self._engine.abort, open_answer)
-        self._watch(generation, channel)
-        self._engine.submit(request, generation)
+        self._run(generation, channel, request.timeout, lambda: self._engine.submit(request, generation))
 
-    def _embed(self, request: OfficialEmbed, life: Life, channel: Channel) -> None:
-        if not self._accepting or not isinstance(self._engine, Embedder):
-            raise Unavailable("the server is stopping")
+    def _embed(self, request: OfficialEmbed, life: Life, channel: Channel, timeout: float | None) -> None:
+        if not self._accepting:
+            raise Unavailable(STOPPING)
         embedding = Embedding(life, channel, self._engine.abort)
-        self._watch(embedding, channel)
-        self._engine.embed(request, embedding)
+        self._run(embedding, channel, timeout, lambda: self._engine.embed(request, embedding))
 
-    def _watch(self, generation: Generation, channel: Channel) -> None:
-        generation.life.on_end = lambda: self._active.remove(generation)
-        channel.on_broken = generation.broken
+    def _ask(self, request: Pool | Lora, life: Life, channel: Channel) -> None:
+        if not self._accepting:
+            raise Unavailable(STOPPING)
+        inquiry = Inquiry(life, channel, self._engine.abort)
+        self._run(inquiry, channel, request.timeout, lambda: self._engine.ask(request, inquiry))
+
+    def _run(
+        self, generation: Generation, way: Channel | Session, timeout: float | None, hand_over: Callable[[], None]
+    ) -> None:
+        """Watch over it until it ends, and hand it to the engine unless something stands against it. `way` is how its
+        records travel."""
+        began = self._ledger.now()
+        session = way if isinstance(way, Session) else None
+        generation.life.on_end = lambda: self._ended(generation, began, session)
+        if isinstance(way, Session):
+            way.add(generation)
+        else:
+            way.on_broken = generation.broken
         self._active.add(generation)
         self._poller.wake()
+        try:
+            # Behind `add`: who closes the gate, or fails the engine, and then looks who runs has missed nobody.
+            self._gate.check()
+            self._limit(generation, timeout)
+            hand_over()
+        except BackendError as failure:
+            generation.failed(failure)
+
+    def _limit(self, generation: Generation, seconds: float | None) -> None:
+        if seconds is None:
+            return
+        late = Timeout(f"the deadline of {seconds:g} s has passed")
+        generation.deadline = self._deadlines.set(seconds, lambda: generation.end(late))
+        if generation.life.ended:
+            self._deadlines.cancel(generation.deadline)
+
+    def _ended(self, generation: Generation, began: float, session: Session | None) -> None:
+        self._active.remove(generation)
+        if generation.deadline is not None:
+            self._deadlines.cancel(generation.deadline)
+        self._ledger.ended(generation.outcome, began)
+        if session is not None:
+            session.remove(generation)
 
     def _generate_in(self, session: Session, request: Generate, life: Life) -> None:
         if session.has(request.rid):
@@ -179,19 +271,11 @@ class Instance:
             logger.warning("request %s came twice in its session; the second is dropped", request.rid)
             return
         generation = Generation(life, None, self._engine.abort)
-
-        def forget() -> None:
-            self._active.remove(generation)
-            session.remove(generation)
-
-        life.on_end = forget
-        session.add(generation)
-        self._active.add(generation)
-        self._engine.submit(request, generation)
+        self._run(generation, session, request.timeout, lambda: self._engine.submit(request, generation))
 
     def _open_session(self, request: OpenSession, life: Life, channel: Channel) -> None:
         if not self._accepting:
-            raise Unavailable("the server is stopping")
+            raise Unavailable(STOPPING)
         self._sessions.open(request, channel)
         self._poller.wake()
 
@@ -227,9 +311,9 @@ class Instance:
             "context_length": facts.context_length,
             "vocab_size": facts.vocab_size,
             "renderer": "gateway" if self._files.suffice_for_chat() else "backend",
-            "loras": [],
-            "tool_parser": None,
-            "reasoning_parser": None,
+            "loras": self._engine.loras(),
+            "tool_parser": facts.tool_parser,
+            "reasoning_parser": facts.reasoning_parser,
             "files": self._files.as_json(),
         }
 
@@ -241,8 +325,14 @@ class Instance:
         states = [generation.life.state for generation in self._active.snapshot()]
         value = {
             "accepting": self._accepting,
+            "ready": self.is_ready(),
             "queued": states.count(State.QUEUED),
             "running": states.count(State.RUNNING),
             **self._engine.stats(),
         }
+        life.advance(Event.ANSWER, [response.result(life.rid, value)])
+
+    def _health(self, request: Health, life: Life, channel: Channel) -> None:
+        health = self._engine.health()
+        value = {**health, "ready": self.is_ready(), "reason": health["reason"] or self._gate.reason}
         life.advance(Event.ANSWER, [response.result(life.rid, value)])

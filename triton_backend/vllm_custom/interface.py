@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .errors import BackendError
+from .pooling import Lora, Pool
 from .request import Generate
 from .response import StepOutput
 
@@ -23,6 +28,9 @@ class Facts:
     tasks: tuple[str, ...]
     # Where its tokenizer and template lie; None when that is not a folder of this machine.
     files: Path | None
+    # The names of vLLM's parsers that are in use.
+    tool_parser: str | None = None
+    reasoning_parser: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,16 @@ class Plan:
     prompt_tokens: int
     alternatives: int | None
     token_ids: bool
+    # How many a token of the prompt, as `alternatives`.
+    prompt_alternatives: int | None = None
+
+
+class Vitals(NamedTuple):
+    """Signs of life, cheap to read. `steps` changes whenever the engine finishes one; `unfinished` counts requests."""
+
+    alive: bool
+    steps: int
+    unfinished: int
 
 
 class Sink(Protocol):
@@ -40,6 +58,20 @@ class Sink(Protocol):
 
     def accepted(self, plan: Plan) -> bool: ...
     def step(self, output: StepOutput) -> bool: ...
+    def failed(self, failure: BackendError) -> bool: ...
+
+
+class Reply(NamedTuple):
+    """The answer of an inquiry. `vectors` travel in the tensor of that name, beside the record with `value`."""
+
+    value: Mapping[str, Any]
+    vectors: NDArray[np.float32] | None = None
+
+
+class Asker(Protocol):
+    """Where an engine puts what becomes of an inquiry. Each answer says False when it came too late."""
+
+    def answered(self, reply: Reply) -> bool: ...
     def failed(self, failure: BackendError) -> bool: ...
 
 
@@ -56,7 +88,25 @@ class Engine(Protocol):
         """End the work on a request; unknown ones are ignored. The sink hears nothing more that matters."""
         ...
 
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        """Work that has one answer; `abort` ends it too."""
+        ...
+
+    def loras(self) -> list[str] | None:
+        """The names of the adapters that are loaded; None where none can be."""
+        ...
+
     def stats(self) -> Mapping[str, Any]: ...
+
+    def vitals(self) -> Vitals: ...
+
+    def processor_seconds(self) -> float:
+        """Processor time that the engine's processes and its thread here have used so far; may cost milliseconds."""
+        ...
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        """Do `sleep`, `wake` or `reset_prefix_cache`; the future has what is answered, or raises."""
+        ...
 
     def stop(self, timeout: float) -> None:
         """End everything within about `timeout` seconds. May be called twice, and after a failed start."""

@@ -6,19 +6,28 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
 from . import config
 from .autocomplete import refuse_conflicts
 from .config import EngineConfig
+from .exporter import Sink
 from .instance import Instance
 from .interface import Engine
+from .ledger import Ledger
+from .meter import Meter
 from .official import desk, lora
 from .official.desk import Desk
+from .recovery import RecoveringEngine
+from .settings import with_parameters
+from .triton_metrics import TritonSink
 
 logger = logging.getLogger("vllm_custom")
+
+# Of a process that ends because its engine has failed; the C library's EX_UNAVAILABLE.
+EXIT_STATUS = 69
 
 # What the engine's process and its children need; whoever sets one of them before has his way.
 ENVIRONMENT: Mapping[str, str] = {
@@ -45,7 +54,15 @@ def launch(args: Mapping[str, Any]) -> Instance:
     engine_config = config.load(model, version_directory)
     loras = lora.load(version_directory, engine_config.arguments)
     official = Desk(model, loras=loras, check_health=desk.check_health(written))
-    instance = Instance(model, _engine(engine_config, _gpu(args)), desk=official)
+    settings = with_parameters(engine_config.settings, engine_config.written, written)
+    meter = Meter()
+    # Nothing is counted per step that nobody reads.
+    make, leave = _engine(engine_config, _gpu(args), meter if settings.report_metrics else None)
+    engine = RecoveringEngine(make, settings, leave=leave)
+    ledger = Ledger(meter, _sink(args) if settings.report_metrics else None)
+    instance = Instance(model, engine, desk=official, settings=settings, ledger=ledger)
+    engine.on_failure = instance.engine_failed
+    engine.on_exit = lambda: _exit_after(instance)
     instance.start()
     logger.info("%s serves", model)
     return instance
@@ -64,15 +81,33 @@ def leave() -> None:
         os._exit(0)
 
 
-def _engine(engine_config: EngineConfig, gpu: int | None) -> Engine:
+def _exit_after(instance: Instance) -> None:
+    """End the process at once, but for what the clients still have to hear."""
+    instance.flush()
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(EXIT_STATUS)
+
+
+def _sink(args: Mapping[str, Any]) -> Sink:
+    return TritonSink({"model": str(args["model_name"]), "version": str(args["model_version"])})
+
+
+def _engine(
+    engine_config: EngineConfig, gpu: int | None, meter: Meter | None
+) -> tuple[Callable[[], Engine], Callable[[], None]]:
+    """How to make an engine, each time one is needed, and what to do after the last."""
     if engine_config.engine == "replay":
         from .replay import ReplayEngine
 
-        return ReplayEngine(engine_config)
+        return lambda: ReplayEngine(engine_config, meter), lambda: None
     _show_only(os.environ, gpu)
     from .engine import VllmEngine
+    from .watchdog import Watchdog
 
-    return VllmEngine(engine_config)
+    watchdog = Watchdog()
+    watchdog.start()
+    return lambda: VllmEngine(engine_config, watchdog, meter), watchdog.leave
 
 
 def _gpu(args: Mapping[str, Any]) -> int | None:

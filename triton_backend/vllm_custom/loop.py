@@ -13,6 +13,7 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+import time
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +48,12 @@ class LoopThread:
         except concurrent.futures.TimeoutError:
             future.cancel()
             raise
+
+    def processor_seconds(self) -> float:
+        """Processor time of the loop's thread so far; 0 when it does not run."""
+        if not self._thread.is_alive() or self._thread.ident is None:
+            return 0.0
+        return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
 
     def stop(self, timeout: float) -> bool:
         """Cancel what is left, end the loop and its thread; False when the thread did not end in time."""

@@ -55,6 +55,10 @@ class TritonPythonModel:
         for request in requests:
             self._instance.handle(request)
 
+    def is_ready(self) -> bool:
+        """Asked by Triton from 26.04 on; older ones are asked by the op `health`."""
+        return self._instance.is_ready()
+
     def finalize(self) -> None:
         from vllm_custom import launch
 

@@ -53,6 +53,7 @@ class Playback:
         stream: bool,
         name: Callable[[int], str],
         death: asyncio.Event,
+        on_step: Callable[[Step], None] = lambda step: None,
         beat: Beat | None = None,
     ) -> None:
         """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
@@ -63,6 +64,7 @@ class Playback:
         self._stream = stream
         self._name = name
         self._death = death
+        self._on_step = on_step
         self._beat = beat
         self._at = 0
         self._length = max(1, *(len(line.tokens) for line in lines))
@@ -75,7 +77,9 @@ class Playback:
             self._meet_fate()
             self._at += 1
         choices = [self._choice(index, line, start, stop) for index, line in enumerate(self._lines)]
-        return Step([choice for choice in choices if choice is not None], self._at == self._length)
+        step = Step([choice for choice in choices if choice is not None], self._at == self._length)
+        self._on_step(step)
+        return step
 
     async def abort(self) -> None:
         """Nothing is held."""

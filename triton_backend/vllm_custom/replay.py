@@ -1,7 +1,8 @@
 """A scripted engine with vLLM's interface and no model, for tests, and for benchmarks without a GPU.
 
 It is chosen by `"engine": "replay"` in model.json, reads the tokenizer.json in the folder `model`, and plays the first
-entry of the list `script` that fits the prompt (see script.py). `max_model_len` limits it as it limits vLLM.
+entry of the list `script` that fits the prompt (see script.py). `max_model_len` and `max_num_queued_reqs` limit it as they
+limit vLLM.
 """
 
 from __future__ import annotations
@@ -9,17 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from .adapters import Adapters
 from .beat import Beat
 from .config import EngineConfig, refuse_unknown
-from .errors import BadRequest, ConfigError, Unavailable
-from .interface import Facts, Plan, Sink
-from .loop import Courses, LoopThread
-from .official.request import OfficialGenerate
+from .errors import BadRequest, ConfigError, Overloaded, Unavailable
+from .inquiry import Inquiries
+from .interface import Asker, Facts, Plan, Reply, Sink, Vitals
+from .loop import Courses, Generation, LoopThread
+from .meter import Meter
+from .official.embedding import Embedding, OfficialAsker, pool_of
+from .official.request import OfficialEmbed, OfficialGenerate
+from .parsed import ParserNames, refuse_tools
 from .playback import Playback
+from .pooling import Lora, Pool
 from .replay_body import Decoding, read_body
+from .replay_figures import Figures
+from .replay_parsing import ReplayParsers
+from .replay_pooling import replay_lora, replay_rows
 from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
@@ -27,22 +38,30 @@ from .script import Entry, Line, cut, parse_script, scripted_error
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "script"}
+KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks"}
 VERSION = "1"
 
 
 class ReplayEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig) -> None:
+    def __init__(self, config: EngineConfig, meter: Meter | None = None) -> None:
         refuse_unknown(config, KEYS)
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
         self._script = parse_script(str(config.source), config.arguments.get("script", []))
+        self._parsers: ReplayParsers | None = None
+        # What the configuration gets wrong is found before there is anything to close.
+        self._parser_names = ParserNames.of(config)
+        self._adapters = Adapters.of(config)
         self._loop = LoopThread("replay")
         self._courses = Courses(self)
+        self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
+        self._inquiries = Inquiries()
         self._tokenizer: Tokenizer | None = None
         self._dead = asyncio.Event()
+        self._most_requests = config.arguments.get("max_num_queued_reqs")
+        self._figures = Figures(meter or Meter(), lambda: self._courses.count)
         self._beats: dict[float, Beat] = {}
         self._stopped = False
 
@@ -51,17 +70,62 @@ class ReplayEngine:
         if not path.is_file():
             raise ConfigError(f"{path} is missing; the replay engine needs it to count tokens")
         self._tokenizer = Tokenizer(path)
+        if self._parser_names != ParserNames(None, None):
+            self._parsers = ReplayParsers(self._parser_names, self._folder)
         self._loop.start()
-        return Facts("replay", VERSION, self._context_length, self._tokenizer.vocab_size, ("generate",), self._folder)
+        return Facts(
+            "replay",
+            VERSION,
+            self._context_length,
+            self._tokenizer.vocab_size,
+            self._tasks,
+            self._folder,
+            *self._parser_names,
+        )
 
     def submit(self, request: Generate, sink: Sink) -> None:
         self._loop.post(self._courses.run(request, sink))
 
     def abort(self, rid: str) -> None:
         self._loop.post(self._courses.abort(rid))
+        self._loop.post(self._inquiries.abort(rid))
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
+
+    def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
+        self.ask(pool_of(request), OfficialAsker(embedding))
+
+    def loras(self) -> list[str] | None:
+        return self._adapters.names if self._adapters.enabled else None
+
+    async def _answer(self, request: Pool | Lora) -> Reply:
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is not running")
+        if isinstance(request, Lora):
+            return await replay_lora(self._adapters, request)
+        if request.lora is not None:
+            self._adapters.get(request.lora)
+        return await replay_rows(tokenizer, self._tasks, request)
 
     def stats(self) -> Mapping[str, Any]:
         return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
+
+    def vitals(self) -> Vitals:
+        return Vitals(not (self._dead.is_set() or self._stopped), self._figures.steps, self._courses.count)
+
+    def processor_seconds(self) -> float:
+        """Next to nothing, so a script that pauses for longer than `stall_seconds` plays a wedged engine."""
+        return self._loop.processor_seconds()
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        return self._loop.post(self._control(op))
+
+    async def _control(self, op: str) -> Mapping[str, Any]:
+        if self._dead.is_set():
+            raise Unavailable("the engine is dead")
+        return {"reset": True} if op == "reset_prefix_cache" else {"asleep": op == "sleep"}
 
     def stop(self, timeout: float) -> None:
         if not self._stopped:
@@ -69,12 +133,17 @@ class ReplayEngine:
             if not self._loop.stop(timeout):
                 logger.warning("the replay engine's event loop did not end")
 
-    async def open(self, request: Generate) -> Playback:
+    async def open(self, request: Generate) -> Generation:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        if self._most_requests is not None and self._courses.count > self._most_requests:
+            raise Overloaded("the engine is busy and its queue is full")
+        if request.adapter is not None:
+            self._adapters.get(request.adapter)
         prompt, prompt_tokens = tokenizer.prompt(request)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
+        await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
             raise scripted_error(entry.refuse)
         if prompt_tokens >= self._context_length:
@@ -83,8 +152,23 @@ class ReplayEngine:
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
         plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
-        beat = self._beat(entry.step_seconds)
-        return Playback(plan, entry, lines, stream=body.stream, name=tokenizer.name, death=self._dead, beat=beat)
+        account = self._figures.opened(prompt_tokens, body.choices)
+        playback = Playback(
+            plan,
+            entry,
+            lines,
+            stream=body.stream,
+            name=tokenizer.name,
+            death=self._dead,
+            on_step=account.step,
+            beat=self._beat(entry.step_seconds),
+        )
+        if isinstance(request, OfficialGenerate):
+            return playback
+        if self._parsers is None:
+            refuse_tools(request.body)
+            return playback
+        return self._parsers.parsed(playback, request)
 
     def _beat(self, period: float | None) -> Beat | None:
         return None if period is None else self._beats.setdefault(period, Beat(period))

@@ -13,7 +13,8 @@ from .request import Generate
 IGNORED = frozenset(
     {"model", "user", "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "logit_bias",
      "repetition_penalty", "response_format", "structured_outputs", "stream_options", "min_tokens", "ignore_eos",
-     "priority", "cache_salt", "stop_token_ids", "skip_special_tokens"}
+     "priority", "cache_salt", "stop_token_ids", "skip_special_tokens", "tools", "tool_choice", "parallel_tool_calls",
+     "include_reasoning"}
 )  # fmt: skip
 HONOURED = frozenset(
     {"max_tokens", "max_completion_tokens", "stop", "include_stop_str_in_output", "n", "seed", "stream", "logprobs",

@@ -31,6 +31,9 @@ class Tokenizer:
         text = self._tokenizer.decode(list(request.token_ids), skip_special_tokens=False)
         return text, len(request.token_ids)
 
+    def ids(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text).ids
+
     def _tokens(self, text: str) -> Sequence[Token]:
         """The tokens of a text; each carries the characters that are complete with it, so that together they are it."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)

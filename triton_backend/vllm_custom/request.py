@@ -5,13 +5,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadRequest
+from .pooling import (
+    CLASSIFY_KEYS,
+    LORA_KEYS,
+    POOL_KEYS,
+    SCORE_KEYS,
+    Lora,
+    Pool,
+    lora_of,
+    read_classify,
+    read_embed,
+    read_lora,
+    read_score,
+)
+from .settings import CONTROL_OPS
 from .tensors import Message
 
 VERSION = 1
@@ -35,6 +49,9 @@ class Generate:
     body: Mapping[str, Any]
     prompt: str | None
     token_ids: Sequence[int] | None
+    adapter: str | None = None
+    # Seconds from its arrival until it ends with a `timeout`.
+    timeout: float | None = None
     session: str | None = None
 
 
@@ -67,7 +84,25 @@ class Stats:
     rid: str
 
 
-Request = Describe | Generate | Abort | Stats | OpenSession | Ping | CloseSession
+@dataclass(frozen=True, slots=True)
+class Health:
+    rid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One of `settings.CONTROL_OPS`. `timeout` as in Generate."""
+
+    rid: str
+    op: str
+    options: Mapping[str, Any]
+    timeout: float | None
+
+
+Request = Describe | Generate | Abort | Stats | Health | Control | Pool | Lora | OpenSession | Ping | CloseSession
+
+# A day: longer than any request, and no float is overrun.
+MOST_TIMEOUT_MS = 86_400_000
 
 # Fields of vLLM's request classes that speak of what the gateway does, or of what a delta cannot carry. A request that
 # sets one of them is refused: it would otherwise get another answer than it asked for.
@@ -75,12 +110,9 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "messages": "the prompt is rendered by the gateway",
     "prompt": "the prompt travels beside the body",
     "prompt_embeds": "embeddings as prompts are not supported",
-    "tools": "tool calls are not parsed here",
-    "tool_choice": "tool calls are not parsed here",
     "echo": "the prompt is not repeated here",
     "suffix": "infilling is not supported",
     "use_beam_search": "beam search is not supported",
-    "prompt_logprobs": "log probabilities of the prompt are not supported",
     "truncate_prompt_tokens": "the gateway decides the length of the prompt",
 }
 
@@ -176,6 +208,35 @@ def _stats(envelope: Mapping[str, Any], message: Message) -> Request:
     return Stats(envelope["rid"])
 
 
+def _lora(envelope: Mapping[str, Any], message: Message) -> Lora:
+    _no_prompt(message)
+    return read_lora(envelope, message)
+
+
+def _health(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    return Health(envelope["rid"])
+
+
+def _control(envelope: Mapping[str, Any], message: Message) -> Request:
+    _no_prompt(message)
+    level = envelope.get("level", 1)
+    if isinstance(level, bool) or level not in (1, 2):
+        raise BadRequest("level must be 1 or 2", param="level")
+    options = {"level": int(level)} if envelope["op"] == "sleep" else {}
+    return Control(envelope["rid"], envelope["op"], options, _timeout(envelope, message))
+
+
+def _timeout(envelope: Mapping[str, Any], message: Message) -> float | None:
+    """The shorter of the envelope's and of Triton's own, in seconds."""
+    asked = envelope.get("timeout_ms")
+    if asked is None:
+        return message.timeout_us / 1e6 if message.timeout_us > 0 else None
+    if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= MOST_TIMEOUT_MS:
+        raise BadRequest(f"timeout_ms must be a whole number from 1 to {MOST_TIMEOUT_MS}", param="timeout_ms")
+    return min(asked / 1e3, message.timeout_us / 1e6) if message.timeout_us > 0 else asked / 1e3
+
+
 def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     api = envelope.get("api")
     if api not in ("chat", "completions"):
@@ -189,7 +250,16 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
     _check_session(envelope)
-    return Generate(envelope["rid"], api, _body(envelope), prompt, token_ids, session_of(envelope))
+    return Generate(
+        envelope["rid"],
+        api,
+        _body(envelope),
+        prompt,
+        token_ids,
+        adapter=lora_of(envelope),
+        timeout=_timeout(envelope, message),
+        session=session_of(envelope),
+    )
 
 
 def _body(envelope: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -213,7 +283,7 @@ def _token_ids(tensor: NDArray[np.int32]) -> list[int]:
 
 def _no_prompt(message: Message) -> None:
     if message.token_ids is not None or message.has_media:
-        raise BadRequest("only generate takes token_ids or media", param="token_ids")
+        raise BadRequest("this op takes no token_ids or media", param="token_ids")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +292,27 @@ class _Operation:
     read: Callable[[Mapping[str, Any], Message], Request]
 
 
+def _in_time(
+    read: Callable[[Mapping[str, Any], Message], Pool | Lora],
+) -> Callable[[Mapping[str, Any], Message], Request]:
+    """What is read, with its deadline."""
+    return lambda envelope, message: replace(read(envelope, message), timeout=_timeout(envelope, message))
+
+
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt", "session"}), _generate),
+    "generate": _Operation(frozenset({"api", "body", "prompt", "lora", "timeout_ms", "session"}), _generate),
     "abort": _Operation(frozenset({"target", "session"}), _abort),
     "session": _Operation(frozenset({"versions"}), _open_session),
     "ping": _Operation(frozenset(), _ping),
     "close": _Operation(frozenset(), _close),
     "stats": _Operation(frozenset(), _stats),
+    "health": _Operation(frozenset(), _health),
+    "embed": _Operation(POOL_KEYS, _in_time(read_embed)),
+    "classify": _Operation(CLASSIFY_KEYS, _in_time(read_classify)),
+    "score": _Operation(SCORE_KEYS, _in_time(read_score)),
+    "lora": _Operation(LORA_KEYS, _in_time(_lora)),
+    "sleep": _Operation(frozenset({"level", "timeout_ms"}), _control),
+    **{name: _Operation(frozenset({"timeout_ms"}), _control) for name in CONTROL_OPS if name != "sleep"},
 }

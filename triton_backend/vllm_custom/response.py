@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from .errors import BackendError, Cancelled, Internal
 from .lifecycle import Record
+from .parsed import ParsedChoice, joined
 
 # OpenAI's JSON has no infinities; vLLM's own server uses the same floor.
 LOWEST_LOGPROB = -9999.0
-FINISH_REASONS = frozenset({"stop", "length"})
+FINISH_REASONS = frozenset({"stop", "length", "tool_calls"})
 
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -64,10 +65,25 @@ class StepOutput(Protocol):
 class Answer:
     """The records of one request: fed with outputs, it gives records and says when the last choice is complete."""
 
-    __slots__ = ("_alternatives", "_completion_tokens", "_open", "_prompt_tokens", "_rid", "_token_ids")
+    __slots__ = (
+        "_alternatives",
+        "_completion_tokens",
+        "_open",
+        "_prompt_alternatives",
+        "_prompt_tokens",
+        "_rid",
+        "_token_ids",
+    )
 
     def __init__(
-        self, rid: str, *, choices: int, prompt_tokens: int, alternatives: int | None, token_ids: bool
+        self,
+        rid: str,
+        *,
+        choices: int,
+        prompt_tokens: int,
+        alternatives: int | None,
+        token_ids: bool,
+        prompt_alternatives: int | None = None,
     ) -> None:
         """`alternatives`: how many a token were asked for; None without logprobs, -1 for all that the engine gives."""
         self._rid = rid
@@ -76,6 +92,7 @@ class Answer:
         self._completion_tokens = 0
         self._alternatives = alternatives
         self._token_ids = token_ids
+        self._prompt_alternatives = prompt_alternatives
 
     @property
     def complete(self) -> bool:
@@ -84,6 +101,9 @@ class Answer:
     def read(self, output: StepOutput) -> list[Record]:
         """The records of one step. Raises a BackendError when the engine gave the request up."""
         records: list[Record] = []
+        if self._prompt_alternatives is not None and (told := prompt_logprobs(output, self._prompt_alternatives)):
+            records.append([self._rid, "prompt", None, {"logprobs": told}])
+            self._prompt_alternatives = None
         for choice in output.outputs:
             if choice.index not in self._open:
                 continue
@@ -110,9 +130,10 @@ class Answer:
         }
 
     def _extra(self, choice: ChoiceOutput) -> dict[str, Any] | None:
-        if self._alternatives is None and not self._token_ids:
+        parsed = choice.parsed if isinstance(choice, ParsedChoice) else None
+        if self._alternatives is None and not self._token_ids and not parsed:
             return None
-        extra: dict[str, Any] = {}
+        extra: dict[str, Any] = {**(parsed or {})}
         if self._alternatives is not None and choice.logprobs is not None:
             extra["logprobs"] = logprobs(choice.token_ids, choice.logprobs, self._alternatives)
         if self._token_ids:
@@ -133,6 +154,18 @@ def logprobs(
     return [
         [*_entry(token_id, position.get(token_id)), _most_likely(position, alternatives)]
         for token_id, position in zip(token_ids, positions, strict=False)
+    ]
+
+
+def prompt_logprobs(output: Any, alternatives: int) -> list[list[Any] | None] | None:
+    """As `logprobs`, for the tokens of the prompt; the first has none. None as long as the engine has not said any."""
+    ids: Sequence[int] | None = output.prompt_token_ids
+    positions: Sequence[Mapping[int, TokenLogprob] | None] | None = output.prompt_logprobs
+    if ids is None or positions is None:
+        return None
+    return [
+        None if position is None else [*_entry(token_id, position.get(token_id)), _most_likely(position, alternatives)]
+        for token_id, position in zip(ids, positions, strict=False)
     ]
 
 
@@ -202,12 +235,7 @@ def _join(deltas: Sequence[Record]) -> Record:
     rid, kind, choice = deltas[0][:3]
     text = "".join([delta[3] for delta in deltas])
     count = sum([delta[4] for delta in deltas])
-    extra: dict[str, list[Any]] = {}
-    for delta in deltas:
-        more: Mapping[str, list[Any]] = delta[5] or {}
-        for name, values in more.items():
-            extra.setdefault(name, []).extend(values)
-    return [rid, kind, choice, text, count, extra or None]
+    return [rid, kind, choice, text, count, joined([delta[5] for delta in deltas if delta[5] is not None])]
 
 
 def encode(records: Sequence[Record]) -> bytes:

@@ -5,6 +5,7 @@ The keys of an entry, all optional:
     prompt            plays when this text is part of the prompt; without it, for every prompt
     text              what is generated, or a list of texts: choice i under seed s says number (s + i) of it
     finish_reason     at the end of the text, `stop` if not given
+    accept_seconds    before `accepted`, while the request is being checked
     prefill_seconds   before the first token
     token_seconds     before each further one
     step_seconds      in place of both: tokens come at moments that all requests share, as the steps of an engine
@@ -31,6 +32,7 @@ class Entry:
     prompt: str = ""
     text: str | Sequence[str] = DEFAULT_TEXT
     finish_reason: str = "stop"
+    accept_seconds: float = 0.0
     prefill_seconds: float = 0.0
     token_seconds: float = 0.0
     step_seconds: float | None = None

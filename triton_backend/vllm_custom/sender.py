@@ -14,6 +14,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import Internal
 from .lifecycle import Record
 from .response import coalesce, encode, error
@@ -22,10 +25,11 @@ from .tensors import Sender
 logger = logging.getLogger(__name__)
 
 Bytes = bytes | memoryview
+Blob = Bytes | NDArray[np.float32]
 
 
 class Send(Protocol):
-    def __call__(self, sender: Sender, records: bytes, part: Bytes | None, *, final: bool) -> None: ...
+    def __call__(self, sender: Sender, records: bytes, part: Blob | None, *, final: bool) -> None: ...
 
 
 class Write(Protocol):
@@ -38,19 +42,23 @@ class Shipment(NamedTuple):
     """What goes in one response."""
 
     records: list[Record]
-    part: Bytes | None
+    part: Blob | None
     final: bool
 
 
 class Channel:
     """What waits to be sent for one request, and Triton's sender for it."""
 
-    __slots__ = ("_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "_write", "on_broken")
+    __slots__ = (
+        "_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "_write", "on_broken", "vectors"
+    )  # fmt: skip
 
     def __init__(self, sender: Sender, write: Write | None = None) -> None:
         """`write` takes the place of the outbox's own sending of records."""
         # Called once, from the outbox's thread, when a response could not be sent.
         self.on_broken: Callable[[], None] | None = None
+        # Goes along with the final response.
+        self.vectors: NDArray[np.float32] | None = None
         self._sender: Sender | None = sender
         self._write = write
         self._pending: list[Record] = []
@@ -79,7 +87,7 @@ class Channel:
     def take(self) -> tuple[Shipment, bool]:
         """The next response, and whether more is left. A `part` record ends a response, because its bytes go along."""
         with self._lock:
-            records, part = self._pending, None
+            records, part = self._pending, self.vectors if self._final else None
             if self._blobs:
                 cut = next(at for at, record in enumerate(records) if record[1] == "part") + 1
                 records, part = records[:cut], self._blobs.pop(0)
@@ -117,7 +125,7 @@ class Channel:
             return self._sender is not None and self._sender.is_cancelled()
 
 
-def _as_records(part: Bytes | None, send: Send) -> Write:
+def _as_records(part: Blob | None, send: Send) -> Write:
     def write(sender: Sender, records: Sequence[Record], *, final: bool) -> None:
         send(sender, encode(records) if records or not final else b"", part, final=final)
 

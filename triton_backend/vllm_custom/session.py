@@ -196,6 +196,11 @@ class Sessions:
         with self._lock:
             return list(self._open.values())
 
+    def flush(self) -> None:
+        """Send what waits for a turn of the engine's loop, which may have ended; an empty frame does no harm."""
+        for session in self.snapshot():
+            self._outbox.queue(session.channel)
+
     def stop(self, timeout: float) -> None:
         """End every session, and the thread."""
         for session in self.snapshot():

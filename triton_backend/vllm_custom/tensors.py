@@ -16,6 +16,7 @@ TOKEN_IDS = "token_ids"
 MEDIA = "media"
 RECORDS = "records"
 PART = "part"
+VECTORS = "vectors"
 
 # As config.pbtxt spells them. `request` is optional because an official request (official/tensors.py) has none; `part`
 # needs no mark: an output may always be left out of a response.
@@ -27,6 +28,7 @@ INPUTS: tuple[dict[str, Any], ...] = (
 OUTPUTS: tuple[dict[str, Any], ...] = (
     {"name": RECORDS, "data_type": "TYPE_STRING", "dims": [1]},
     {"name": PART, "data_type": "TYPE_STRING", "dims": [1]},
+    {"name": VECTORS, "data_type": "TYPE_FP32", "dims": [-1, -1]},
 )
 
 
@@ -49,6 +51,8 @@ class Message:
     envelope: bytes
     token_ids: NDArray[np.int32] | None
     has_media: bool
+    # Triton's own deadline; 0 without one.
+    timeout_us: int = 0
 
 
 def read(request: TritonRequest) -> Message:
@@ -60,17 +64,19 @@ def read(request: TritonRequest) -> Message:
     if len(envelope) != 1:
         raise BadRequest(f"the input tensor {REQUEST!r} must hold one element, not {len(envelope)}", param=REQUEST)
     token_ids = tensors[TOKEN_IDS].as_numpy() if TOKEN_IDS in tensors else None
-    return Message(bytes(envelope[0]), token_ids, MEDIA in tensors)
+    return Message(bytes(envelope[0]), token_ids, MEDIA in tensors, request.timeout())
 
 
-def send(sender: Sender, records: bytes, part: bytes | memoryview | None, *, final: bool) -> None:
-    """Send one response; blocks until Triton has taken it. Without `records` and final it is a bare end, of which Triton
-    tells clients nothing."""
+def send(sender: Sender, records: bytes, part: bytes | memoryview | NDArray[np.float32] | None, *, final: bool) -> None:
+    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`. Without `records`
+    and final it is a bare end, of which Triton tells clients nothing."""
     if final and not records:
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
         return
     outputs = [_bytes_tensor(RECORDS, records)]
-    if part is not None:
+    if isinstance(part, np.ndarray):
+        outputs.append(pb_utils.Tensor(VECTORS, part))
+    elif part is not None:
         outputs.append(_bytes_tensor(PART, bytes(part)))
     flags = pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL if final else 0
     sender.send(pb_utils.InferenceResponse(output_tensors=outputs), flags=flags)

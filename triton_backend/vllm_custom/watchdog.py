@@ -49,6 +49,19 @@ class Watchdog:
         finally:
             os.close(read_end)
 
+    def processor_seconds(self) -> float:
+        """What the living descendants of this process have used, without the watchdog."""
+        used = 0.0
+        for child in psutil.Process().children(recursive=True):
+            if self._process is not None and child.pid == self._process.pid:
+                continue
+            try:
+                times = child.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            used += times.user + times.system
+        return used
+
     def kill_family(self) -> None:
         """Kill every descendant of this process but the watchdog, and but the tracker, whose work begins when this
         process has gone."""

@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 class Logprob:
     logprob: float
@@ -18,3 +19,11 @@ class RequestOutput:
     outputs: list[CompletionOutput]
     finished: bool
     num_cached_tokens: int | None
+
+class PoolingOutput:
+    data: Any
+
+class PoolingRequestOutput:
+    outputs: PoolingOutput
+    prompt_token_ids: list[int]
+    finished: bool

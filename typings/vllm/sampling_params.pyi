@@ -12,4 +12,5 @@ class StructuredOutputsParams:
 class SamplingParams:
     n: int
     logprobs: int | None
+    prompt_logprobs: int | None
     def __init__(self, **fields: Any) -> None: ...

@@ -118,6 +118,13 @@ def test_broken_source_is_a_value_error(source: str) -> None:
         ChatTemplate(source, {})
 
 
+def test_tools_reach_the_template() -> None:
+    """As a list of definitions, and as nothing where there are none."""
+    template = ChatTemplate("{% if tools %}{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% endif %}!", {})
+    assert template.render(HELLO, [{"type": "function", "function": {"name": "weather"}}]) == "weather!"
+    assert template.render(HELLO) == "!"
+
+
 def test_templates_can_render_at_once() -> None:
     """One compiled template has no state between renderings."""
     template = ChatTemplate(

@@ -63,7 +63,8 @@ def test_stats_count_what_runs(start):
     backend = start({"prompt": "wait", "prefill_seconds": 3600})
     backend.generate("wait").wait_for("accepted")
     assert backend.stats() == {
-        "accepting": True, "queued": 0, "running": 1, "engine": "replay", "alive": True, "unfinished": 1,
+        "accepting": True, "ready": True, "queued": 0, "running": 1, "engine": "replay", "alive": True,
+        "unfinished": 1, "state": "serving", "reason": None, "restarts": 0,
     }  # fmt: skip
 
 

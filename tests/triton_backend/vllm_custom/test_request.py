@@ -70,14 +70,14 @@ def test_body_arrives_as_it_was_written(body):
 
 
 def test_empty_foreign_fields_are_dropped():
-    """`tools: null` asks for nothing, so it is no fault, and it does not travel on."""
+    """`suffix: null` asks for nothing, so it is no fault, and it does not travel on."""
     envelope = {
         "v": 1,
         "op": "generate",
         "rid": "a",
         "api": "chat",
         "prompt": "p",
-        "body": {"tools": None, "echo": False},
+        "body": {"suffix": None, "echo": False},
     }
     request = understood(json.dumps(envelope).encode())
     assert isinstance(request, Generate)

@@ -151,3 +151,18 @@ def test_any_split_of_a_text_ends_complete(data):
     usages = [record[5] for record in records if record[1] == "end"]
     assert [usage is not None for usage in usages] == [False] * (len(said) - 1) + [True]
     assert usages[-1]["completion_tokens"] == sum(len(piece) for pieces in said.values() for piece in pieces)
+
+
+def test_prompt_logprobs_are_told_once():
+    """Where they were asked for, in a record of their own before the text, the first token without one."""
+    token = type("Logprob", (), {"logprob": -0.5, "rank": 1, "decoded_token": "b"})()
+    builder = Answer("r", choices=1, prompt_tokens=2, alternatives=None, token_ids=False, prompt_alternatives=1)
+    step = {"outputs": [choice(0, "x", count=1)], "finished": False, "num_cached_tokens": None}
+    told = {"prompt_token_ids": [1, 2], "prompt_logprobs": [None, {2: token}]}
+    silent = type("Step", (), {**step, "prompt_token_ids": [1, 2], "prompt_logprobs": None})()
+    assert [record[1] for record in builder.read(silent)] == ["delta"]
+    telling = type("Step", (), {**step, **told})()
+    prompt, delta = builder.read(telling)
+    assert prompt == ["r", "prompt", None, {"logprobs": [None, [2, "b", -0.5, [[2, "b", -0.5]]]]}]
+    assert delta[1] == "delta"
+    assert [record[1] for record in builder.read(telling)] == ["delta"]

@@ -392,3 +392,57 @@ def test_bad_session_envelope_names_its_key(start, envelope, param):
     """As everywhere in the contract."""
     [record] = start().send(InferenceRequest({"v": 1, "rid": "a", **envelope})).finish()
     assert (record[3], record[5]) == ("bad_request", param)
+
+
+def test_deadline_counts_in_a_session(start):
+    """As in direct travel: the request ends with its `timeout`, and the session lives on."""
+    backend = start(HELD, COUNT)
+    client = Client(backend)
+    keys = {"api": "chat", "prompt": "hold", "body": {"stream": True}}
+    backend.ask("generate", rid="late", session=SID, timeout_ms=50, **keys)
+    assert client.wait_for("late", "error")[3] == "timeout"
+    client.generate("a")
+    client.wait_for("a", "end")
+
+
+def test_drain_is_for_sessions_too(start):
+    """It waits for what runs in a session, and what comes afterwards by one is refused."""
+    backend = start(HELD, vllm_custom={"control": ["drain"]})
+    client = Client(backend)
+    client.generate("a", "hold")
+    client.wait_for("a", "delta")
+    drain = backend.ask("drain", rid="d")
+    client.generate("b", "hold")
+    assert client.wait_for("b", "error")[3] == "unavailable"
+    client.abort("a")
+    assert drain.finish()[-1][3] == {"drained": True, "unfinished": 0}
+    assert client.wait_for("a", "error")[3] == "cancelled"
+
+
+def test_session_outlives_its_engine(start):
+    """A dead engine's requests are told by their session, which carries those of the next engine."""
+    settings = {"check_seconds": 0.01, "backoff_seconds": 0.01}
+    backend = start({"prompt": "die", "text": "ab", "die_at": 1}, HELD, COUNT, vllm_custom=settings)
+    client = Client(backend)
+    client.generate("a", "hold")
+    client.wait_for("a", "delta")
+    client.generate("b", "die")
+    for rid in ("a", "b"):
+        assert client.wait_for(rid, "error")[3] == "unavailable"
+    while backend.stats()["state"] != "serving" or not backend.stats()["restarts"]:
+        pass
+    client.generate("c")
+    client.wait_for("c", "end")
+    client.frames()
+
+
+def test_what_waits_for_a_lost_turn_is_sent_by_a_flush(start):
+    """The loop that was to queue a session may have ended: without this its records would wait for ever."""
+    backend = start(COUNT)
+    client = Client(backend)
+    client.wait_for(SID, "session")
+    sessions = backend.model._instance._sessions
+    assert sessions.get(SID).channel.add([["x", "delta", 0, "a", 1, None]], final=False)
+    sessions.flush()
+    client.wait_for("x", "delta")
+    client.frames()

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from .. import response
+from ..errors import BackendError, Internal
 from ..generation import Generation
+from ..interface import Reply
 from ..lifecycle import Event
+from ..pooling import Pool
 from .request import OfficialEmbed
 
 
@@ -29,3 +32,24 @@ class Embedder(Protocol):
     def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
         """Returns at once; then exactly one of `answered` and `failed` is called. `Engine.abort` ends it too."""
         ...
+
+
+class OfficialAsker:
+    """See `interface.Asker`: the answer of an inquiry as that of an official request."""
+
+    def __init__(self, embedding: Embedding) -> None:
+        self._embedding = embedding
+
+    def answered(self, reply: Reply) -> bool:
+        if reply.vectors is None:
+            return self._embedding.failed(Internal("the engine gave no vector"))
+        return self._embedding.answered(reply.vectors[0].tolist(), reply.value["prompt_tokens"])
+
+    def failed(self, failure: BackendError) -> bool:
+        return self._embedding.failed(failure)
+
+
+def pool_of(request: OfficialEmbed) -> Pool:
+    """An official request as an engine is asked it: with the one input that it has."""
+    inputs = [request.prompt or ""] if request.token_ids is None else [list(request.token_ids)]
+    return Pool(request.rid, "embed", inputs, None, request.dimensions, None, None)

@@ -80,3 +80,18 @@ def test_prompt_is_refused_in_nvidias_words(instance, official):
     request = official("p")
     instance.handle(request)
     assert request.sender.finish_error()[1] == "Error generating stream: Model toy does not support 'generate' request"
+
+
+def test_official_embedding_is_the_same_vector(start, official):
+    """NVIDIA's request, answered by the engine's own pooling."""
+    backend = start(tasks=["embed"])
+    native = backend.ask("embed", input=["abcd"])
+    native.finish()
+    request = official("", embedding_request=json.dumps({"input": "abcd"}), return_num_input_tokens=True)
+    backend.model.execute([request])
+    (output,) = request.sender.finish_outputs()
+    assert json.loads(output["text_output"][0]) == pytest.approx(native.vectors[0].tolist())
+    assert output["num_input_tokens"] == [4]
+    refused = official("", embedding_request=json.dumps({"input": "a", "pooling_params": {"dimensions": 9}}))
+    backend.model.execute([refused])
+    assert "4 dimensions" in refused.sender.finish_error()[1]

@@ -2,10 +2,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vllm.inputs.engine import TokensInput
+from vllm.tokenizers import TokenizerLike
 
-class TokenizeParams: ...
+class TokenizeParams:
+    def __init__(self, *, max_total_tokens: int, add_special_tokens: bool, do_lower_case: bool) -> None: ...
+
+class ChatParams:
+    chat_template_kwargs: dict[str, Any]
 
 class BaseRenderer:
+    def get_tokenizer(self) -> TokenizerLike: ...
     async def render_cmpl_async(
         self,
         prompts: Sequence[Mapping[str, Any]],

@@ -1,0 +1,76 @@
+"""The object `vllm_custom` of model.json, and the official backend's parameters."""
+
+from __future__ import annotations
+
+import pytest
+from vllm_custom.errors import ConfigError
+from vllm_custom.settings import CONTROL_OPS, Settings, read, with_parameters
+
+
+def parameters(**values):
+    return {"parameters": {name: {"string_value": value} for name, value in values.items()}}
+
+
+def test_nothing_written_is_the_default():
+    """An engine that fails is restarted, metrics are reported, and nobody can put the model to sleep."""
+    settings = read("model.json", {})
+    assert settings == Settings()
+    assert (settings.on_failure, settings.control, settings.report_metrics) == ("restart", (), True)
+
+
+def test_values_are_taken():
+    """Every kind of value arrives as it was written."""
+    settings = read("f", {"on_failure": "exit", "stall_seconds": 5, "control": list(CONTROL_OPS), "max_restarts": 0})
+    assert (settings.on_failure, settings.stall_seconds, settings.max_restarts) == ("exit", 5, 0)
+    assert settings.control == CONTROL_OPS
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        ({"on_fail": "exit"}, "on_fail"),
+        ({"on_failure": "panic"}, "restart, exit, stay"),
+        ({"on_failure": 1}, "on_failure"),
+        ({"control": ["sleep", "dance"]}, "dance"),
+        ({"control": "sleep"}, "control"),
+        ({"control": [1]}, "control"),
+        ({"max_restarts": -1}, "max_restarts"),
+        ({"max_restarts": True}, "max_restarts"),
+        ({"max_restarts": 1.5}, "max_restarts"),
+        ({"stall_seconds": 0}, "stall_seconds"),
+        ({"wedge_seconds": "600"}, "wedge_seconds"),
+        ({"check_seconds": 30}, "check_seconds"),
+        ({"backoff_seconds": float("inf")}, "backoff_seconds"),
+        ({"report_metrics": "true"}, "report_metrics"),
+        ({"tool_parser": 5}, "tool_parser"),
+        ({"reasoning_parser": ""}, "reasoning_parser"),
+        ({"lora_directory": ["a"]}, "lora_directory"),
+        ([], "object"),
+    ],
+)
+def test_faults_are_named_with_the_file(written, named):
+    """A misspelt key or an impossible value is an error that names the file and the key."""
+    with pytest.raises(ConfigError, match=named) as refusal:
+        read("there/model.json", written)
+    assert "there/model.json" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("true", True), ("True", True), ("yes", True), ("false", False), ("0", False), ("", False)]
+)
+def test_official_metrics_parameter(value, expected):
+    """REPORT_CUSTOM_METRICS switches the metrics as its text says."""
+    assert with_parameters(Settings(), {}, parameters(REPORT_CUSTOM_METRICS=value)).report_metrics is expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [("true", "restart"), ("false", "stay")])
+def test_official_health_parameter(value, expected):
+    """ENABLE_VLLM_HEALTH_CHECK: true is what happens anyway, false leaves a dead engine where it is."""
+    assert with_parameters(Settings(), {}, parameters(ENABLE_VLLM_HEALTH_CHECK=value)).on_failure == expected
+
+
+def test_model_json_wins_over_parameters():
+    """What the object says is not changed by a parameter, even where it says the default."""
+    written = {"report_metrics": True, "on_failure": "restart"}
+    changed = parameters(REPORT_CUSTOM_METRICS="false", ENABLE_VLLM_HEALTH_CHECK="false")
+    assert with_parameters(read("f", written), written, changed) == Settings()

@@ -1,0 +1,107 @@
+"""What an operator can set about our part of the backend (pure): the object `vllm_custom` in model.json, beside vLLM's
+arguments, and the two parameters of config.pbtxt that the official backend has. docs/backend-operations.md explains
+each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+from .errors import ConfigError
+
+KEY = "vllm_custom"
+CONTROL_OPS = ("sleep", "wake", "reset_prefix_cache", "drain", "resume")
+FAILURE_POLICIES = ("restart", "exit", "stay")
+# Well below diagnosis.GAP, which stands for a machine that stood still.
+MOST_CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are in seconds. Raises ConfigError for a value out of its range."""
+
+    # What follows a dead or wedged engine: a new one in the same process, the end of the process, or nothing.
+    on_failure: str = "restart"
+    # Attempts in a row before a restart is given up for `exit`, and the pauses before them, which double.
+    max_restarts: int = 5
+    backoff_seconds: float = 1.0
+    max_backoff_seconds: float = 60.0
+    # Requests run, but for so long no step has finished and the engine's processes have used no processor time …
+    stall_seconds: float = 60.0
+    # … or no step has finished for so long, whatever they use: then the engine is wedged.
+    wedge_seconds: float = 600.0
+    check_seconds: float = 0.5
+    # Which control ops are answered.
+    control: tuple[str, ...] = ()
+    report_metrics: bool = True
+    # The names of vLLM's parsers, and the folder under which LoRA adapters may lie.
+    tool_parser: str | None = None
+    reasoning_parser: str | None = None
+    lora_directory: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.on_failure not in FAILURE_POLICIES:
+            raise ConfigError(f"on_failure is {self.on_failure!r}; write one of {', '.join(FAILURE_POLICIES)}")
+        if unknown := set(self.control) - set(CONTROL_OPS):
+            raise ConfigError(f"control names {', '.join(sorted(unknown))}; there are {', '.join(CONTROL_OPS)}")
+        for name in ("tool_parser", "reasoning_parser", "lora_directory"):
+            if getattr(self, name) == "":
+                raise ConfigError(f"{name} must not be empty")
+        if self.max_restarts < 0:
+            raise ConfigError("max_restarts must not be negative")
+        for name in ("backoff_seconds", "max_backoff_seconds", "stall_seconds", "wedge_seconds", "check_seconds"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be a positive number of seconds")
+        if self.check_seconds > MOST_CHECK_SECONDS:
+            raise ConfigError(f"check_seconds must be at most {MOST_CHECK_SECONDS:g}")
+
+
+def read(source: str, written: Any) -> Settings:
+    """The object `vllm_custom` of the file `source`; raises ConfigError, naming the file and the key."""
+    if not isinstance(written, Mapping):
+        raise ConfigError(f"{source}: {KEY} must be an object")
+    values = cast("Mapping[str, Any]", written)
+    types = {field.name: str(field.type) for field in fields(Settings)}
+    if unknown := sorted(values.keys() - types):
+        raise ConfigError(f"{source}: {KEY} has no key {', '.join(unknown)}; it has {', '.join(types)}")
+    try:
+        return Settings(**{name: _typed(name, types[name], value) for name, value in values.items()})
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {KEY}: {error}") from error
+
+
+def with_parameters(settings: Settings, written: Mapping[str, Any], model_config: Mapping[str, Any]) -> Settings:
+    """As changed by the official backend's parameters; `written`, the object of model.json, wins."""
+    parameters = cast("Mapping[str, Any]", model_config.get("parameters", {}))
+    if "report_metrics" not in written and (report := _flag(parameters, "REPORT_CUSTOM_METRICS")) is not None:
+        settings = replace(settings, report_metrics=report)
+    # Official: without the check a dead engine stays where it is. Ours checks unless it is told not to.
+    if "on_failure" not in written and _flag(parameters, "ENABLE_VLLM_HEALTH_CHECK") is False:
+        settings = replace(settings, on_failure="stay")
+    return settings
+
+
+def _typed(name: str, kind: str, value: Any) -> Any:
+    if kind == "bool" and isinstance(value, bool):
+        return value
+    if kind == "str | None" and value is None:
+        return value
+    if kind in ("str", "str | None") and isinstance(value, str):
+        return value
+    if kind in ("int", "float") and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if kind == "float" and isinstance(value, float):
+        return value
+    if kind.startswith("tuple") and isinstance(value, list):
+        items = cast("list[Any]", value)
+        if all(isinstance(item, str) for item in items):
+            return tuple(items)
+    raise ConfigError(f"{name} cannot be {value!r}")
+
+
+def _flag(parameters: Mapping[str, Any], name: str) -> bool | None:
+    """A parameter as the official backend reads it: its text is true, in any case, or it is not."""
+    if name not in parameters:
+        return None
+    return str(parameters[name].get("string_value", "")).strip().lower() in ("true", "yes", "1")

@@ -1,0 +1,11 @@
+from typing import Any
+
+class PoolingParams:
+    def __init__(
+        self,
+        *,
+        task: str,
+        dimensions: int | None = None,
+        use_activation: bool | None = None,
+        extra_kwargs: dict[str, Any] | None = None,
+    ) -> None: ...

@@ -1,0 +1,3 @@
+class ReasoningParserManager:
+    @classmethod
+    def list_registered(cls) -> list[str]: ...

@@ -1,0 +1,3 @@
+class ToolParserManager:
+    @classmethod
+    def list_registered(cls) -> list[str]: ...
