@@ -56,6 +56,22 @@ def test_killed_tritonserver_is_restarted(system: System, client: openai.OpenAI)
     ).choices
 
 
+def test_killed_engine_is_started_again_in_place(system: System) -> None:
+    """The backend starts another engine itself: Triton and the other models keep serving."""
+    [server] = _servers(system)
+    [engine] = system.members("VLLM::EngineCore")
+    engine.kill()
+    _gone([engine], 30)
+    moderation = httpx.post(f"{system.url}/v1/moderations", json={"input": "hello"}, timeout=60)
+    assert moderation.status_code == 200
+    started = time.monotonic()
+    while time.monotonic() - started < 200 and not _chats(system):
+        time.sleep(0.5)
+    print(f"answers again after {time.monotonic() - started:.0f} s")
+    assert _chats(system)
+    assert [process.pid for process in _servers(system)] == [server.pid]
+
+
 def test_killed_stub_leaves_no_engine(system: System, client: openai.OpenAI) -> None:
     """With the process of the model its engine ends too, and Triton, which would not notice, is restarted."""
     [server] = _servers(system)

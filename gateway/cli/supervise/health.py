@@ -1,6 +1,6 @@
 """When the probe's answers call for a restart. Fed with answers and times; knows no clock.
 
-    loading --serves--> waiting --ready--> healthy --unready for 15 s--> restart Triton
+    loading --serves--> waiting --ready--> healthy --unready for 60 s--> restart Triton
        |                   |                  +-----no answer for 30 s--> restart the gateway
        +------too long-----+--> restart Triton
 
@@ -15,7 +15,8 @@ from gateway.cli.supervise.readiness import Answer, State
 
 LOAD_TIMEOUT_S = 600.0
 FIRST_TOKEN_S = 120.0
-UNREADY_S = 15.0
+UNREADY_S = 60.0
+"""Longer than an engine takes that the backend starts again in place."""
 UNREACHABLE_S = 30.0
 UNREACHABLE_AT_START_S = 90.0
 """Models that load take the processors from a gateway that starts."""
