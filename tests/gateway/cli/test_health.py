@@ -49,10 +49,10 @@ def test_becoming_ready_is_told_once(health: Health):
 
 
 def test_unready_for_a_while_restarts_triton(health: Health):
-    """Fifteen seconds of unreadiness, on top of the gateway's own thirty, end the run."""
+    """A minute of unreadiness, on top of the gateway's own thirty, end the run."""
     assert health.feed(20.0, UNREADY, serving=True) is Verdict.NOTHING
-    assert health.feed(34.9, UNREADY, serving=True) is Verdict.NOTHING
-    assert health.feed(35.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
+    assert health.feed(79.9, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(80.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
 
 
 def test_a_moment_of_unreadiness_is_forgiven(health: Health):
