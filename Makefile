@@ -11,7 +11,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models integration bench format lock clean dev
+.PHONY: help up setup doctor test lint types unit models parsers integration bench format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -25,7 +25,7 @@ setup:  ## environments, Triton and weights, also what the checks need
 doctor:  ## check the machine, the set-up and what is running, and say what to do
 	@exec $(CLI) doctor --host $(HOST) --port $(PORT)
 
-test: setup lint types unit models integration  ## every check, on the real Triton with real weights
+test: setup lint types unit models parsers integration  ## every check, on the real Triton with real weights
 
 lint: dev  ## style, formatting and spelling
 	$(DEV) -m ruff check .
@@ -42,6 +42,9 @@ unit: dev  ## unit and contract tests; no Triton
 
 models: setup  ## the prepared models against the libraries they come from
 	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest --confcutdir tests/prepare_env tests/prepare_env
+
+parsers: setup  ## tool calls and reasoning by vLLM's own parsers; VLLM_CUSTOM_ENGINE_TESTS=1 adds what needs an engine
+	PYTHONPATH=.cache/testtools .cache/envs/vllm_custom/bin/python -m pytest --confcutdir tests/vllm_env tests/vllm_env
 
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
