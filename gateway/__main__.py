@@ -1,4 +1,4 @@
-"""`python -m gateway`: read the settings, run uvicorn."""
+"""`python -m gateway`: read the settings, run the server."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import uvicorn
 from pydantic import ValidationError
 
 from gateway.middleware.api_key import key_hashes
+from gateway.server.run import run
 from gateway.settings import ENV_PREFIX, Settings
 
 
@@ -35,18 +35,7 @@ def main() -> int:
             metrics_folder = runtime / "metrics"
             metrics_folder.mkdir(parents=True, exist_ok=True)
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
-        uvicorn.run(
-            "gateway.app:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            log_config=None,
-            log_level=settings.log_level,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=4,
-        )
+        run(settings)
     return 0
 
 

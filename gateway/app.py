@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     error_handlers.install(app)
     # The last added is the outermost.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     public = [route for route in health.router.routes if getattr(route, "name", None) in _PUBLIC]
     app.add_middleware(ApiKey, hashes=hashes, public=public)
     app.add_middleware(RequestContext)

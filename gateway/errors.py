@@ -7,8 +7,10 @@
     ├── NotFound                 404  no such URL
     │   └── ModelNotFound             no such model, or not for this key
     ├── MethodNotAllowed         405
+    ├── RequestTimeout           408  the request did not come in time
     ├── PayloadTooLarge          413
     ├── UnsupportedMediaType     415
+    ├── HeadersTooLarge          431
     ├── Overloaded               429  refused so that the others stay fast
     ├── InternalError            500  a fault of ours
     ├── Unavailable              503  Triton or the engine is down, starting or stopping
@@ -95,6 +97,11 @@ class MethodNotAllowed(GatewayError):
     default_code = "method_not_supported"
 
 
+class RequestTimeout(GatewayError):
+    status = 408
+    type = "invalid_request_error"
+
+
 class PayloadTooLarge(GatewayError):
     status = 413
     type = "invalid_request_error"
@@ -102,6 +109,11 @@ class PayloadTooLarge(GatewayError):
 
 class UnsupportedMediaType(GatewayError):
     status = 415
+    type = "invalid_request_error"
+
+
+class HeadersTooLarge(GatewayError):
+    status = 431
     type = "invalid_request_error"
 
 

@@ -36,7 +36,7 @@ DISCONNECTS = Counter("triton_gateway_disconnects", "Requests whose client left 
 IN_FLIGHT = Gauge("triton_gateway_in_flight", "Requests in work.", multiprocess_mode="livesum")
 QUEUED = Gauge("triton_gateway_queued", "Requests that wait for their turn.", multiprocess_mode="livesum")
 MODEL_READY = Gauge(
-    "triton_gateway_model_ready", "1 when the model answered lately.", ["model"], multiprocess_mode="max"
+    "triton_gateway_model_ready", "1 when the model answered lately.", ["model"], multiprocess_mode="livemax"
 )
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -49,3 +49,8 @@ def exposition() -> bytes:
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # pyright: ignore[reportUnknownMemberType]
     return generate_latest(registry)
+
+
+def forget_process(pid: int) -> None:
+    """What a worker that has ended left in the gauges counts no more; its counters stay."""
+    multiprocess.mark_process_dead(pid)  # pyright: ignore[reportUnknownMemberType]

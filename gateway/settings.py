@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body; above it 413.")
+    body_timeout_s: float = Field(default=60.0, gt=0, description="Longest wait for a whole body; after it 408.")
     max_in_flight: int = Field(
         default=256, ge=1, description="Requests in work at a time, over all workers; above it they queue."
     )

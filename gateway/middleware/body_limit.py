@@ -1,23 +1,26 @@
-"""Bodies that are too large, or not JSON, are refused before anybody parses them."""
+"""Bodies that are too large, too slow or not JSON are refused before anybody parses them."""
 
 from __future__ import annotations
+
+import asyncio
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import GatewayError, PayloadTooLarge, UnsupportedMediaType
+from gateway.errors import GatewayError, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
 from gateway.routes.error_handlers import error_response
 
 
 class BodyLimit:
-    """Reads the whole body, at most `max_bytes`, and hands it on in one message.
+    """Reads the whole body, at most `max_bytes` in at most `timeout_s`, and hands it on in one message.
 
     A length that says too much is refused unread; one that says nothing, or lies, is refused as soon as it is too much.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, timeout_s: float) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
@@ -25,7 +28,12 @@ class BodyLimit:
             return
         try:
             self._check_headers(Headers(scope=scope))
-            first = await self._read(receive)
+            first = await self._read_in_time(receive)
+        except RequestTimeout as error:
+            response = error_response(error)
+            response.headers["connection"] = "close"  # the rest of the body is not waited for
+            await response(scope, receive, send)
+            return
         except GatewayError as error:
             await error_response(error)(scope, receive, send)
             return
@@ -48,6 +56,13 @@ class BodyLimit:
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._max_bytes:
             raise self._too_large()
+
+    async def _read_in_time(self, receive: Receive) -> Message | None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._read(receive)
+        except TimeoutError:
+            raise RequestTimeout("The body of the request did not come in time.") from None
 
     async def _read(self, receive: Receive) -> Message | None:
         """The body as one message; or the news that the client left while sending it."""

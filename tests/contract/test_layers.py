@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("triton", "admission", "metrics", "log"),
     ("services",),
     ("routes", "middleware"),
-    ("app", "__main__"),
+    ("app", "server", "__main__"),
 )
 """The rows of the architecture: each may import what stands above it, and its own folder."""
 
@@ -32,7 +32,7 @@ ALONE = {
     "prometheus_client": ("metrics",),
     "fastapi": ("routes", "middleware", "app"),
     "starlette": ("routes", "middleware", "app"),
-    "uvicorn": ("__main__",),
+    "uvicorn": ("server",),
 }
 """Libraries, and the only parts of the gateway that may import them."""
 

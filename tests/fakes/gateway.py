@@ -13,6 +13,7 @@ import httpx
 import uvicorn
 
 from gateway.app import create_app
+from gateway.server.guarded_http import GuardedHttp
 from gateway.settings import Settings
 
 
@@ -40,7 +41,16 @@ def running_gateway(**settings: Any) -> Generator[RunningGateway, None, None]:
     """A gateway on a free port, with quick discovery; stopped at the end, its lifespan closed."""
     chosen = Settings(**{"port": 0, "discovery_interval_s": 0.1, "log_level": "warning", **settings})
     server = uvicorn.Server(
-        uvicorn.Config(create_app(chosen), host="127.0.0.1", port=0, log_config=None, lifespan="on", loop="uvloop")
+        uvicorn.Config(
+            create_app(chosen),
+            host="127.0.0.1",
+            port=0,
+            http=GuardedHttp,
+            ws="none",
+            log_config=None,
+            lifespan="on",
+            loop="uvloop",
+        )
     )
     thread = threading.Thread(target=server.run, name="gateway")
     thread.start()

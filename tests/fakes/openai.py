@@ -51,9 +51,9 @@ def streaming(
         yield response
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def eventually(holds: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     """Wait until it holds, for what no event tells."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

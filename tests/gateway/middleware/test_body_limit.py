@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -101,6 +102,21 @@ async def test_length_that_lies_is_found_out() -> None:
         asked = 0
         sent.clear()
         scope = {"type": "http", "method": "POST", "headers": [(b"content-length", length)]}
-        await BodyLimit(app, LIMIT)(scope, receive, send)
+        await BodyLimit(app, LIMIT, timeout_s=5)(scope, receive, send)
         assert sent[0]["status"] == 413
         assert asked == 4
+
+
+def test_slow_body_is_not_waited_for(triton: FakeTriton) -> None:
+    """408, and the connection ends: what else comes is not wanted."""
+    with running_gateway(triton_urls=(triton.address,), body_timeout_s=0.2, **PROBED_ONCE) as gateway:
+        address = httpx.URL(gateway.url)
+        with socket.create_connection((address.host, address.port or 0), timeout=5) as connection:
+            connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+            received = b""
+            while piece := connection.recv(65536):
+                received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"x-request-id" in head
+    assert orjson.loads(body)["error"]["message"] == "The body of the request did not come in time."

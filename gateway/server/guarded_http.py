@@ -1,0 +1,136 @@
+"""HTTP as uvicorn speaks it by httptools, with the limits that uvicorn leaves to a proxy: how large and how slow the head
+of a request may be. What is refused here gets OpenAI's envelope too, and its connection is closed.
+
+    connection ── head complete within HEAD_TIMEOUT_S ──> the application
+        ├───────── head too slow ──────────> 408; without a word where none of it has come
+        ├───────── too large, too many ────> 431
+        └───────── not HTTP, no one Host ──> 400
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_HEADERS: Final = 128
+HEAD_TIMEOUT_S: Final = 10.0
+
+
+class GuardedHttp(HttpToolsProtocol):
+    """A connection."""
+
+    head_timeout_s = HEAD_TIMEOUT_S
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """As uvicorn declares it: all transports of a server are."""
+        super().connection_made(transport)
+        self._refused = False
+        self._is_silent = True
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_over()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._is_silent = False
+        was_in_head = self._in_head
+        super().data_received(data)
+        if self._refused or self.transport.is_closing():
+            return
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_too_large())
+        if self._is_idle():
+            self._watch_head()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_is_over()
+        if self._refused:
+            return
+        if (error := self._fault_of_head()) is not None:
+            self._refuse(error)
+        else:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Of what the parser can't read."""
+        self._refuse(BadRequest(msg))
+
+    def _is_idle(self) -> bool:
+        """Whether no request is in work."""
+        # None until the first head is complete, which uvicorn's annotation does not say.
+        cycle = self.cycle
+        return cycle is None or cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+
+    def _fault_of_head(self) -> GatewayError | None:
+        size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
+        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            return _too_large()
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) == 1 or (not hosts and self._is_http_1_0()):
+            return None
+        return BadRequest("A request must have exactly one Host header.")
+
+    def _is_http_1_0(self) -> bool:
+        return self.parser is not None and self.parser.get_http_version() == "1.0"
+
+    def _watch_head(self) -> None:
+        """One timer a head, from the connection or from the first byte on: more bytes do not buy more time."""
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
+
+    def _head_is_over(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        if self._is_silent:
+            self.transport.close()
+        else:
+            self._refuse(RequestTimeout("The head of the request did not come in time."))
+
+    def _refuse(self, error: GatewayError) -> None:
+        """Answer and hang up. An answer that is on its way is not written into: then the connection just ends."""
+        self._refused = True
+        self._head_is_over()
+        if self._is_idle():
+            body = orjson.dumps(error.envelope())
+            self.transport.write(
+                STATUS_LINE[error.status]
+                + b"content-type: application/json\r\nconnection: close\r\n"
+                + b"content-length: %d\r\n\r\n" % len(body)
+                + body
+            )
+        self.transport.close()
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"At most {MAX_HEADERS} headers with {MAX_HEAD_BYTES} bytes in all are accepted.")

@@ -1,0 +1,47 @@
+"""Run the application in uvicorn, in this process or in several workers."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import suppress
+
+from uvicorn import Config, Server
+from uvicorn.config import STARTUP_FAILURE
+
+from gateway import metrics
+from gateway.server.guarded_http import GuardedHttp
+from gateway.server.workers import Workers
+from gateway.settings import Settings
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it. Exits with uvicorn's status where the start fails."""
+    config = Config(
+        "gateway.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=GuardedHttp,
+        ws="none",
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=4,
+    )
+    if settings.workers > 1:
+        Workers(config, [config.bind_socket()], metrics.forget_process).run()
+        return
+    # uvicorn stops, and raises the signal that it got again: unhandled it would end us before our caller has tidied up.
+    signal.signal(signal.SIGTERM, _end)
+    server = Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _end(*_: object) -> None:
+    sys.exit(0)

@@ -1,0 +1,42 @@
+"""`python -m gateway` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.settings import ENV_PREFIX
+from tests.fakes.openai import eventually
+
+
+def live(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/livez").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
+def test_end_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
+    """Neither a failure nor a folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {f"{ENV_PREFIX}PORT": str(port), f"{ENV_PREFIX}TRITON_URLS": "127.0.0.1:1", "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([sys.executable, "-m", "gateway"], env={**os.environ, **settings})
+    try:
+        eventually(lambda: live(f"http://127.0.0.1:{port}"), timeout_s=40)
+        assert list(tmp_path.iterdir())
+        process.send_signal(ended_by)
+        assert process.wait(timeout=20) == 0
+        assert not list(tmp_path.iterdir())
+    finally:
+        process.kill()
