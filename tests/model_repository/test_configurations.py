@@ -46,6 +46,16 @@ def test_pytorch_models_batch_with_a_bounded_queue(model: str) -> None:
     assert [group.count for group in config.instance_group] == [1]
 
 
+def test_engines_choose_their_own_devices() -> None:
+    """One instance of KIND_MODEL for every model on vLLM: with KIND_GPU it could never have more than one GPU."""
+    configs = [_config(path.parent.name) for path in REPOSITORY.glob("*/config.pbtxt")]
+    engines = [config for config in configs if config.backend in ("vllm_custom", "vllm")]
+    kind_model = model_config_pb2.ModelInstanceGroup.Kind.KIND_MODEL
+    assert engines
+    for config in engines:
+        assert [(group.kind, group.count, list(group.gpus)) for group in config.instance_group] == [(kind_model, 1, [])]
+
+
 def test_the_file_server_is_decoupled() -> None:
     """It answers with many responses, takes one envelope at a time and is marked as what it is."""
     config = _config("assets")

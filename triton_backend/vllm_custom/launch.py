@@ -10,18 +10,21 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from . import config
+from . import config, gpu_probe
 from .autocomplete import refuse_conflicts
 from .config import EngineConfig
 from .exporter import Sink
+from .gpu_claims import Claim, Register
+from .gpus import VISIBLE
 from .instance import Instance
 from .interface import Engine
 from .ledger import Ledger
 from .meter import Meter
 from .official import desk, lora
 from .official.desk import Desk
+from .placement import Wish, place
 from .recovery import RecoveringEngine
-from .settings import with_parameters
+from .settings import Settings, with_parameters
 from .triton_metrics import TritonSink
 
 logger = logging.getLogger("vllm_custom")
@@ -57,8 +60,12 @@ def launch(args: Mapping[str, Any]) -> Instance:
     settings = with_parameters(engine_config.settings, engine_config.written, written)
     meter = Meter()
     # Nothing is counted per step that nobody reads.
-    make, leave = _engine(engine_config, _gpu(args), meter if settings.report_metrics else None)
-    engine = RecoveringEngine(make, settings, leave=leave)
+    make, let_go = _engine(engine_config, settings, args, meter if settings.report_metrics else None)
+    try:
+        engine = RecoveringEngine(make, settings, leave=let_go)
+    except BaseException:
+        let_go()
+        raise
     ledger = Ledger(meter, _sink(args) if settings.report_metrics else None)
     instance = Instance(model, engine, desk=official, settings=settings, ledger=ledger)
     engine.on_failure = instance.engine_failed
@@ -94,33 +101,49 @@ def _sink(args: Mapping[str, Any]) -> Sink:
 
 
 def _engine(
-    engine_config: EngineConfig, gpu: int | None, meter: Meter | None
+    engine_config: EngineConfig, settings: Settings, args: Mapping[str, Any], meter: Meter | None
 ) -> tuple[Callable[[], Engine], Callable[[], None]]:
     """How to make an engine, each time one is needed, and what to do after the last."""
     if engine_config.engine == "replay":
         from .replay import ReplayEngine
 
         return lambda: ReplayEngine(engine_config, meter), lambda: None
-    _show_only(os.environ, gpu)
+    register = _take_gpus(engine_config, settings, args, os.environ)
     from .engine import VllmEngine
     from .watchdog import Watchdog
 
     watchdog = Watchdog()
     watchdog.start()
-    return lambda: VllmEngine(engine_config, watchdog, meter), watchdog.leave
+
+    def let_go() -> None:
+        register.leave()
+        watchdog.leave()
+
+    return lambda: VllmEngine(engine_config, watchdog, meter), let_go
 
 
-def _gpu(args: Mapping[str, Any]) -> int | None:
-    """The GPU that the instance group names; None with KIND_MODEL and KIND_CPU, which leave the choice to vLLM."""
-    return int(args["model_instance_device_id"]) if args.get("model_instance_kind") == "GPU" else None
+def _take_gpus(
+    engine_config: EngineConfig, settings: Settings, args: Mapping[str, Any], environment: MutableMapping[str, str]
+) -> Register:
+    """Let vLLM see the GPUs that this model is to have, and tell the other models' processes.
 
-
-def _show_only(environment: MutableMapping[str, str], gpu: int | None) -> None:
-    """Let vLLM see one GPU. Triton counts within the devices it was shown itself, which may be named by UUID."""
-    if gpu is None:
-        return
-    shown = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    environment["CUDA_VISIBLE_DEVICES"] = shown[gpu] if gpu < len(shown) else str(gpu)
+    It works by the environment because that reaches vLLM's processes, which are spawned, whatever its version; and it is
+    safe because Triton gives each instance a process of its own. vLLM and torch must not have been imported before.
+    """
+    register = Register()
+    if not gpu_probe.is_for_cuda():
+        if settings.gpu_device_ids:
+            logger.warning("%s: gpu_device_ids means nothing: this vLLM is not for CUDA", engine_config.source)
+        return register
+    kind, device = str(args["model_instance_kind"]), int(args["model_instance_device_id"])
+    wish = Wish(str(engine_config.source), engine_config.arguments, settings.gpu_device_ids, kind, device)
+    placement = place(wish, environment, gpu_probe.list_gpus())
+    environment.update(placement.environment)
+    logger.info("%s: %s=%s", engine_config.model, VISIBLE, environment.get(VISIBLE))
+    if placement.devices:
+        logger.info("%s runs on %s", engine_config.model, ", ".join(placement.devices))
+        register.take(engine_config.source, Claim.of(engine_config.model, placement.devices, engine_config.arguments))
+    return register
 
 
 def _set_environment(environment: MutableMapping[str, str]) -> None:

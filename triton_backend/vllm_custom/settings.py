@@ -1,5 +1,5 @@
 """What an operator can set about our part of the backend (pure): the object `vllm_custom` in model.json, beside vLLM's
-arguments, and the two parameters of config.pbtxt that the official backend has. docs/backend-operations.md explains
+arguments, and the parameters of config.pbtxt that the official backend has. docs/backend-operations.md explains
 each."""
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class Settings:
     tool_parser: str | None = None
     reasoning_parser: str | None = None
     lora_directory: str | None = None
+    # The GPUs of this engine, by numbers among the visible ones or by UUIDs; none written: the first ones.
+    gpu_device_ids: tuple[int | str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.on_failure not in FAILURE_POLICIES:
@@ -79,6 +81,8 @@ def with_parameters(settings: Settings, written: Mapping[str, Any], model_config
     # Official: without the check a dead engine stays where it is. Ours checks unless it is told not to.
     if "on_failure" not in written and _flag(parameters, "ENABLE_VLLM_HEALTH_CHECK") is False:
         settings = replace(settings, on_failure="stay")
+    if "gpu_device_ids" not in written and (devices := _text(parameters, "GPU_DEVICE_IDS").strip()):
+        settings = replace(settings, gpu_device_ids=tuple(device.strip() for device in devices.split(",")))
     return settings
 
 
@@ -95,13 +99,16 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         return value
     if kind.startswith("tuple") and isinstance(value, list):
         items = cast("list[Any]", value)
-        if all(isinstance(item, str) for item in items):
+        wanted = int | str if "int" in kind else str
+        if all(isinstance(item, wanted) and not isinstance(item, bool) for item in items):
             return tuple(items)
     raise ConfigError(f"{name} cannot be {value!r}")
 
 
 def _flag(parameters: Mapping[str, Any], name: str) -> bool | None:
     """A parameter as the official backend reads it: its text is true, in any case, or it is not."""
-    if name not in parameters:
-        return None
-    return str(parameters[name].get("string_value", "")).strip().lower() in ("true", "yes", "1")
+    return _text(parameters, name).strip().lower() in ("true", "yes", "1") if name in parameters else None
+
+
+def _text(parameters: Mapping[str, Any], name: str) -> str:
+    return str(parameters.get(name, {}).get("string_value", ""))

@@ -6,26 +6,66 @@ import threading
 
 import pytest
 from vllm_custom import launch
+from vllm_custom.config import EngineConfig
 from vllm_custom.errors import ConfigError
+from vllm_custom.gpus import Gpu, Inventory
 from vllm_custom.instance import Instance
+from vllm_custom.settings import Settings
+
+TWO = Inventory((Gpu("GPU-aaaa", "H100"), Gpu("GPU-bbbb", "H100")))
 
 
-@pytest.mark.parametrize(
-    ("shown", "gpu", "expected"),
-    [
-        (None, 1, "1"),
-        ("2,3", 0, "2"),
-        ("2,3", 1, "3"),
-        ("GPU-aaaa,MIG-bbbb", 1, "MIG-bbbb"),
-        ("2,3", None, "2,3"),
-        (None, None, None),
-    ],
-)
-def test_gpu_is_counted_within_those_shown(shown, gpu, expected):
-    """The instance group's GPU is one of the devices that Triton itself was shown, by whatever name."""
-    environment = {} if shown is None else {"CUDA_VISIBLE_DEVICES": shown}
-    launch._show_only(environment, gpu)
-    assert environment.get("CUDA_VISIBLE_DEVICES") == expected
+@pytest.fixture
+def take(tmp_path, monkeypatch):
+    """Takes GPUs for a model on a host that has two; what a CUDA build and nvidia-smi would say is given."""
+    monkeypatch.setattr("vllm_custom.gpu_probe.is_for_cuda", lambda: True)
+    monkeypatch.setattr("vllm_custom.gpu_probe.list_gpus", lambda: TWO)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    taken = []
+
+    def taking(model, environment, kind="MODEL", ids=(), **arguments):
+        config = EngineConfig(model, tmp_path / model / "1" / "model.json", "vllm", arguments)
+        args = {"model_instance_kind": kind, "model_instance_device_id": "1"}
+        taken.append(launch._take_gpus(config, Settings(gpu_device_ids=tuple(ids)), args, environment))
+        return taken[-1]
+
+    yield taking
+    for register in taken:
+        register.leave()
+
+
+def test_engine_is_shown_its_devices(take):
+    """Two models side by side, each on one of the devices that Triton was shown by UUID."""
+    first = {"CUDA_VISIBLE_DEVICES": "GPU-bbbb,GPU-aaaa"}
+    second = dict(first)
+    take("one", first, ids=[0])
+    take("two", second, ids=[1])
+    assert (first["CUDA_VISIBLE_DEVICES"], second["CUDA_VISIBLE_DEVICES"]) == ("GPU-bbbb", "GPU-aaaa")
+
+
+def test_gpu_of_the_instance_group_is_shown(take):
+    """Triton's kind and device come as texts."""
+    environment = {}
+    take("one", environment, kind="GPU")
+    assert environment["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def test_device_that_is_given_away_is_refused(take):
+    """Both take the first GPU, and vLLM's usual share of it."""
+    take("one", {})
+    with pytest.raises(ConfigError, match=r"two/1/model\.json: of the memory of GPU GPU-aaaa") as refused:
+        take("two", {})
+    assert "two 0.92, one 0.92" in str(refused.value)
+
+
+def test_build_for_the_cpu_takes_no_gpu(take, monkeypatch, caplog):
+    """Its environment is left alone, whatever the host has; a choice that means nothing is a warning."""
+    monkeypatch.setattr("vllm_custom.gpu_probe.is_for_cuda", lambda: False)
+    environment = {}
+    take("one", environment, kind="GPU", tensor_parallel_size=8)
+    take("two", environment, ids=[0])
+    assert environment == {}
+    assert "gpu_device_ids means nothing" in caplog.text
 
 
 def test_operators_environment_is_kept():

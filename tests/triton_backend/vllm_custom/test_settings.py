@@ -45,6 +45,10 @@ def test_values_are_taken():
         ({"tool_parser": 5}, "tool_parser"),
         ({"reasoning_parser": ""}, "reasoning_parser"),
         ({"lora_directory": ["a"]}, "lora_directory"),
+        ({"gpu_device_ids": 0}, "gpu_device_ids"),
+        ({"gpu_device_ids": "0,1"}, "gpu_device_ids"),
+        ({"gpu_device_ids": [0, True]}, "gpu_device_ids"),
+        ({"gpu_device_ids": [0.5]}, "gpu_device_ids"),
         ([], "object"),
     ],
 )
@@ -69,8 +73,22 @@ def test_official_health_parameter(value, expected):
     assert with_parameters(Settings(), {}, parameters(ENABLE_VLLM_HEALTH_CHECK=value)).on_failure == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "devices"),
+    [("0,1", ("0", "1")), (" 2 , GPU-aaaa", ("2", "GPU-aaaa")), ("", ()), (" ", ()), ("0,", ("0", ""))],
+)
+def test_official_devices_parameter(value, devices):
+    """GPU_DEVICE_IDS is gpu_device_ids; what is in it is looked at where the devices are known."""
+    assert with_parameters(Settings(), {}, parameters(GPU_DEVICE_IDS=value)).gpu_device_ids == devices
+
+
+def test_devices_are_numbers_and_texts():
+    """Both may stand in one list."""
+    assert read("f", {"gpu_device_ids": [0, "GPU-aaaa"]}).gpu_device_ids == (0, "GPU-aaaa")
+
+
 def test_model_json_wins_over_parameters():
     """What the object says is not changed by a parameter, even where it says the default."""
-    written = {"report_metrics": True, "on_failure": "restart"}
-    changed = parameters(REPORT_CUSTOM_METRICS="false", ENABLE_VLLM_HEALTH_CHECK="false")
+    written = {"report_metrics": True, "on_failure": "restart", "gpu_device_ids": []}
+    changed = parameters(REPORT_CUSTOM_METRICS="false", ENABLE_VLLM_HEALTH_CHECK="false", GPU_DEVICE_IDS="1")
     assert with_parameters(read("f", written), written, changed) == Settings()
