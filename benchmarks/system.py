@@ -1,4 +1,5 @@
-"""A real Triton with the replay engine and a gateway before it, from the environments of the set-up, for one measurement."""
+"""A real Triton and a gateway before it, from the environments of the set-up, for one measurement; with the replay engine,
+or with the models of a repository that benchmarks/repository.py makes."""
 
 from __future__ import annotations
 
@@ -32,8 +33,8 @@ _READY_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
-class _BenchLayout(Layout):
-    """The checkout's layout with a backend directory and a model repository of this run."""
+class RunLayout(Layout):
+    """The checkout's layout with a backend directory and a model repository of this run, in `folder`."""
 
     folder: Path = Path()
 
@@ -86,18 +87,33 @@ def system(
     script: Sequence[dict[str, Any]], *, folder: Path, gateway_environment: dict[str, str] | None = None
 ) -> Generator[System, None, None]:
     """Triton and the gateway, both ready; ended with the block. `folder` is for what they need and write."""
-    layout = _BenchLayout(find_layout().root, folder)
+    layout = RunLayout(find_layout().root, folder)
+    write_backends(layout)
     _write_repository(layout, script)
+    with serving(layout, gateway_environment=gateway_environment) as running:
+        yield running
+
+
+@contextmanager
+def serving(
+    layout: RunLayout,
+    *,
+    gateway_environment: dict[str, str] | None = None,
+    triton_environment: dict[str, str] | None = None,
+    ready_limit_s: float = _READY_LIMIT_S,
+) -> Generator[System, None, None]:
+    """Triton and the gateway with what the layout's repository and backend directory hold; ended with the block."""
+    folder = layout.folder
     port, grpc_port, metrics_port = free_ports(3)
     addresses = Addresses(port=port, triton_grpc_port=grpc_port, triton_metrics_port=metrics_port)
     quiet = {"TRITON_GATEWAY_LOG_LEVEL": "warning", "TRITON_GATEWAY_MAX_IN_FLIGHT": "4096"}
     triton = gateway = None
     try:
-        triton = _start(triton_program(layout, addresses), folder / "triton.log", {})
+        triton = _start(triton_program(layout, addresses), folder / "triton.log", triton_environment or {})
         gateway = _start(
             gateway_program(layout, addresses, 1), folder / "gateway.log", quiet | (gateway_environment or {})
         )
-        _wait_ready(port, [triton, gateway], folder)
+        _wait_ready(port, [triton, gateway], folder, ready_limit_s)
         yield System(port, grpc_port, psutil.Process(triton.pid), psutil.Process(gateway.pid), folder)
     finally:
         for process in (gateway, triton):
@@ -113,10 +129,15 @@ def work_folder() -> Generator[Path, None, None]:
         yield Path(name)
 
 
-def _write_repository(layout: _BenchLayout, script: Sequence[dict[str, Any]]) -> None:
-    shutil.rmtree(layout.folder / "backends", ignore_errors=True)
+def write_backends(layout: RunLayout) -> None:
+    """Triton's Python backend, and links to ours."""
+    shutil.rmtree(layout.backends, ignore_errors=True)
     shutil.copytree(Path(layout.cache) / "backends" / "python", layout.backends / "python")
-    (layout.backends / "vllm_custom").symlink_to(layout.root / "triton_backend" / "vllm_custom")
+    for name in ("vllm_custom", "pytorch"):
+        (layout.backends / name).symlink_to(layout.root / "triton_backend" / name)
+
+
+def _write_repository(layout: RunLayout, script: Sequence[dict[str, Any]]) -> None:
     version = layout.model_repository / MODEL / "1"
     version.mkdir(parents=True, exist_ok=True)
     environment = layout.environment("vllm_custom").resolve()
@@ -139,8 +160,8 @@ def _start(program: Any, log: Path, more: dict[str, str]) -> subprocess.Popen[by
         )
 
 
-def _wait_ready(port: int, processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
-    deadline = time.monotonic() + _READY_LIMIT_S
+def _wait_ready(port: int, processes: Sequence[subprocess.Popen[bytes]], folder: Path, limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):
             break

@@ -222,6 +222,20 @@ def test_threads_are_set(load: Load) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(("device", "told"), [("cuda:1", [(0.25, "cuda:1")]), ("cpu", [])])
+def test_gpu_memory_is_limited(
+    load: Load, monkeypatch: pytest.MonkeyPatch, device: str, told: list[tuple[float, str]]
+) -> None:
+    """PyTorch is told the share, and of which GPU; on a CPU there is nothing to limit, and the model loads."""
+    load(scripted.Single(), {"x": "FP32"}, {"y": "FP32"}, GPU_MEMORY_FRACTION="0.25")
+    heard: list[tuple[float, str]] = []
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, of: heard.append((share, str(of))))
+    module = sys.modules["pytorch_backend.module"]
+    module._limit_memory(torch.device(device), 0.25)
+    module._limit_memory(torch.device(device), None)
+    assert heard == told
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this PyTorch has CUDA")
 def test_a_gpu_that_pytorch_cannot_use_is_not_used(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     """KIND_AUTO on a host with a GPU and a PyTorch for the CPU: it serves, and says so."""

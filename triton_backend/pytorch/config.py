@@ -3,6 +3,7 @@
 `parameters` may hold keys for others (the gateway's, the Python backend's), so unknown ones are left alone.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from .errors import ConfigError
 
 DEFAULT_FILENAME = "model.pt"
+FRACTION = re.compile(r"\d*\.?\d+", re.ASCII)
 DTYPES: dict[str, np.dtype[Any]] = {
     "TYPE_BOOL": np.dtype(np.bool_),
     "TYPE_UINT8": np.dtype(np.uint8),
@@ -43,6 +45,7 @@ class ModelConfig:
     inter_op_threads: int | None
     inference_mode: bool
     optimized_execution: bool
+    gpu_memory_fraction: float | None  # of the GPU it runs on; None: what there is
 
 
 def parse(config: Mapping[str, Any]) -> ModelConfig:
@@ -58,6 +61,7 @@ def parse(config: Mapping[str, Any]) -> ModelConfig:
         inter_op_threads=_count(parameters, "INTER_OP_THREAD_COUNT"),
         inference_mode=_flag(parameters, "INFERENCE_MODE", default=True),
         optimized_execution=not _flag(parameters, "DISABLE_OPTIMIZED_EXECUTION", default=False),
+        gpu_memory_fraction=_fraction(parameters, "GPU_MEMORY_FRACTION"),
     )
 
 
@@ -81,6 +85,16 @@ def _count(parameters: Mapping[str, str], name: str) -> int | None:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise ConfigError(f"the parameter {name} of config.pbtxt must be a whole number above 0, not {text!r}.")
     return int(text)
+
+
+def _fraction(parameters: Mapping[str, str], name: str) -> float | None:
+    if name not in parameters:
+        return None
+    text = parameters[name].strip()
+    value = float(text) if FRACTION.fullmatch(text) else 0.0
+    if not 0 < value <= 1:
+        raise ConfigError(f"the parameter {name} of config.pbtxt must be a number above 0 and at most 1, not {text!r}.")
+    return value
 
 
 def _flag(parameters: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -29,6 +29,7 @@ class TorchModule:
         self._inference_mode = config.inference_mode
         self._optimized = config.optimized_execution
         self._device = _device(kind, device_id)
+        _limit_memory(self._device, config.gpu_memory_fraction)
         self._module = _load(path, None if kind == "MODEL" else self._device)
 
     @property
@@ -115,6 +116,12 @@ def _device(kind: str, device_id: int) -> torch.device:
         log.warning("Triton placed this model on a GPU, but this PyTorch has no CUDA: it runs on the CPU.")
         return torch.device("cpu")
     return torch.device("cuda", device_id)
+
+
+def _limit_memory(device: torch.device, fraction: float | None) -> None:
+    """Before anything is on the GPU: what this process may take of it, so that an engine beside it keeps its share."""
+    if fraction is not None and device.type == "cuda":
+        torch.cuda.set_per_process_memory_fraction(fraction, device)
 
 
 def _set_threads(config: ModelConfig) -> None:

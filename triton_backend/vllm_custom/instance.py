@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import response, tensors
+from . import environment, response, tensors
 from .active import Active
 from .cancellation import Poller
 from .control import Operator
@@ -314,6 +314,7 @@ class Instance:
             "loras": self._engine.loras(),
             "tool_parser": facts.tool_parser,
             "reasoning_parser": facts.reasoning_parser,
+            "environment": environment.described(),
             "files": self._files.as_json(),
         }
 

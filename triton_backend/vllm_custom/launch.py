@@ -48,13 +48,13 @@ ENVIRONMENT: Mapping[str, str] = {
 def launch(args: Mapping[str, Any]) -> Instance:
     """Start the instance that Triton's `initialize` asks for. When it raises, nothing is left behind."""
     _log_to_stderr()
-    _set_environment(os.environ)
     written = json.loads(args["model_config"])
     refuse_conflicts(written)
     model = str(args["model_name"])
     # `model_repository` is the model's own folder, in spite of its name.
     version_directory = Path(args["model_repository"]) / str(args["model_version"])
     engine_config = config.load(model, version_directory)
+    _set_environment(os.environ, engine_config.settings.variables)
     loras = lora.load(version_directory, engine_config.arguments)
     official = Desk(model, loras=loras, check_health=desk.check_health(written))
     settings = with_parameters(engine_config.settings, engine_config.written, written)
@@ -146,7 +146,9 @@ def _take_gpus(
     return register
 
 
-def _set_environment(environment: MutableMapping[str, str]) -> None:
+def _set_environment(environment: MutableMapping[str, str], chosen: Mapping[str, str]) -> None:
+    """Before anything is imported that reads it; the engine's processes inherit it."""
+    environment.update(chosen)
     for name, value in ENVIRONMENT.items():
         environment.setdefault(name, value)
 

@@ -4,8 +4,10 @@ each."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import Any, cast
 
 from .errors import ConfigError
@@ -13,6 +15,9 @@ from .errors import ConfigError
 KEY = "vllm_custom"
 CONTROL_OPS = ("sleep", "wake", "reset_prefix_cache", "drain", "resume")
 FAILURE_POLICIES = ("restart", "exit", "stay")
+VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# Variables that the stub, which runs by then, or its dynamic linker has read before model.json is.
+LATE = re.compile(r"(LD_|PYTHON)\w*|PATH|VIRTUAL_ENV|LC_ALL|LANG")
 # Well below diagnosis.GAP, which stands for a machine that stood still.
 MOST_CHECK_SECONDS = 5.0
 
@@ -41,6 +46,10 @@ class Settings:
     lora_directory: str | None = None
     # The GPUs of this engine, by numbers among the visible ones or by UUIDs; none written: the first ones.
     gpu_device_ids: tuple[int | str, ...] = ()
+    # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes the machine for its own.
+    threads: int | None = None
+    # Variables for the processes of this model alone; they win over `threads` and over what Triton was started with.
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         if self.on_failure not in FAILURE_POLICIES:
@@ -50,6 +59,13 @@ class Settings:
         for name in ("tool_parser", "reasoning_parser", "lora_directory"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name} must not be empty")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError("threads must be at least 1")
+        for name in self.environment:
+            if not VARIABLE.fullmatch(name):
+                raise ConfigError(f"environment: {name!r} is no name of a variable")
+            if LATE.fullmatch(name):
+                raise ConfigError(f"environment: {name} is read before model.json is; set it where Triton is started")
         if self.max_restarts < 0:
             raise ConfigError("max_restarts must not be negative")
         for name in ("backoff_seconds", "max_backoff_seconds", "stall_seconds", "wedge_seconds", "check_seconds"):
@@ -58,13 +74,20 @@ class Settings:
         if self.check_seconds > MOST_CHECK_SECONDS:
             raise ConfigError(f"check_seconds must be at most {MOST_CHECK_SECONDS:g}")
 
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What the environment of this model's processes must have, whatever Triton's own has."""
+        if self.threads is None:
+            return self.environment
+        return {"OMP_NUM_THREADS": str(self.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind", **self.environment}
+
 
 def read(source: str, written: Any) -> Settings:
     """The object `vllm_custom` of the file `source`; raises ConfigError, naming the file and the key."""
     if not isinstance(written, Mapping):
         raise ConfigError(f"{source}: {KEY} must be an object")
     values = cast("Mapping[str, Any]", written)
-    types = {field.name: str(field.type) for field in fields(Settings)}
+    types = {each.name: str(each.type) for each in fields(Settings)}
     if unknown := sorted(values.keys() - types):
         raise ConfigError(f"{source}: {KEY} has no key {', '.join(unknown)}; it has {', '.join(types)}")
     try:
@@ -89,11 +112,11 @@ def with_parameters(settings: Settings, written: Mapping[str, Any], model_config
 def _typed(name: str, kind: str, value: Any) -> Any:
     if kind == "bool" and isinstance(value, bool):
         return value
-    if kind == "str | None" and value is None:
+    if kind.endswith("| None") and value is None:
         return value
     if kind in ("str", "str | None") and isinstance(value, str):
         return value
-    if kind in ("int", "float") and isinstance(value, int) and not isinstance(value, bool):
+    if kind in ("int", "int | None", "float") and isinstance(value, int) and not isinstance(value, bool):
         return value
     if kind == "float" and isinstance(value, float):
         return value
@@ -102,6 +125,10 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         wanted = int | str if "int" in kind else str
         if all(isinstance(item, wanted) and not isinstance(item, bool) for item in items):
             return tuple(items)
+    if kind.startswith("Mapping") and isinstance(value, dict):
+        pairs = cast("dict[str, Any]", value)
+        if all(isinstance(each, str) for each in pairs.values()):
+            return MappingProxyType(pairs)
     raise ConfigError(f"{name} cannot be {value!r}")
 
 

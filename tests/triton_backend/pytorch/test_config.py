@@ -67,6 +67,20 @@ def test_thread_counts_must_be_whole(name: str, value: str) -> None:
         parse(_parameters(**{name: value}))
 
 
+@pytest.mark.parametrize(("value", "fraction"), [("0.25", 0.25), ("1", 1.0), (" .5 ", 0.5)])
+def test_gpu_memory_fraction_is_read(value: str, fraction: float) -> None:
+    """A share of the GPU; without the parameter there is no limit."""
+    assert parse(_parameters(GPU_MEMORY_FRACTION=value)).gpu_memory_fraction == fraction
+    assert parse(_config()).gpu_memory_fraction is None
+
+
+@pytest.mark.parametrize("value", ["0", "1.1", "-0.5", "half", "nan", "", "1e-1", "²"])
+def test_gpu_memory_fraction_must_be_one(value: str) -> None:
+    """What is no share is refused by name."""
+    with pytest.raises(ConfigError, match="GPU_MEMORY_FRACTION"):
+        parse(_parameters(GPU_MEMORY_FRACTION=value))
+
+
 @pytest.mark.parametrize("name", ["INFERENCE_MODE", "DISABLE_OPTIMIZED_EXECUTION"])
 def test_flags_must_be_true_or_false(name: str) -> None:
     """A word that merely looks like yes is refused by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -71,9 +72,18 @@ def test_build_for_the_cpu_takes_no_gpu(take, monkeypatch, caplog):
 def test_operators_environment_is_kept():
     """Defaults fill what nobody has set."""
     environment = {"HF_HUB_OFFLINE": "0"}
-    launch._set_environment(environment)
+    launch._set_environment(environment, {})
     assert environment["HF_HUB_OFFLINE"] == "0"
     assert environment["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+
+
+def test_models_own_environment_wins(start, monkeypatch):
+    """What model.json says is said of this model alone: over Triton's environment, over our defaults, over `threads`."""
+    monkeypatch.setattr(os, "environ", environment := {"OMP_NUM_THREADS": "16", "LEFT": "alone"})
+    chosen = {"HF_HUB_OFFLINE": "0", "VLLM_CPU_OMP_THREADS_BIND": "0-1"}
+    start(vllm_custom={"threads": 2, "environment": chosen})
+    expected = {"OMP_NUM_THREADS": "2", "LEFT": "alone", **chosen}
+    assert expected.items() <= environment.items()
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json"])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +28,15 @@ def test_description_says_what_is_served(start):
     assert (description["engine"], description["model"], description["context_length"]) == ("replay", "toy", 100)
     assert description["renderer"] == "gateway"
     assert [file["name"] for file in description["files"]] == ["tokenizer.json", "chat_template.jinja", "config.json"]
+
+
+def test_description_says_where_it_runs(start):
+    """The environment by its name, without its path, and what is installed in it."""
+    environment = start().ask("describe").finish()[0][3]["environment"]
+    assert environment["name"] == Path(sys.prefix).name
+    assert environment["python"] == platform.python_version()
+    assert environment["numpy"] == np.__version__
+    assert environment["vllm"] is None
 
 
 def test_without_template_the_backend_renders(start, model_directory):

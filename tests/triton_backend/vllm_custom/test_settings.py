@@ -25,6 +25,14 @@ def test_values_are_taken():
     assert settings.control == CONTROL_OPS
 
 
+def test_threads_and_variables():
+    """`threads` is OpenMP's number, without vLLM's binding to cores; what is spelt out wins; nothing is nothing."""
+    assert read("f", {}).variables == {}
+    assert read("f", {"threads": 2}).variables == {"OMP_NUM_THREADS": "2", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    written = {"threads": 2, "environment": {"OMP_NUM_THREADS": "1"}}
+    assert read("f", written).variables["OMP_NUM_THREADS"] == "1"
+
+
 @pytest.mark.parametrize(
     ("written", "named"),
     [
@@ -49,6 +57,12 @@ def test_values_are_taken():
         ({"gpu_device_ids": "0,1"}, "gpu_device_ids"),
         ({"gpu_device_ids": [0, True]}, "gpu_device_ids"),
         ({"gpu_device_ids": [0.5]}, "gpu_device_ids"),
+        ({"threads": 0}, "threads"),
+        ({"threads": "2"}, "threads"),
+        ({"environment": ["A=b"]}, "environment"),
+        ({"environment": {"OMP_NUM_THREADS": 2}}, "environment"),
+        ({"environment": {"A=": "b"}}, "'A='"),
+        ({"environment": {"LD_PRELOAD": "x.so"}}, "where Triton is started"),
         ([], "object"),
     ],
 )
