@@ -1,17 +1,22 @@
-"""LoRA adapters of one engine, by name (pure): which are there, and which folders may become one.
+"""LoRA adapters of one model, by name (pure): which are there, and which folders may become one.
 
-Numbers are the engine's affair; outside of it, in records and metrics alike, an adapter is its name.
+They outlive the engine: one that follows a failed engine is given those that were loaded into that. Numbers
+are the engine's affair; outside of it, in records and metrics alike, an adapter is its name.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from .config import EngineConfig
-from .errors import BadRequest, ConfigError, NotFound
+from .errors import BackendError, BadRequest, ConfigError, NotFound
 from .official import lora
+
+logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 CONFIGURATION = "adapter_config.json"
@@ -21,7 +26,7 @@ FIRST_NUMBER = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """`number` is unique among all that this engine has ever had, because the engine caches what it computed by it."""
+    """`number` is unique among all that this model has ever had, because the engine caches what it computed by it."""
 
     name: str
     number: int
@@ -29,7 +34,7 @@ class Adapter:
 
 
 class Adapters:
-    """Not thread-safe: it lives on the engine's loop."""
+    """Not thread-safe: it is changed on the engine's loop, of which there is one at a time."""
 
     def __init__(self, directory: Path | None) -> None:
         """`directory` is the folder under which adapters may lie; None lets nothing be loaded."""
@@ -54,6 +59,16 @@ class Adapters:
     def enabled(self) -> bool:
         """Whether there is a folder that any may be loaded from."""
         return self._directory is not None
+
+    @property
+    def offered(self) -> bool:
+        """Whether there are any, or could be."""
+        return self.enabled or bool(self._loaded)
+
+    @property
+    def added(self) -> Sequence[Adapter]:
+        """Those that came while an engine ran."""
+        return [adapter for adapter in self._loaded.values() if adapter.number >= FIRST_NUMBER]
 
     @property
     def names(self) -> list[str]:
@@ -85,6 +100,15 @@ class Adapters:
 
     def add(self, adapter: Adapter) -> None:
         self._loaded[adapter.name] = adapter
+
+    async def restore(self, load: Callable[[Adapter], Awaitable[None]]) -> None:
+        """Load into a new engine what the one before it had been given; what it refuses is loaded no more."""
+        for adapter in self.added:
+            try:
+                await load(adapter)
+            except BackendError as error:
+                logger.warning("the adapter %s is lost with the engine that failed: %s", adapter.name, error.message)
+                self.remove(adapter)
 
     def remove(self, adapter: Adapter) -> None:
         if self._loaded.get(adapter.name) is adapter:

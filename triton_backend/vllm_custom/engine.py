@@ -52,12 +52,14 @@ LOOP_TIMEOUT = 2.0
 class VllmEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig, watchdog: Watchdog, meter: Meter | None = None) -> None:
-        """`watchdog` runs already and outlives this engine: another may follow it in the same process."""
+    def __init__(
+        self, config: EngineConfig, adapters: Adapters, watchdog: Watchdog, meter: Meter | None = None
+    ) -> None:
+        """`adapters`, and `watchdog`, which runs already, outlive this engine: another may follow it in the same process."""
         self._config = config
         # What the configuration gets wrong is found before there is anything to close.
         self._parser_names = ParserNames.of(config)
-        self._adapters = Adapters.of(config)
+        self._adapters = adapters
         self._loop = LoopThread("vllm")
         self._courses = Courses(self)
         self._watchdog = watchdog
@@ -93,7 +95,7 @@ class VllmEngine:
         self.ask(pool_of(request), OfficialAsker(embedding))
 
     def loras(self) -> list[str] | None:
-        return self._adapters.names if self._lora is not None and self._lora.enabled else None
+        return self._adapters.names if lora.is_on(self._config.arguments) and self._adapters.offered else None
 
     def stats(self) -> Mapping[str, Any]:
         llm = self._llm
@@ -215,6 +217,7 @@ class VllmEngine:
             tasks += ("score",)
         self._pooling = Pooling(llm, [task for task in tasks if task != "generate"], self._adapters, self.count_step)
         self._lora = LoraControl(llm, self._adapters, enabled=args.enable_lora)
+        await self._lora.restore()
         _warn_of_amx(str(llm.model_config.dtype))
         if "generate" in tasks:
             self._decoding = Decoding(llm)

@@ -128,6 +128,14 @@ class LoraControl:
                 param="action",
             )
         adapter = self._adapters.prepare(request.name, request.path)
+        await self._add(adapter)
+        self._adapters.add(adapter)
+
+    async def restore(self) -> None:
+        """For an engine that follows another: the adapters that were loaded into that."""
+        await self._adapters.restore(self._add)
+
+    async def _add(self, adapter: Adapter) -> None:
         try:
             await self._llm.add_lora(lora_request(adapter))
         except Exception as error:
@@ -135,7 +143,6 @@ class LoraControl:
                 raise
             # Whatever is wrong with the folder is heard of here, as a plain error of the engine's process.
             raise BadRequest(f"the adapter could not be loaded: {error}", param="path") from error
-        self._adapters.add(adapter)
 
     async def _unload(self, request: Lora) -> None:
         adapter = self._adapters.get_removable(request.name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config, gpu_probe
+from .adapters import Adapters
 from .autocomplete import refuse_conflicts
 from .config import EngineConfig
 from .exporter import Sink
@@ -104,10 +105,11 @@ def _engine(
     engine_config: EngineConfig, settings: Settings, args: Mapping[str, Any], meter: Meter | None
 ) -> tuple[Callable[[], Engine], Callable[[], None]]:
     """How to make an engine, each time one is needed, and what to do after the last."""
+    adapters = Adapters.of(engine_config)
     if engine_config.engine == "replay":
         from .replay import ReplayEngine
 
-        return lambda: ReplayEngine(engine_config, meter), lambda: None
+        return lambda: ReplayEngine(engine_config, adapters, meter), lambda: None
     register = _take_gpus(engine_config, settings, args, os.environ)
     from .engine import VllmEngine
     from .watchdog import Watchdog
@@ -119,7 +121,7 @@ def _engine(
         register.leave()
         watchdog.leave()
 
-    return lambda: VllmEngine(engine_config, watchdog, meter), let_go
+    return lambda: VllmEngine(engine_config, adapters, watchdog, meter), let_go
 
 
 def _take_gpus(

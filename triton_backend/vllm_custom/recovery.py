@@ -67,7 +67,6 @@ class RecoveringEngine:
         self._state = State.STARTING
         self._reason: str | None = None
         self._restarts = 0
-        self._takes_adapters = False
         self._began = 0.0
         self._backoff = Backoff(settings.backoff_seconds, settings.max_backoff_seconds, settings.max_restarts)
         self._stopping = threading.Event()
@@ -81,7 +80,6 @@ class RecoveringEngine:
 
     def start(self) -> Facts:
         facts = self._engine.start()
-        self._takes_adapters = self._engine.loras() is not None
         self._serve()
         self._thread.start()
         return facts
@@ -95,10 +93,8 @@ class RecoveringEngine:
         engine.ask(request, asker)
 
     def loras(self) -> list[str] | None:
-        """None while none can be loaded at all; a failed engine's are gone with it."""
-        if not self._takes_adapters:
-            return None
-        return (self._engine.loras() or []) if self._state is State.SERVING else []
+        """Those of a failed engine too: the next one is given them."""
+        return self._engine.loras()
 
     def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
         """See `official.embedding.Embedder`; asked only where the engine's facts name the task."""

@@ -30,7 +30,7 @@ from .pooling import Lora, Pool
 from .replay_body import Decoding, read_body
 from .replay_figures import Figures
 from .replay_parsing import ReplayParsers
-from .replay_pooling import replay_lora, replay_rows
+from .replay_pooling import check_folder, replay_lora, replay_rows
 from .replay_sampling import read_sampling
 from .replay_tokens import Tokenizer
 from .request import Generate
@@ -38,14 +38,15 @@ from .script import Entry, Line, cut, parse_script, scripted_error
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks"}
+KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks", "enable_lora"}
 VERSION = "1"
 
 
 class ReplayEngine:
     """See `interface.Engine`."""
 
-    def __init__(self, config: EngineConfig, meter: Meter | None = None) -> None:
+    def __init__(self, config: EngineConfig, adapters: Adapters, meter: Meter | None = None) -> None:
+        """`adapters` outlive this engine: another may follow it in the same process."""
         refuse_unknown(config, KEYS)
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
@@ -53,7 +54,7 @@ class ReplayEngine:
         self._parsers: ReplayParsers | None = None
         # What the configuration gets wrong is found before there is anything to close.
         self._parser_names = ParserNames.of(config)
-        self._adapters = Adapters.of(config)
+        self._adapters = adapters
         self._loop = LoopThread("replay")
         self._courses = Courses(self)
         self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
@@ -73,6 +74,7 @@ class ReplayEngine:
         if self._parser_names != ParserNames(None, None):
             self._parsers = ReplayParsers(self._parser_names, self._folder)
         self._loop.start()
+        self._loop.run(self._adapters.restore(check_folder))
         return Facts(
             "replay",
             VERSION,
@@ -97,7 +99,7 @@ class ReplayEngine:
         self.ask(pool_of(request), OfficialAsker(embedding))
 
     def loras(self) -> list[str] | None:
-        return self._adapters.names if self._adapters.enabled else None
+        return self._adapters.names if self._adapters.offered else None
 
     async def _answer(self, request: Pool | Lora) -> Reply:
         tokenizer = self._tokenizer

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .adapters import Adapters
-from .errors import BadRequest
+from .adapters import CONFIGURATION, Adapter, Adapters
+from .errors import BadRequest, NotFound
 from .interface import Reply
 from .pooling import Lora, Pool, cosines
 from .replay_tokens import Tokenizer
@@ -42,6 +42,12 @@ async def replay_lora(adapters: Adapters, request: Lora) -> Reply:
     elif request.action == "unload":
         adapters.remove(adapters.get_removable(request.name))
     return Reply({"loras": adapters.names})
+
+
+async def check_folder(adapter: Adapter) -> None:
+    """What loading is here. Raises NotFound."""
+    if not (adapter.path / CONFIGURATION).is_file():
+        raise NotFound(f"{adapter.path} has gone", param="path")
 
 
 def _counts(ids: Sequence[int], width: int, normalize: bool | None) -> NDArray[np.float32]:

@@ -132,7 +132,8 @@ class Session:
         logger.log(logging.INFO if not generations else logging.WARNING, "session %s ends with %d requests: %s",
                    self.sid, len(generations), failure.message)  # fmt: skip
         for generation in generations:
-            generation.end(Cancelled("its session has ended"))
+            # Counted as what it is: an answer that the server breaks off is not the client's doing.
+            generation.end(failure)
         return True
 
     def _finish(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 from vllm_custom.adapters import Adapters
@@ -110,6 +111,48 @@ def test_adapters_of_multi_lora_are_there_from_the_start(tmp_path, directory):
         adapters.prepare("a", "poet")
     with pytest.raises(BadRequest):
         adapters.get_removable("a")
+
+
+DIES = {"prompt": "die", "die_at": 0}
+FAST = {"check_seconds": 0.005, "backoff_seconds": 0.001}
+
+
+def kill_engine(backend):
+    """The engine dies, and another serves."""
+    assert backend.generate("die").finish()[-1][3] == "unavailable"
+    while not backend.model.is_ready():
+        pass
+
+
+def test_adapters_survive_the_engine(start, directory):
+    """An engine that follows another in place has the adapters that were loaded into that, under their names."""
+    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(directory), **FAST})
+    lora(backend, "load", name="poet", path="poet")
+    kill_engine(backend)
+    assert backend.ask("describe").finish()[0][3]["loras"] == ["poet"]
+    assert backend.ask("generate", lora="poet", api="chat", prompt="p", body={}).finish()[-1][1] == "end"
+    assert lora(backend, "load", name="poet", path="poet") == ("bad_request", None, "name")
+    assert lora(backend, "unload", name="poet") == {"loras": []}
+
+
+def test_adapter_whose_folder_has_gone_is_lost_with_its_engine(start, directory, caplog):
+    """It alone, and the log says so; the others are there."""
+    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(directory), **FAST})
+    for name, path in (("poet", "poet"), ("lex", "lawyer")):
+        lora(backend, "load", name=name, path=path)
+    (directory / "poet" / "adapter_config.json").unlink()
+    with caplog.at_level("WARNING", "vllm_custom.adapters"):
+        logging.getLogger("vllm_custom").propagate = True
+        kill_engine(backend)
+    assert lora(backend, "list") == {"loras": ["lex"]}
+    assert "poet is lost" in caplog.text
+
+
+def test_adapters_of_multi_lora_are_described(start, model_directory):
+    """Also where no folder allows others to be loaded."""
+    (model_directory / "1" / "multi_lora.json").write_text('{"b": "/loras/b", "a": "/loras/a"}')
+    assert start(enable_lora=True).ask("describe").finish()[0][3]["loras"] == ["a", "b"]
+    assert start().ask("describe").finish()[0][3]["loras"] is None
 
 
 def test_directory_may_lie_in_the_version_directory(start, model_directory):

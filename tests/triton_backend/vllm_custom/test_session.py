@@ -307,6 +307,27 @@ def test_server_stopping_ends_sessions(start):
     assert client.sender.finish()[-1][1:4] == ["error", None, "unavailable"]
 
 
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (lambda client: client.abort("a"), "cancelled"),
+        (lambda client: setattr(client.sender, "cancelled", True), "cancelled"),
+        (lambda client: client.backend.model.finalize(), "unavailable"),
+    ],
+    ids=["aborted", "client gone", "server stopping"],
+)
+def test_requests_are_counted_as_what_ended_them(start, end, outcome):
+    """A server that stops is not the client's doing, in the metrics either."""
+    client = Client(start(HELD))
+    client.generate("a", "hold")
+    client.wait_for("a", "delta")
+    (generation,) = client.backend.model._instance._active.snapshot()
+    end(client)
+    while not generation.life.ended:
+        pass
+    assert generation.outcome == outcome
+
+
 def test_two_sessions_do_not_mix(start):
     """Each gateway worker hears only of its own requests."""
     backend = start(COUNT)

@@ -14,12 +14,14 @@ FILE = "multi_lora.json"
 LoraTable = Mapping[str, str]
 
 
-def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | None:
-    """The adapters' folders by name, in the file's order; None where `enable_lora` is not on. Raises ConfigError.
+def is_on(arguments: Mapping[str, Any]) -> bool:
+    """Whether `enable_lora` is, among the arguments of model.json, where NVIDIA's tutorial writes it as a string."""
+    return str(arguments.get("enable_lora", "")).lower() == "true"
 
-    `arguments` are those of model.json, where NVIDIA's tutorial writes `enable_lora` as a string.
-    """
-    if str(arguments.get("enable_lora", "")).lower() != "true":
+
+def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | None:
+    """The adapters' folders by name, in the file's order; None where `enable_lora` is not on. Raises ConfigError."""
+    if not is_on(arguments):
         return None
     source = version_directory / FILE
     try:

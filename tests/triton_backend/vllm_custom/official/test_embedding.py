@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from vllm_custom.adapters import Adapters
 from vllm_custom.config import load
 from vllm_custom.errors import BadRequest
 from vllm_custom.instance import Instance
@@ -33,7 +34,8 @@ class EmbeddingEngine(ReplayEngine):
 @pytest.fixture
 def instance(model_directory):
     (model_directory / "1" / "model.json").write_text('{"engine": "replay", "model": "${MODEL}/weights"}')
-    running = Instance("toy", EmbeddingEngine(load("toy", model_directory / "1")))
+    config = load("toy", model_directory / "1")
+    running = Instance("toy", EmbeddingEngine(config, Adapters.of(config)))
     running.start()
     yield running
     running.stop()
