@@ -162,6 +162,7 @@ class InferenceRequest:
         envelope: Any = None,
         *,
         token_ids: Any = None,
+        media: Sequence[bytes] = (),
         tensors: Sequence[Tensor] = (),
         sender: ResponseSender | None = None,
         parameters: str = "",
@@ -176,6 +177,8 @@ class InferenceRequest:
             self._tensors.append(Tensor("request", np.array([raw], dtype=np.object_)))
         if token_ids is not None:
             self._tensors.append(Tensor("token_ids", np.asarray(token_ids, dtype=np.int32)))
+        if media:
+            self._tensors.append(Tensor("media", np.array(list(media), dtype=np.object_)))
 
     def inputs(self) -> list[Tensor]:
         return self._tensors

@@ -133,6 +133,19 @@ def test_forced_tool_call_comes(smollm2: Backend, choice: Any, stream: bool) -> 
         assert isinstance(json.loads("".join(call["arguments"] for call in deltas)), dict)
 
 
+def test_backend_renders_as_the_gateway_does(smollm2: Backend) -> None:
+    """The same chat, as messages and as the prompt that the template makes of them: the same tokens in, the same out."""
+    system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    prompt = (
+        f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nSay a colour.<|im_end|>\n<|im_start|>assistant\n"
+    )
+    body = {"temperature": 0, "max_tokens": 24, "return_token_ids": True}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Say a colour."}]}]
+    rendered = smollm2.ask("generate", api="chat", messages=messages, body=body).finish(120)
+    given = say(smollm2, prompt, body=body)
+    assert [record[2:] for record in rendered] == [record[2:] for record in given]
+
+
 def test_bad_words_are_not_said(smollm2: Backend) -> None:
     """The likeliest first word is another one when it is forbidden."""
     word = text_of(say(smollm2, body={"max_tokens": 1})).strip()

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .adapters import Adapters
 from .config import EngineConfig, engine_args
 from .engine_control import control
 from .engine_limits import limit_queue
 from .engine_pooling import LoraControl, Pooling, lora_request
+from .engine_rendering import Rendering, most_images, must_render
 from .engine_stats import stat_logger
 from .errors import BadRequest, ConfigError, Unavailable
 from .inquiry import Inquiries
@@ -158,9 +159,9 @@ class VllmEngine:
             raise Unavailable("the engine is dead")
         if isinstance(request, OfficialGenerate):
             return await self._open_official(llm, request)
-        openai = decoding.check(request)
+        openai = await decoding.check(request)
         prompt = await decoding.render(request, openai)
-        reader = parsers.reader(openai, prompt["prompt_token_ids"])
+        reader = parsers.reader(openai, prompt["prompt_token_ids"], adjusted=request.conversation is not None)
         params, plan = decoding.plan(request, openai, len(prompt["prompt_token_ids"]))
         queue = await llm.add_request(
             request.rid,
@@ -220,10 +221,10 @@ class VllmEngine:
         await self._lora.restore()
         _warn_of_amx(str(llm.model_config.dtype))
         if "generate" in tasks:
-            self._decoding = Decoding(llm)
             loras = lora.load(self._config.source.parent, self._config.arguments)
             self._official = OfficialDecoding(llm, loras or {})
             self._parsers = Parsers(self._parser_names, llm.renderer.get_tokenizer(), llm.model_config)
+            self._decoding = Decoding(llm, Rendering(llm, self._parser_names))
             await self._warm_up()
         self._is_warm = True
         # Reading environment variables costs a fifth of vLLM's time per token otherwise.
@@ -237,6 +238,8 @@ class VllmEngine:
             files=_files(llm.model_config.tokenizer or llm.model_config.model),
             tool_parser=self._parser_names.tool,
             reasoning_parser=self._parser_names.reasoning,
+            renders=self._config.settings.renderer == "backend" or must_render(llm),
+            images=most_images(llm.renderer),
         )
 
     def _stat_loggers(self) -> list[Any]:
@@ -292,12 +295,13 @@ class Decoding:
     Built when the engine starts: importing the classes takes seconds, and pydantic builds their validators at first use.
     """
 
-    def __init__(self, llm: AsyncLLM) -> None:
+    def __init__(self, llm: AsyncLLM, rendering: Rendering) -> None:
         from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
         from vllm.entrypoints.openai.completion.protocol import CompletionRequest
         from vllm.entrypoints.serve.utils.api_utils import get_max_tokens
 
-        # The prompt has been rendered elsewhere; the classes want to see one all the same.
+        self._rendering = rendering
+        # Where the prompt has been rendered elsewhere, the classes want to see one all the same.
         self._classes: dict[str, tuple[type[OpenAIRequest], dict[str, Any]]] = {
             "chat": (ChatCompletionRequest, {"messages": [{"role": "user", "content": "-"}]}),
             "completions": (CompletionRequest, {"prompt": "-"}),
@@ -311,9 +315,15 @@ class Decoding:
         for request_class, prompt in self._classes.values():
             request_class.model_validate(prompt).to_sampling_params(1, self._defaults)
 
-    def check(self, request: Generate) -> OpenAIRequest:
+    async def check(self, request: Generate) -> OpenAIRequest:
         """The body as vLLM's request; raises what vLLM raises, and BadRequest for a field that vLLM would ignore."""
+        # A chat may be long, and its images have to be written out: not on the loop.
+        return self._check(request) if request.conversation is None else await asyncio.to_thread(self._check, request)
+
+    def _check(self, request: Generate) -> OpenAIRequest:
         request_class, prompt = self._classes[request.api]
+        if request.conversation is not None:
+            prompt = {"messages": request.conversation.with_images()}
         for name in request.body:
             if name not in request_class.model_fields:
                 raise BadRequest(f"this engine does not know the field {name!r}", param=name)
@@ -324,6 +334,19 @@ class Decoding:
 
     async def render(self, request: Generate, openai: OpenAIRequest) -> TokensInput:
         """The prompt as token ids; text is tokenised off the loop. Raises when it is too long for the model."""
+        rendered = await self._rendered(request, openai)
+        if len(rendered["prompt_token_ids"]) >= self._model_config.max_model_len:
+            raise BadRequest(
+                f"the prompt has {len(rendered['prompt_token_ids'])} tokens, which leaves no room for an answer in the "
+                f"model's context of {self._model_config.max_model_len}",
+                param=None if request.conversation is None else "messages",
+                code="context_length_exceeded",
+            )
+        return rendered
+
+    async def _rendered(self, request: Generate, openai: OpenAIRequest) -> TokensInput:
+        if request.conversation is not None:
+            return await self._rendering.render(request.conversation, cast("ChatCompletionRequest", openai))
         prompt = (
             {"prompt": request.prompt} if request.token_ids is None else {"prompt_token_ids": list(request.token_ids)}
         )
@@ -331,12 +354,6 @@ class Decoding:
         (rendered,) = await self._renderer.render_cmpl_async(
             [prompt], openai.build_tok_params(self._model_config), prompt_extras=extras
         )
-        if len(rendered["prompt_token_ids"]) >= self._model_config.max_model_len:
-            raise BadRequest(
-                f"the prompt has {len(rendered['prompt_token_ids'])} tokens, which leaves no room for an answer in the "
-                f"model's context of {self._model_config.max_model_len}",
-                code="context_length_exceeded",
-            )
         return rendered
 
     def plan(self, request: Generate, openai: OpenAIRequest, prompt_tokens: int) -> tuple[SamplingParams, Plan]:

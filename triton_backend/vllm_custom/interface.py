@@ -31,6 +31,10 @@ class Facts:
     # The names of vLLM's parsers that are in use.
     tool_parser: str | None = None
     reasoning_parser: str | None = None
+    # Whether chats have to be rendered here; else a gateway may do it, if `files` suffice.
+    renders: bool = False
+    # How many images a prompt may have.
+    images: int = 0
 
 
 @dataclass(frozen=True, slots=True)

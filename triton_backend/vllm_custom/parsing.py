@@ -50,10 +50,15 @@ class Parsers:
             raise ConfigError(f"vllm_custom: {error} ({error.__cause__}). {_known()}") from error
 
     def reader(
-        self, request: ChatCompletionRequest | CompletionRequest, prompt_token_ids: Sequence[int]
+        self,
+        request: ChatCompletionRequest | CompletionRequest,
+        prompt_token_ids: Sequence[int],
+        *,
+        adjusted: bool = False,
     ) -> Reader | None:
-        """The reader of this request's answer, after the parsers have added to the request what they need; None where
-        there is nothing to parse. Raises BadRequest, and what vLLM raises for tools that make no grammar."""
+        """The reader of this request's answer, after the parsers have added to the request what they need (unless
+        that was done when it was rendered); None where there is nothing to parse. Raises BadRequest, and what vLLM raises
+        for tools that make no grammar."""
         from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 
         if not isinstance(request, ChatCompletionRequest):
@@ -64,7 +69,8 @@ class Parsers:
             return None
         make = self._maker(self._parser_class, request)
         scout = make()
-        scout.adjust_request(request)
+        if not adjusted:
+            scout.adjust_request(request)
         return Reader(make, request, list(prompt_token_ids), scout, auto_tools=self.names.tool is not None)
 
     def _is_needed(self, parser_class: type[Parser], request: ChatCompletionRequest) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from .adapters import Adapters
 from .beat import Beat
 from .config import EngineConfig, refuse_unknown
+from .conversation import check_images
 from .errors import BadRequest, ConfigError, Overloaded, Unavailable
 from .inquiry import Inquiries
 from .interface import Asker, Facts, Plan, Reply, Sink, Vitals
@@ -38,7 +39,7 @@ from .script import Entry, Line, cut, parse_script, scripted_error
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks", "enable_lora"}
+KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks", "images", "enable_lora"}
 VERSION = "1"
 
 
@@ -57,6 +58,9 @@ class ReplayEngine:
         self._adapters = adapters
         self._loop = LoopThread("replay")
         self._courses = Courses(self)
+        # How many images a prompt may have; nobody looks at them.
+        self._images = int(config.arguments.get("images", 0))
+        self._renders = config.settings.renderer == "backend" or self._images > 0
         self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
         self._inquiries = Inquiries()
         self._tokenizer: Tokenizer | None = None
@@ -83,6 +87,8 @@ class ReplayEngine:
             self._tasks,
             self._folder,
             *self._parser_names,
+            renders=self._renders,
+            images=self._images,
         )
 
     def submit(self, request: Generate, sink: Sink) -> None:
@@ -143,13 +149,19 @@ class ReplayEngine:
             raise Overloaded("the engine is busy and its queue is full")
         if request.adapter is not None:
             self._adapters.get(request.adapter)
+        if request.conversation is not None:
+            check_images(len(request.conversation.images), self._images)
         prompt, prompt_tokens = tokenizer.prompt(request)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
         await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
             raise scripted_error(entry.refuse)
         if prompt_tokens >= self._context_length:
-            raise BadRequest("the prompt is too long for the model", code="context_length_exceeded")
+            raise BadRequest(
+                "the prompt is too long for the model",
+                param=None if request.conversation is None else "messages",
+                code="context_length_exceeded",
+            )
         room = self._context_length - prompt_tokens
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]

@@ -13,6 +13,9 @@ from .errors import BadRequest
 from .request import Generate
 from .script import Token
 
+# What an image counts.
+IMAGE_TOKENS = 16
+
 
 class Tokenizer:
     def __init__(self, path: Path) -> None:
@@ -23,6 +26,9 @@ class Tokenizer:
 
     def prompt(self, request: Generate) -> tuple[str, int]:
         """The prompt's text and its number of tokens; raises BadRequest for an id that no token has."""
+        if request.conversation is not None:
+            text = request.conversation.text()
+            return text, len(self._tokenizer.encode(text).ids) + IMAGE_TOKENS * len(request.conversation.images)
         if request.token_ids is None:
             text = request.prompt or ""
             return text, len(self._tokenizer.encode(text).ids)

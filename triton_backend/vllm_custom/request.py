@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .conversation import Conversation, read_conversation
 from .errors import BadRequest
 from .pooling import (
     CLASSIFY_KEYS,
@@ -42,7 +43,8 @@ class Describe:
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Exactly one of `prompt` and `token_ids` is given. `body` has still to pass the engine's own request class."""
+    """Exactly one of `prompt`, `token_ids` and `conversation` is given. `body` has still to pass the engine's own request
+    class."""
 
     rid: str
     api: Api
@@ -53,6 +55,7 @@ class Generate:
     # Seconds from its arrival until it ends with a `timeout`.
     timeout: float | None = None
     session: str | None = None
+    conversation: Conversation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ MOST_TIMEOUT_MS = 86_400_000
 # Fields of vLLM's request classes that speak of what the gateway does, or of what a delta cannot carry. A request that
 # sets one of them is refused: it would otherwise get another answer than it asked for.
 FOREIGN_FIELDS: Mapping[str, str] = {
-    "messages": "the prompt is rendered by the gateway",
+    "messages": "they travel beside the body",
     "prompt": "the prompt travels beside the body",
     "prompt_embeds": "embeddings as prompts are not supported",
     "echo": "the prompt is not repeated here",
@@ -241,13 +244,18 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
     api = envelope.get("api")
     if api not in ("chat", "completions"):
         raise BadRequest("api must be 'chat' or 'completions'", param="api")
-    if message.has_media:
-        raise BadRequest("this model takes no images or audio", param="media")
-    prompt = envelope.get("prompt")
-    if (prompt is None) == (message.token_ids is None):
-        raise BadRequest("a prompt is either the tensor token_ids or the key prompt", param="prompt")
+    prompt, messages = envelope.get("prompt"), envelope.get("messages")
+    if [prompt is None, messages is None, message.token_ids is None].count(False) != 1:
+        raise BadRequest(
+            "a prompt is either the tensor token_ids, the key prompt or the key messages, and only one of them",
+            param="prompt",
+        )
     if prompt is not None and (not isinstance(prompt, str) or not prompt):
         raise BadRequest("prompt must be a text that is not empty", param="prompt")
+    if messages is not None and api != "chat":
+        raise BadRequest("messages are a prompt of chat only", param="messages")
+    if messages is None and message.media:
+        raise BadRequest("images come with the key messages, which says where they stand", param="media")
     token_ids = None if message.token_ids is None else _token_ids(message.token_ids)
     _check_session(envelope)
     return Generate(
@@ -259,6 +267,7 @@ def _generate(envelope: Mapping[str, Any], message: Message) -> Request:
         adapter=lora_of(envelope),
         timeout=_timeout(envelope, message),
         session=session_of(envelope),
+        conversation=None if messages is None else read_conversation(messages, message.media),
     )
 
 
@@ -282,7 +291,7 @@ def _token_ids(tensor: NDArray[np.int32]) -> list[int]:
 
 
 def _no_prompt(message: Message) -> None:
-    if message.token_ids is not None or message.has_media:
+    if message.token_ids is not None or message.media:
         raise BadRequest("this op takes no token_ids or media", param="token_ids")
 
 
@@ -302,7 +311,9 @@ def _in_time(
 COMMON_KEYS = frozenset({"v", "op", "rid"})
 OPERATIONS: Mapping[str, _Operation] = {
     "describe": _Operation(frozenset({"files"}), _describe),
-    "generate": _Operation(frozenset({"api", "body", "prompt", "lora", "timeout_ms", "session"}), _generate),
+    "generate": _Operation(
+        frozenset({"api", "body", "prompt", "messages", "lora", "timeout_ms", "session"}), _generate
+    ),
     "abort": _Operation(frozenset({"target", "session"}), _abort),
     "session": _Operation(frozenset({"versions"}), _open_session),
     "ping": _Operation(frozenset(), _ping),

@@ -18,6 +18,7 @@ FAILURE_POLICIES = ("restart", "exit", "stay")
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Variables that the stub, which runs by then, or its dynamic linker has read before model.json is.
 LATE = re.compile(r"(LD_|PYTHON)\w*|PATH|VIRTUAL_ENV|LC_ALL|LANG")
+RENDERERS = ("auto", "backend")
 # Well below diagnosis.GAP, which stands for a machine that stood still.
 MOST_CHECK_SECONDS = 5.0
 
@@ -50,10 +51,14 @@ class Settings:
     threads: int | None = None
     # Variables for the processes of this model alone; they win over `threads` and over what Triton was started with.
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    # Who makes prompts of chats: `auto` leaves it to the gateway wherever the model's files suffice for that.
+    renderer: str = "auto"
 
     def __post_init__(self) -> None:
         if self.on_failure not in FAILURE_POLICIES:
             raise ConfigError(f"on_failure is {self.on_failure!r}; write one of {', '.join(FAILURE_POLICIES)}")
+        if self.renderer not in RENDERERS:
+            raise ConfigError(f"renderer is {self.renderer!r}; write one of {', '.join(RENDERERS)}")
         if unknown := set(self.control) - set(CONTROL_OPS):
             raise ConfigError(f"control names {', '.join(sorted(unknown))}; there are {', '.join(CONTROL_OPS)}")
         for name in ("tool_parser", "reasoning_parser", "lora_directory"):

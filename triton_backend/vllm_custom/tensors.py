@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,7 +51,7 @@ class Message:
 
     envelope: bytes
     token_ids: NDArray[np.int32] | None
-    has_media: bool
+    media: Sequence[bytes] = ()
     # Triton's own deadline; 0 without one.
     timeout_us: int = 0
 
@@ -64,7 +65,8 @@ def read(request: TritonRequest) -> Message:
     if len(envelope) != 1:
         raise BadRequest(f"the input tensor {REQUEST!r} must hold one element, not {len(envelope)}", param=REQUEST)
     token_ids = tensors[TOKEN_IDS].as_numpy() if TOKEN_IDS in tensors else None
-    return Message(bytes(envelope[0]), token_ids, MEDIA in tensors, request.timeout())
+    media = tuple(bytes(item) for item in tensors[MEDIA].as_numpy().reshape(-1)) if MEDIA in tensors else ()
+    return Message(bytes(envelope[0]), token_ids, media, request.timeout())
 
 
 def send(sender: Sender, records: bytes, part: bytes | memoryview | NDArray[np.float32] | None, *, final: bool) -> None:

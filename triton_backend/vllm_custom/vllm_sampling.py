@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .conversation import check_images
+from .engine_rendering import most_images
 from .errors import BadRequest
 from .interface import Plan
 from .official.lora import LoraTable
@@ -43,6 +44,7 @@ class OfficialDecoding:
             name: LoRARequest(name, number, folder) for number, (name, folder) in enumerate(loras.items(), start=1)
         }
         self._renderer = llm.renderer
+        self._most_images = most_images(llm.renderer)
         self._context_length = llm.model_config.max_model_len
         self._params = SamplingParams
         self._structured = StructuredOutputsParams
@@ -77,6 +79,7 @@ class OfficialDecoding:
     async def _render(self, request: OfficialGenerate) -> TokensInput:
         prompt: dict[str, Any] = {"prompt": request.prompt}
         if request.images:
+            check_images(len(request.images), self._most_images, param="image")
             # Off the loop: decoding a large image takes longer than a step of the engine.
             prompt["multi_modal_data"] = {"image": await asyncio.to_thread(_open_images, request.images)}
         (rendered,) = await self._renderer.render_cmpl_async([prompt])
@@ -84,12 +87,13 @@ class OfficialDecoding:
 
 
 def _open_images(files: Sequence[bytes]) -> list[Any]:
-    from PIL import Image
+    from vllm.multimodal.media import ImageMediaIO
 
+    opener = ImageMediaIO()
     images: list[Any] = []
     for number, content in enumerate(files):
         try:
-            images.append(Image.open(io.BytesIO(content)).convert("RGB"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise BadRequest(f"image: number {number} is no image that can be read", param="image") from error
+            images.append(opener.load_bytes(content))
+        except Exception as error:  # what Pillow raises for a file that is none is not all of one kind
+            raise BadRequest(f"image: number {number} cannot be read: {error}", param="image") from error
     return images

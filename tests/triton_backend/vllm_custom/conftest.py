@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +69,17 @@ class Backend:
         self._count = 0
 
     def ask(
-        self, op: str, *, sender: triton.ResponseSender | None = None, token_ids: Any = None, **keys: Any
+        self,
+        op: str,
+        *,
+        sender: triton.ResponseSender | None = None,
+        token_ids: Any = None,
+        media: Sequence[bytes] = (),
+        **keys: Any,
     ) -> triton.ResponseSender:
         self._count += 1
         envelope = {"v": 1, "op": op, "rid": f"r{self._count}", **keys}
-        return self.send(triton.InferenceRequest(envelope, token_ids=token_ids, sender=sender))
+        return self.send(triton.InferenceRequest(envelope, token_ids=token_ids, media=media, sender=sender))
 
     def generate(self, prompt: str = "hello", *, sender: Any = None, rid: str | None = None, **body: Any) -> Any:
         keys: dict[str, Any] = {"api": "chat", "prompt": prompt, "body": body}

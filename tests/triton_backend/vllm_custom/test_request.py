@@ -16,7 +16,7 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
     max_leaves=8,
 )
-keys = st.sampled_from(["v", "op", "rid", "api", "body", "prompt", "files", "target", "extra"])
+keys = st.sampled_from(["v", "op", "rid", "api", "body", "prompt", "messages", "files", "target", "extra"])
 plausible = st.sampled_from([1, "describe", "generate", "abort", "stats", "chat", "completions", "abc", {}, []])
 token_ids = st.one_of(
     st.none(), st.lists(st.integers(-5, 2**31 - 1), max_size=4).map(lambda ids: np.array(ids, np.int32))
@@ -24,7 +24,7 @@ token_ids = st.one_of(
 
 
 def understood(raw, ids=None):
-    message = Message(raw, ids, False)
+    message = Message(raw, ids)
     return parse(decode(message), message)
 
 
@@ -47,7 +47,8 @@ def test_any_envelope_is_understood_or_refused(envelope, ids):
         return
     assert RID.fullmatch(request.rid)
     if isinstance(request, Generate):
-        assert (request.prompt is None) != (request.token_ids is None)
+        given = (request.prompt, request.token_ids, request.conversation)
+        assert [value is None for value in given].count(False) == 1
         assert request.prompt != ""
         assert request.token_ids is None or min(request.token_ids) >= 0
     else:

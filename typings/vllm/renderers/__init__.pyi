@@ -11,6 +11,7 @@ class ChatParams:
     chat_template_kwargs: dict[str, Any]
 
 class BaseRenderer:
+    mm_processor: Any
     def get_tokenizer(self) -> TokenizerLike: ...
     async def render_cmpl_async(
         self,

@@ -1,0 +1,6 @@
+class ErrorInfo:
+    message: str
+    param: str | None
+
+class ErrorResponse:
+    error: ErrorInfo

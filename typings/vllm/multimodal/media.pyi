@@ -1,0 +1,4 @@
+from typing import Any
+
+class ImageMediaIO:
+    def load_bytes(self, data: bytes) -> Any: ...

@@ -1,0 +1,3 @@
+from vllm.renderers import BaseRenderer
+
+class HfRenderer(BaseRenderer): ...
