@@ -31,6 +31,7 @@ from gateway.services.embeddings import EmbeddingService
 from gateway.services.encoding import Encoder
 from gateway.services.health import Health
 from gateway.services.models import ModelLoader
+from gateway.services.pooling import Pooler
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
 from gateway.version import VERSION
@@ -122,6 +123,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         dispatcher = Dispatcher(catalog, watch, stall_timeout_s=settings.stall_timeout_s)
         answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
         encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
+        pooler = Pooler(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
         await stack.enter_async_context(_in_background(catalog.keep_fresh()))
         await stack.enter_async_context(_in_background(watch.keep_watch()))
         yield Services(
@@ -130,7 +132,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             health=watch,
             chat=ChatService(catalog, dispatcher, answers),
             completions=CompletionService(catalog, dispatcher, answers),
-            embeddings=EmbeddingService(catalog, encoder),
+            embeddings=EmbeddingService(catalog, encoder, pooler),
             moderations=ModerationService(catalog, encoder),
         )
 

@@ -8,37 +8,49 @@ from typing import Any
 import numpy as np
 import orjson
 
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, ModelNotFound
 from gateway.schemas.embeddings import EmbeddingRequest
 from gateway.services.catalog import Catalog
 from gateway.services.encoding import Encoder, Rows
 from gateway.services.inputs import token_ids
-from gateway.services.models import EmbeddingModel
+from gateway.services.models import EmbeddingModel, PoolingModel
+from gateway.services.pooling import Pooler
+from gateway.triton.pooling import Pooled
 
 
 class EmbeddingService:
     """`/v1/embeddings`."""
 
-    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
+    def __init__(self, catalog: Catalog, encoder: Encoder, pooler: Pooler) -> None:
         self._catalog = catalog
         self._encoder = encoder
+        self._pooler = pooler
 
     async def create(self, request: EmbeddingRequest) -> bytes:
         """The response body as JSON, without a Python object per number. Raises GatewayError."""
-        model = self._catalog.get(request.model, EmbeddingModel)
-        ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+        model = self._catalog.find(request.model)
+        if isinstance(model, PoolingModel) and model.can("embed"):
+            ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+            return _body(model.name, await self._pooler.embed(model, ids, request.dimensions), request)
+        if isinstance(model, EmbeddingModel):
+            ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+            return _body(model.name, await self._encode(model, ids, request.dimensions), request)
+        raise ModelNotFound(request.model)
+
+    async def _encode(self, model: EmbeddingModel, ids: list[list[int]], dimensions: int | None) -> Rows:
         rows = await self._encoder.encode(model, ids)
         width = rows.values.shape[1]
-        if request.dimensions is not None and request.dimensions != width:
+        if dimensions is not None and dimensions != width:
             raise BadRequest(
                 f"This model gives vectors of {width} dimensions and no others.",
                 param="dimensions",
                 code="invalid_value",
             )
-        return _body(model.name, rows, as_base64=request.encoding_format == "base64")
+        return rows
 
 
-def _body(model: str, rows: Rows, *, as_base64: bool) -> bytes:
+def _body(model: str, rows: Rows | Pooled, request: EmbeddingRequest) -> bytes:
+    as_base64 = request.encoding_format == "base64"
     vectors: list[Any] = [_base64(row) for row in rows.values] if as_base64 else list(rows.values)
     body = {
         "object": "list",

@@ -1,4 +1,4 @@
-"""What embeddings and moderations do alike: texts to rows of numbers, under a permit."""
+"""What embeddings and moderations by PyTorch models do alike: texts to rows of numbers, under a permit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from gateway import metrics
 from gateway.admission import Admission
-from gateway.errors import ContextLengthExceeded, Unavailable
+from gateway.errors import ContextLengthExceeded
+from gateway.services.attempts import on_a_replica
 from gateway.services.catalog import Catalog
 from gateway.services.health import Health
 from gateway.services.models import EmbeddingModel, ModerationModel
@@ -42,23 +43,11 @@ class Encoder:
                 context_length=model.max_tokens, prompt_tokens=longest, max_tokens=None, param="input"
             )
         with await self._admission.acquire():
-            rows = await self._on_a_replica(model, token_ids)
+            rows = await on_a_replica(self._catalog, model.name, lambda client: self._encode(client, model, token_ids))
         tokens = sum(map(len, token_ids))
         self._health.succeeded(model.name)
         metrics.PROMPT_TOKENS.labels(model.name).inc(tokens)
         return Rows(rows, tokens)
-
-    async def _on_a_replica(
-        self, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]
-    ) -> npt.NDArray[np.float32]:
-        """The least busy Triton, and another once when that one is away."""
-        replicas = self._catalog.replicas(model.name)[:2]
-        for client in replicas[:-1]:
-            try:
-                return await self._encode(client, model, token_ids)
-            except Unavailable:
-                metrics.RETRIES.labels(model.name).inc()
-        return await self._encode(replicas[-1], model, token_ids)
 
     def _encode(
         self, client: TritonClient, model: EmbeddingModel | ModerationModel, token_ids: Sequence[Sequence[int]]

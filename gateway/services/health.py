@@ -23,9 +23,10 @@ from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
 from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.services.catalog import Catalog
-from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel
-from gateway.triton import encoder, llm
+from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel, PoolingModel
+from gateway.triton import encoder, llm, pooling
 from gateway.triton.client import TritonClient
+from gateway.triton.pooling import Op
 
 log = logging.getLogger(__name__)
 
@@ -166,6 +167,8 @@ class Health:
         client = self._catalog.replicas(name)[0]
         if isinstance(model, GeneratingModel):
             await _one_token(client, model)
+        elif isinstance(model, PoolingModel):
+            await _one_vector(client, model)
         else:
             await _one_row(client, model)
 
@@ -185,6 +188,12 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
     async with aclosing(answer):
         async for _ in answer:
             pass  # the last output ends it; an error raises
+
+
+async def _one_vector(client: TritonClient, model: PoolingModel) -> None:
+    ids = await model.tokenizer.encode(["Hello"], add_special_tokens=True)
+    op: Op = "embed" if model.can("embed") else "classify"
+    await pooling.pool(client, model.name, op, {}, ids, rows=1, timeout_s=_PROBE_TIMEOUT_S)
 
 
 async def _one_row(client: TritonClient, model: EmbeddingModel | ModerationModel) -> None:

@@ -18,6 +18,7 @@ from gateway.schemas.moderations import CATEGORIES
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel
 from gateway.triton.files import Describer, FileEntry, file_entries, travel
+from gateway.triton.pooling import Op
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,23 @@ class ModerationModel:
     labels: Labels
 
 
-ServedModel = GeneratingModel | EmbeddingModel | ModerationModel
+@dataclass(frozen=True, slots=True)
+class PoolingModel:
+    """A model on vLLM that gives vectors, classes or scores. `labels` name its classes, where its configuration does."""
+
+    name: str
+    created: int
+    context_length: int
+    tokenizer: Tokenizer
+    tasks: frozenset[str]
+    labels: tuple[str, ...] = ()
+
+    def can(self, task: Op) -> bool:
+        """Whether it has that op of the contract."""
+        return task in self.tasks
+
+
+ServedModel = GeneratingModel | EmbeddingModel | ModerationModel | PoolingModel
 
 
 class ModelLoader:
@@ -100,11 +117,9 @@ class ModelLoader:
         """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
         about = Describer(client, model.name) if model.task == "generation" else Describer(client, ASSETS, model.name)
         description = await about.describe()
-        if model.task == "generation" and "generate" not in description.get("tasks", ("generate",)):
-            raise ModelNotServable("it pools and does not generate; no endpoint asks it yet")
         if model.task == "generation":
             client.sessions.offer(model.name, offered="session" in travel(description))
-        wanted = ("labels.json", *_PROMPT_FILES)
+        wanted = ("labels.json", *_PROMPT_FILES, *(() if _generates(description) else ("config.json",)))
         entries = [entry for name, entry in file_entries(description).items() if name in wanted]
         files = await self._read(about, entries)
         if "tokenizer.json" not in files:
@@ -150,6 +165,10 @@ class ModelLoader:
 def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes]) -> ServedModel:
     tokenizer = Tokenizer(files["tokenizer.json"])
     created = int(time.time())
+    if model.task == "generation" and not _generates(description):
+        tasks = frozenset(str(task) for task in description["tasks"])
+        labels = _class_names(files.get("config.json", b"{}"))
+        return PoolingModel(model.name, created, int(description["context_length"]), tokenizer, tasks, labels)
     if model.task == "generation":
         return GeneratingModel(
             model.name,
@@ -164,6 +183,18 @@ def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str,
         return EmbeddingModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer)
     labels = _labels(files["labels.json"])
     return ModerationModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer, labels)
+
+
+def _generates(description: dict[str, Any]) -> bool:
+    return "generate" in description.get("tasks", ("generate",))
+
+
+def _class_names(config_json: bytes) -> tuple[str, ...]:
+    """`id2label` of a model's configuration, in the order of its ids; empty where they are not 0, 1, 2, …"""
+    names: dict[str, Any] = orjson.loads(config_json).get("id2label") or {}
+    if set(names) != {str(number) for number in range(len(names))}:
+        return ()
+    return tuple(str(names[str(number)]) for number in range(len(names)))
 
 
 def _template(files: dict[str, bytes]) -> ChatTemplate | None:

@@ -18,6 +18,7 @@ REQUEST: Final = "request"
 TOKEN_IDS: Final = "token_ids"
 RECORDS: Final = "records"
 PART: Final = "part"
+VECTORS: Final = "vectors"
 
 INPUT_IDS: Final = "INPUT__0"
 ATTENTION_MASK: Final = "INPUT__1"

@@ -30,6 +30,8 @@ from tests.fakes.triton_session import FakeSession
 CHAT_MODEL = "toy-chat"
 EMBEDDING_MODEL = "toy-embedding"
 MODERATION_MODEL = "toy-moderation"
+POOLING_MODELS = {"toy-embedder": ("embed", "score"), "toy-reranker": ("classify", "score")}
+"""On vllm_custom, with what they can; served by a Triton that has them in `ready`."""
 CONTEXT_LENGTH = 128
 EMBEDDING_LIMIT = 32
 PART_BYTES = 1000  # small, so that every file comes in several parts
@@ -113,6 +115,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.calls: list[Call] = []
         self._arrivals: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
+        self.pooled: list[dict[str, Any]] = []  # the envelope of every request for vectors, classes or scores
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
         self.files = files or toy_files()
@@ -185,6 +188,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         if envelope["op"] == "describe":
             yield from self._describe(request.model_name, envelope)
             return
+        if request.model_name in POOLING_MODELS:
+            self.pooled.append(envelope)
+            yield toy_pool(request.model_name, envelope, np.frombuffer(tensors.get("token_ids", b""), np.int32))
+            return
         if envelope["op"] == "session":
             session = FakeSession(envelope["rid"], play=self._play)
             self.sessions.append(session)
@@ -225,6 +232,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "loras": self.loras,
             "travel": self.travel,
         }
+        if asked in POOLING_MODELS:
+            description["tasks"] = POOLING_MODELS[asked]
         yield _message(asked, [[rid, "result", None, description]])
 
 
@@ -235,6 +244,25 @@ def toy_rows(model: str, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return ((ids == 7) & (mask == 1)).any(axis=1, keepdims=True).astype(np.float32) * 0.9
 
 
+def toy_pool(model: str, envelope: dict[str, Any], token_ids: np.ndarray) -> Any:
+    """What the toy pooling models answer: sum and count of the ids, whether id 7 is among them, how long a document is."""
+    rid = envelope["rid"]
+    if envelope["op"] == "score":
+        rows = np.array([[len(document)] for document in envelope["documents"]], np.float32)
+        return _message(model, [[rid, "result", None, {"shape": list(rows.shape), "prompt_tokens": 5}]], vectors=rows)
+    inputs = np.split(token_ids, np.cumsum(envelope["lengths"])[:-1])
+    if envelope["op"] == "classify":
+        rows = np.array([[0.75, 0.25] if 7 in row else [0.25, 0.75] for row in inputs], np.float32)
+    else:
+        rows = np.array([[row.sum(), len(row)] for row in inputs], np.float32)
+    if (width := envelope.get("dimensions")) is not None:
+        if width > 2:
+            return _message(model, [[rid, "error", None, "bad_request", None, "dimensions", "at most 2 dimensions"]])
+        rows = np.ascontiguousarray(rows[:, :width])
+    result = {"shape": list(rows.shape), "prompt_tokens": int(token_ids.size)}
+    return _message(model, [[rid, "result", None, result]], vectors=rows)
+
+
 def _any_message(model: str, message: Message | bytes) -> Any:
     if isinstance(message, StreamError):
         response = service_pb2.ModelStreamInferResponse(error_message=message.text)
@@ -243,13 +271,18 @@ def _any_message(model: str, message: Message | bytes) -> Any:
     return _message(model, message)
 
 
-def _message(model: str, records: list[list[Any]] | bytes, part: bytes | None = None) -> Any:
+def _message(
+    model: str, records: list[list[Any]] | bytes, part: bytes | None = None, vectors: np.ndarray | None = None
+) -> Any:
     response = service_pb2.ModelInferResponse(model_name=model)
     raw = records if isinstance(records, bytes) else json.dumps(records).encode()
     contents = {"records": raw} | ({} if part is None else {"part": part})
     for name, content in contents.items():
         response.outputs.add(name=name, datatype="BYTES", shape=[1])
         response.raw_output_contents.append(len(content).to_bytes(4, "little") + content)
+    if vectors is not None:
+        response.outputs.add(name="vectors", datatype="FP32", shape=vectors.shape)
+        response.raw_output_contents.append(vectors.tobytes())
     response.parameters["triton_final_response"].bool_param = _is_terminal(records)
     return service_pb2.ModelStreamInferResponse(infer_response=response)
 
@@ -272,7 +305,7 @@ def _config(name: str) -> Any:
         config.parameters[key].string_value = value
     if name in (EMBEDDING_MODEL, MODERATION_MODEL):
         config.max_batch_size = 4
-    if name in (CHAT_MODEL, "assets"):
+    if name in (CHAT_MODEL, "assets", *POOLING_MODELS):
         config.input.add(name="request", data_type=model_config_pb2.TYPE_STRING, dims=[1])
     return config
 
@@ -281,7 +314,9 @@ def toy_files() -> dict[str, dict[str, bytes]]:
     tokenizer = toy_tokenizer().to_str().encode()
     config = json.dumps({"chat_template": CHAT_TEMPLATE, **SPECIAL_TOKENS, "eos_token": {"content": EOS}}).encode()
     labels = json.dumps({"labels": ["rude"], "categories": {"rude": "harassment"}, "threshold": 0.5}).encode()
+    classes = json.dumps({"id2label": {"0": "yes", "1": "no"}}).encode()
     return {
+        **{name: {"tokenizer.json": tokenizer, "config.json": classes} for name in POOLING_MODELS},
         CHAT_MODEL: {"tokenizer.json": tokenizer, "tokenizer_config.json": config},
         EMBEDDING_MODEL: {"tokenizer.json": tokenizer},
         MODERATION_MODEL: {"tokenizer.json": tokenizer, "labels.json": labels},
