@@ -50,6 +50,11 @@ def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vllm_custom.launch.leave", lambda: None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What vLLM leaves open ends with the process, where pytest looks for it once more: the run would fail for that."""
+    config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """vLLM and what it brings warn of their own future, which is not ours to mend."""
     for item in items:
