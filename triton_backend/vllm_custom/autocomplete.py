@@ -87,7 +87,7 @@ def _check_instances(name: str, groups: Sequence[Mapping[str, Any]]) -> None:
         _refuse(
             name,
             f"instance_group, or Triton's default of one instance a GPU where it is missing, makes {count} instances",
-            "each would load an engine of its own; GPUs are shared out by tensor_parallel_size in model.json",
+            "each would load an engine of its own; one engine takes several GPUs by tensor_parallel_size in model.json",
             "instance_group [ { kind: KIND_MODEL count: 1 } ]",
         )
 

@@ -9,6 +9,9 @@ not left a few seconds later, it hangs in the interpreter's shutdown and is kill
 
 from __future__ import annotations
 
+import ctypes
+import logging
+import multiprocessing
 import os
 import select
 import shutil
@@ -20,6 +23,8 @@ from pathlib import Path
 
 import psutil
 
+logger = logging.getLogger(__name__)
+
 # In the environment of every descendant; finds those born since the last look, before they rename themselves.
 MARK = "VLLM_CUSTOM_FAMILY"
 INTERVAL = 1.0
@@ -27,6 +32,10 @@ LEAVE_TIMEOUT = 5.0
 # multiprocessing's tracker unlinks the shared memory of the dead and then ends by itself, if it is let.
 TRACKER = "multiprocessing.resource_tracker"
 TRACKER_TIMEOUT = 2.0
+# How long the killed may take to be gone. Until then a GPU's memory is not free for the engine that follows.
+GONE_TIMEOUT = 10.0
+GONE_INTERVAL = 0.02
+PR_SET_CHILD_SUBREAPER = 36
 
 
 class Watchdog:
@@ -37,6 +46,7 @@ class Watchdog:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        _adopt_orphans()
         os.environ[MARK] = uuid.uuid4().hex
         read_end, self._write_end = os.pipe()
         try:
@@ -64,10 +74,17 @@ class Watchdog:
 
     def kill_family(self) -> None:
         """Kill every descendant of this process but the watchdog, and but the tracker, whose work begins when this
-        process has gone."""
+        process has gone. Returns when they have gone, all ranks of an engine included, or after `GONE_TIMEOUT`."""
         family = Family(os.getpid(), spare=self._process.pid if self._process else os.getpid())
-        family.look()
-        family.kill_all_but_trackers()
+        deadline = time.monotonic() + GONE_TIMEOUT
+        # Again and again: an engine that is being started may start a rank while it is being killed.
+        while (living := family.living()) and time.monotonic() < deadline:
+            for member in living:
+                _kill(member)
+            time.sleep(GONE_INTERVAL)
+        if living:
+            logger.error("killed, but not gone after %s s: %s", GONE_TIMEOUT, living)
+        family.bury()
 
     def leave(self) -> None:
         """Announce that this process ends now; harmless when the watchdog was never started."""
@@ -116,6 +133,20 @@ class Family:
             _kill(member)
         return trackers
 
+    def living(self) -> list[psutil.Process]:
+        """Those who are left, but for the trackers; looks first."""
+        self.look()
+        return [member for member in self._members if not _is_tracker(member) and not _has_ended(member)]
+
+    def bury(self) -> None:
+        """Reap those of the dead who are this process's children, its own first, so that it learns of their end."""
+        multiprocessing.active_children()
+        for member in self._members:
+            try:
+                os.waitpid(member.pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
     def _add(self, pid: int) -> None:
         try:
             children = psutil.Process(pid).children(recursive=True)
@@ -140,6 +171,22 @@ def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: fl
     family.look()
     family.look_for_mark(os.environ.get(MARK, ""))
     family.kill()
+
+
+def _adopt_orphans() -> None:
+    """Make a process whose parent dies the child of this one. An EngineCore that is killed leaves the ranks of its engine
+    behind, which a new engine must not meet on its GPUs, and which nobody else knows."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        logger.warning("orphans of the engine can't be followed: %s", os.strerror(ctypes.get_errno()))
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """A process that was killed is a zombie as soon as its first thread has ended; the others may hold its memory still."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_tracker(process: psutil.Process) -> bool:

@@ -73,9 +73,15 @@ class Stage:
         self.failures, self.left = [], []
         self.failed, self.exited = threading.Event(), threading.Event()
         waiting = iter(self.engines)
-        self.engine = RecoveringEngine(
-            lambda: next(waiting), Settings(**{**FAST, **settings}), leave=lambda: self.left.append(True)
-        )
+        # For each engine made: whether those before it had been stopped by then.
+        self.made_after = []
+
+        def make():
+            before = self.engines[: len(self.made_after)]
+            self.made_after.append([engine.stopped.is_set() for engine in before])
+            return next(waiting)
+
+        self.engine = RecoveringEngine(make, Settings(**{**FAST, **settings}), leave=lambda: self.left.append(True))
         self.engine.on_failure = lambda failure: (
             self.failures.append((failure, self.engine.state, [e.stopped.is_set() for e in self.engines])),
             self.failed.set(),
@@ -157,13 +163,14 @@ def test_nothing_is_let_in_while_no_engine_serves(stage):
 
 
 def test_engine_that_does_not_start_again_is_tried_again(stage):
-    """A failed attempt is stopped and followed by another."""
+    """A failed attempt is stopped and followed by another; none is made while a part of another may hold its devices."""
     engines = [FakeEngine(), FakeEngine(fails_to_start=True), FakeEngine(fails_to_start=True), FakeEngine()]
     play = stage(*engines)
     engines[0].alive = False
     assert engines[3].started.wait(10)
     until(lambda: play.engine.state is State.SERVING)
     assert [engine.stopped.is_set() for engine in engines] == [True, True, True, False]
+    assert play.made_after == [[], [True], [True, True], [True, True, True]]
     assert play.engine.health()["restarts"] == 3
     assert len(play.failures) == 1
 

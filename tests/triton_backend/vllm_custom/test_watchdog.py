@@ -115,6 +115,49 @@ def test_kill_family_spares_the_watchdog(family):
     family.wait_until_gone(family.watchdog)
 
 
+ENGINE_OF_TWO_RANKS = """
+import subprocess, sys, time
+ranks = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True) for _ in "01"]
+print(*[rank.pid for rank in ranks], flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def ranks(family):
+    """An engine beside the family's first one, and its two ranks."""
+    family.tell(f"second = subprocess.Popen([sys.executable, '-c', {ENGINE_OF_TWO_RANKS!r}], stdout=subprocess.PIPE)")
+    family.tell("print(second.pid, second.stdout.readline().decode().strip(), flush=True)")
+    processes = [psutil.Process(int(pid)) for pid in family.stub.stdout.readline().split()]
+    family.engine += processes
+    return processes
+
+
+def left_when_killed(family):
+    """The stub's children at the very moment when kill_family returns: nothing may be left for a new engine to meet."""
+    family.tell("watchdog.kill_family()")
+    family.tell("import psutil")
+    family.tell("print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)")
+    return [int(pid) for pid in family.stub.stdout.readline().split()]
+
+
+def test_all_ranks_are_gone_when_the_family_is_killed(family, ranks):
+    """Also one that is stopped, as by a debugger; and nobody is left as a zombie."""
+    ranks[2].suspend()
+    assert left_when_killed(family) == [family.watchdog.pid]
+    assert not any(is_alive(process) for process in family.engine)
+
+
+def test_ranks_of_a_dead_engine_are_found(family, ranks):
+    """An EngineCore that was killed leaves them behind; they belong to the stub from then on."""
+    engine, *orphans = ranks
+    orphans[0].suspend()
+    engine.kill()
+    family.tell("second.wait()")
+    assert left_when_killed(family) == [family.watchdog.pid]
+    assert not any(is_alive(process) for process in orphans)
+
+
 def test_killed_watchdog_does_not_disturb_the_stub(family):
     """Leaving works although nobody listens any more."""
     family.watchdog.kill()
