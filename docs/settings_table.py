@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from gateway.settings import ENV_PREFIX, Settings
+from gateway.settings import ENV_PREFIX, KeySettings, Settings
 
 TARGET = Path(__file__).with_name("settings.md")
 
@@ -18,18 +19,27 @@ Of the gateway, for `triton-gateway serve` and `up`. An environment variable has
 capitals (`{ENV_PREFIX}MAX_IN_FLIGHT=64`); the TOML file that `--config` or `{ENV_PREFIX}CONFIG_FILE` names has the
 name as it stands here (`max_in_flight = 64`). The environment wins. Made by `make docs` from `gateway/settings.py`.
 
-| name | default | meaning |
-| --- | --- | --- |
+"""
+
+KEYS = """
+## Keys with rights of their own
+
+Each is a table `[[keys]]` in the file. More on keys, models and limits: [access.md](access.md).
+
 """
 
 
 def table() -> str:
     """The page."""
+    return INTRODUCTION + _rows(Settings) + KEYS + _rows(KeySettings)
+
+
+def _rows(settings: type[BaseModel]) -> str:
     rows = [
         f"| `{name}` | {_default(field.default)} | {field.description} |"
-        for name, field in Settings.model_fields.items()
+        for name, field in settings.model_fields.items()
     ]
-    return INTRODUCTION + "\n".join(rows) + "\n"
+    return "\n".join(["| name | default | meaning |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def _default(value: object) -> str:

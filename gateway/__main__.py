@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.middleware.api_key import key_hashes
+from gateway.callers import known_keys
 from gateway.server.run import run
 from gateway.settings import ENV_PREFIX, Settings
 
@@ -18,11 +18,10 @@ def main() -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit status: 2 when the settings are wrong."""
     try:
         settings = Settings()
-        key_hashes(settings.api_keys, settings.api_keys_file)  # before workers are started that would fail on it
+        known_keys(settings)  # before workers are started that would fail on it
     except ValidationError as error:
         for problem in error.errors():
-            name = ".".join(str(part) for part in problem["loc"])
-            sys.stderr.write(f"{ENV_PREFIX}{name.upper()} (or {name} in the file): {problem['msg']}\n")
+            sys.stderr.write(f"{_place(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}\n")
         return 2
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
@@ -37,6 +36,14 @@ def main() -> int:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
         run(settings)
     return 0
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Where the mistake is, as it is written there: `TRITON_GATEWAY_KEYS (or keys[0].models in the file): `."""
+    if not location:
+        return ""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+    return f"{ENV_PREFIX}{str(location[0]).upper()} (or {path} in the file): "
 
 
 if __name__ == "__main__":

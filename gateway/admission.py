@@ -5,7 +5,8 @@
                               │ full, or the wait too long
                               └──> Overloaded (429, Retry-After)
 
-Work takes a permit as an argument, so that nobody can forget admission.
+Work takes a permit as an argument, so that nobody can forget admission. The tokens that a request takes of the limit of its
+key (`quota.py`) are held by its permit, because they too come back however it ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
+from gateway import callers
 from gateway.errors import Overloaded
+from gateway.quota import Quota, Reservation
 
 _FIRST_GUESS_S: Final = 1.0
 _SMOOTHING: Final = 0.1
@@ -26,8 +29,10 @@ _SMOOTHING: Final = 0.1
 class Permit:
     """The right to have one request in work. Comes back when its `with` block ends, whatever ends it."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, quota: Quota) -> None:
         self._admission = admission
+        self._quota = quota
+        self._reservations: list[Reservation] = []
         self._since = time.monotonic()
         self._returned = False
 
@@ -39,10 +44,19 @@ class Permit:
     ) -> None:
         self.release()
 
+    def reserve(self, tokens: int) -> Reservation | None:
+        """Take tokens of the caller's limit, to be settled when the permit comes back. Raises as `Quota.reserve`."""
+        reservation = self._quota.reserve(tokens)
+        if reservation is not None:
+            self._reservations.append(reservation)
+        return reservation
+
     def release(self) -> None:
         """Give it back, if that has not happened yet."""
         if not self._returned:
             self._returned = True
+            for reservation in self._reservations:
+                reservation.settle()
             self._admission.take_back(time.monotonic() - self._since)
 
 
@@ -75,11 +89,12 @@ class Admission:
         return len(self._waiting)
 
     async def acquire(self) -> Permit:
-        """A permit, at once or after a wait in the queue. Raises Overloaded."""
+        """A permit for the current caller, at once or after a wait in the queue. Raises Overloaded."""
+        quota = callers.caller.get().quota
         if self._free:
             self._free -= 1
             self._on_change(self)
-            return Permit(self)
+            return Permit(self, quota)
         if len(self._waiting) >= self._queue_limit:
             raise self._overloaded()
         turn = asyncio.get_running_loop().create_future()
@@ -94,7 +109,7 @@ class Admission:
         except asyncio.CancelledError:
             self._leave_queue(turn)
             raise
-        return Permit(self)
+        return Permit(self, quota)
 
     def take_back(self, worked_s: float) -> None:
         """A permit has come back after so long; the first in the queue gets it."""

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from gateway import log as log_setup
 from gateway import metrics
 from gateway.admission import Admission
-from gateway.middleware.api_key import ApiKey, key_hashes
+from gateway.callers import anybody, known_keys
+from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
+from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
 from gateway.routes import error_handlers, health, openai
 from gateway.routes.dependencies import Services
@@ -45,8 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The gateway. Without `settings` they are read from the environment, as uvicorn's workers do."""
     settings = settings or Settings()
     log_setup.set_up(settings.log_level)
-    hashes = key_hashes(settings.api_keys, settings.api_keys_file)
-    if not hashes and settings.host not in ("127.0.0.1", "::1", "localhost"):
+    keys = known_keys(settings)
+    if not keys and settings.host not in ("127.0.0.1", "::1", "localhost"):
         log.warning("listening on %s without API keys: everybody who reaches this port is let in", settings.host)
 
     @asynccontextmanager
@@ -68,8 +70,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     error_handlers.install(app)
     # The last added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    app.add_middleware(RateLimit)
     public = [route for route in health.router.routes if getattr(route, "name", None) in _PUBLIC]
-    app.add_middleware(ApiKey, hashes=hashes, public=public)
+    app.add_middleware(ApiKey, keys=keys, anybody=anybody(settings), public=public)
     app.add_middleware(RequestContext)
     return app
 
@@ -106,7 +109,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         ]
         for client in clients:
             stack.push_async_callback(client.close)
-        catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s)
+        catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s, settings.aliases)
         watch = Health(
             catalog,
             folder / "health",

@@ -12,6 +12,9 @@
     ├── UnsupportedMediaType     415
     ├── HeadersTooLarge          431
     ├── Overloaded               429  refused so that the others stay fast
+    ├── RequestsLimited          429  the requests of this key for now are used up
+    ├── TokensLimited            429  its tokens are
+    │   └── RequestTooLarge           it asks for more than the key may have in a minute
     ├── InternalError            500  a fault of ours
     ├── Unavailable              503  Triton or the engine is down, starting or stopping
     └── UpstreamTimeout          504  Triton fell silent
@@ -19,6 +22,8 @@
 Every class knows its HTTP status and the `type` and `code` of OpenAI's error object; the handlers look nothing up. The
 texts are our own: nothing that Triton or the engine says reaches a client but what a `bad_request` record carries.
 Wording and codes follow OpenAI's public error bodies, because clients match on them.
+
+SDKs try 408, 409, 429 and 5xx again on their own. Nothing permanent has such a status, or `should_retry` says so.
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     default_code: ClassVar[str | None] = None
+    should_retry: ClassVar[bool | None] = None
 
     def __init__(
         self,
@@ -88,7 +94,7 @@ class ModelNotFound(NotFound):
     default_code = "model_not_found"
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"The model `{model}` does not exist or you do not have access to it.", param="model")
+        super().__init__(f"The model `{model}` does not exist or you do not have access to it.")
 
 
 class MethodNotAllowed(GatewayError):
@@ -121,6 +127,30 @@ class Overloaded(GatewayError):
     status = 429
     type = "requests"
     default_code = "rate_limit_exceeded"
+
+
+class RequestsLimited(GatewayError):
+    status = 429
+    type = "requests"
+    default_code = "rate_limit_exceeded"
+
+
+class TokensLimited(GatewayError):
+    status = 429
+    type = "tokens"
+    default_code = "rate_limit_exceeded"
+
+
+class RequestTooLarge(TokensLimited):
+    """It does not fit the limit, however long one waits."""
+
+    should_retry = False
+
+    def __init__(self, *, limit: int, requested: int) -> None:
+        super().__init__(
+            f"Request too large on tokens per min (TPM): Limit {limit}, Requested {requested}."
+            " The input or output tokens must be reduced in order to run successfully."
+        )
 
 
 class InternalError(GatewayError):

@@ -34,6 +34,13 @@ class GenerationRequest:
     sampling_params: SamplingParams
     lora: str | None = None
 
+    @property
+    def most_tokens(self) -> int:
+        """The most tokens that it can use; of an answer without a limit nobody can tell, so that counts as none."""
+        params = self.sampling_params
+        answer = params.get("max_completion_tokens") or params.get("max_tokens") or 0
+        return len(self.prompt_token_ids) + answer * (params.get("n") or 1)
+
 
 class TokenLogprob(NamedTuple):
     """A token with its log-probability, and the likeliest alternatives at its place (empty where none were asked for)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -18,6 +18,32 @@ from pydantic_settings import (
 )
 
 ENV_PREFIX = "TRITON_GATEWAY_"
+
+
+class KeySettings(BaseModel):
+    """One key with rights of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="Whose key it is; for the log.")
+    key: str = Field(min_length=1, repr=False, description="The key itself, or `sha256:` and its hash.")
+    models: tuple[str, ...] | None = Field(
+        default=None,
+        description="Models that it sees and may use, by the names that clients use; `llama-*` is every name that starts so."
+        " All when not set.",
+    )
+    requests_per_minute: int | None = Field(default=None, ge=1, description="In place of the general limit.")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="In place of the general limit.")
+
+    @field_validator("models")
+    @classmethod
+    def _some_models(cls, models: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if models is not None and not models:
+            raise ValueError("an empty list would let it use nothing; leave `models` out to let it use all")
+        for model in models or ():
+            if not model or "*" in model[:-1]:
+                raise ValueError(f"{model!r} is neither a name nor the beginning of one with `*` behind it")
+        return models
 
 
 class Settings(BaseSettings):
@@ -55,6 +81,21 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = Field(
         default=None,
         description="File of keys, one a line: the key itself, or `sha256:` and its hash. `#` starts a comment.",
+    )
+
+    keys: tuple[KeySettings, ...] = Field(
+        default=(), repr=False, description="Keys with rights of their own; see below. In the environment: JSON."
+    )
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="Limit of each key (of all together where there are no keys); above it 429."
+    )
+    tokens_per_minute: int | None = Field(
+        default=None, ge=1, description="Likewise for the tokens of prompts and answers together."
+    )
+
+    aliases: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict[str, str],
+        description="Other names of models: `gpt-4o=smollm2-135m-instruct`, separated by commas; a table in the file.",
     )
 
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body; above it 413.")
@@ -103,6 +144,46 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("aliases", mode="before")
+    @classmethod
+    def _split_pairs(cls, value: object) -> object:
+        """`a=b,c=d` from the environment; a table from TOML."""
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        return {alias.strip(): model.strip() for alias, _, model in pairs}
+
+    @field_validator("aliases")
+    @classmethod
+    def _aliases_name_models(cls, aliases: dict[str, str]) -> dict[str, str]:
+        for alias, model in aliases.items():
+            if not alias or not model:
+                raise ValueError(f"'{alias}={model}': an alias is written `alias=model`")
+            if model in aliases:
+                raise ValueError(
+                    f"{alias!r} stands for {model!r}, which is an alias itself; let it stand for the model"
+                )
+        return aliases
+
+    @field_validator("keys")
+    @classmethod
+    def _names_differ(cls, keys: tuple[KeySettings, ...]) -> tuple[KeySettings, ...]:
+        names = [key.name for key in keys]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one key is named {twice[0]!r}")
+        return keys
+
+    @model_validator(mode="after")
+    def _limits_need_one_worker(self) -> Settings:
+        limits = (self.requests_per_minute, self.tokens_per_minute)
+        limits += tuple(limit for key in self.keys for limit in (key.requests_per_minute, key.tokens_per_minute))
+        if self.workers > 1 and any(limit is not None for limit in limits):
+            raise ValueError(
+                f"requests_per_minute and tokens_per_minute are counted in one process: {self.workers} workers would let in"
+                f" {self.workers} times as much. Set workers to 1, or take the limits out"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

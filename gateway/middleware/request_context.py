@@ -11,8 +11,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import callers, metrics
 from gateway import log as log_setup
-from gateway import metrics
 from gateway.errors import InternalError
 from gateway.routes.error_handlers import error_response
 from gateway.routes.sse import SEND_BODY
@@ -67,4 +67,4 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     metrics.REQUESTS.labels(route, method, str(status)).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)
-    log.info("%s %s %d %.1f ms", method, route, status, seconds * 1000)
+    log.info("%s %s %d %.1f ms for %s", method, route, status, seconds * 1000, callers.caller.get().name)

@@ -20,6 +20,8 @@ def error_response(error: GatewayError) -> Response:
     if error.retry_after_s is not None:
         headers["retry-after"] = str(math.ceil(error.retry_after_s))
         headers["retry-after-ms"] = str(math.ceil(error.retry_after_s * 1000))
+    if error.should_retry is not None:
+        headers["x-should-retry"] = "true" if error.should_retry else "false"
     return Response(
         orjson.dumps(error.envelope()), status_code=error.status, headers=headers, media_type="application/json"
     )

@@ -18,7 +18,7 @@ from gateway.schemas.completions import Completion, CompletionRequest
 from gateway.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from gateway.schemas.moderations import ModerationRequest, ModerationResponse
 from gateway.services.answers import ChunkBatches
-from gateway.services.models import ServedModel
+from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel, ServedModel
 
 router = APIRouter(
     prefix="/v1",
@@ -87,18 +87,25 @@ async def moderations(request: ModerationRequest, http_request: Request, service
 
 @router.get("/models", response_model=ModelList)
 async def list_models(services: ServicesOf) -> ModelList:
-    """All models that are served."""
-    return ModelList(data=[_card(model) for model in services.catalog.models()])
+    """All models that the key may use, under all their names."""
+    return ModelList(data=[_card(name, model) for name, model in services.catalog.offered().items()])
 
 
 @router.get("/models/{model:path}", response_model=ModelCard)
 async def retrieve_model(model: str, services: ServicesOf) -> ModelCard:
     """One of them."""
-    return _card(services.catalog.find(model))
+    return _card(model, services.catalog.find(model))
 
 
-def _card(model: ServedModel) -> ModelCard:
-    return ModelCard(id=model.name, created=model.created)
+def _card(name: str, model: ServedModel) -> ModelCard:
+    by_pytorch = isinstance(model, (EmbeddingModel, ModerationModel))
+    return ModelCard(
+        id=name,
+        created=model.created,
+        root=model.name,
+        parent=model.base if isinstance(model, GeneratingModel) else None,
+        max_model_len=model.max_tokens or None if by_pytorch else model.context_length,
+    )
 
 
 def _event_stream(services: ServicesOf) -> Callable[[ChunkBatches], Response]:

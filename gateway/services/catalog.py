@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeVar
 
+from gateway import callers
 from gateway.errors import GatewayError, ModelNotFound, Unavailable
 from gateway.services.adapters import with_adapters
 from gateway.services.models import (
@@ -24,17 +26,29 @@ from gateway.triton.discovery import discover
 log = logging.getLogger(__name__)
 
 _AWAY_INTERVAL_S = 1.0
+_NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
 M = TypeVar("M", GeneratingModel, EmbeddingModel, ModerationModel)
 
 
 class Catalog:
-    """The served models by name. A model whose Tritons are all away stays known: asking for it is a 503 and not a 404."""
+    """The served models by name. A model whose Tritons are all away stays known: asking for it is a 503 and not a 404.
 
-    def __init__(self, clients: Sequence[TritonClient], loader: ModelLoader, interval_s: float) -> None:
+    `aliases` are further names of models. A name that a model has is not given away. What the current caller may not use
+    (`callers.caller`), there is not for it.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[TritonClient],
+        loader: ModelLoader,
+        interval_s: float,
+        aliases: Mapping[str, str] = _NO_ALIASES,
+    ) -> None:
         self._clients = tuple(clients)
         self._loader = loader
         self._interval_s = interval_s
+        self._aliases = dict(aliases)
         self._models: dict[str, ServedModel] = {}
         self._replicas: dict[str, tuple[TritonClient, ...]] = {}
         # By Triton: names and versions that need no second look; names that are there but not loaded; names it serves.
@@ -48,6 +62,13 @@ class Catalog:
     def models(self) -> list[ServedModel]:
         """All served models, by name."""
         return [self._models[name] for name in sorted(self._models)]
+
+    def offered(self) -> dict[str, ServedModel]:
+        """The models under all their names, as far as the caller may use them."""
+        aliased = {alias: self._models[name] for alias, name in self._aliases.items() if name in self._models}
+        named = {**aliased, **self._models}
+        caller = callers.caller.get()
+        return {name: named[name] for name in sorted(named) if caller.may_use(name)}
 
     def bases(self) -> list[ServedModel]:
         """All but the adapters, which are well as long as their model is."""
@@ -63,15 +84,18 @@ class Catalog:
 
     def find(self, name: str) -> ServedModel:
         """The model of that name, of any kind. Raises as `get`."""
-        model = self._models.get(name)
+        if not callers.caller.get().may_use(name):
+            raise ModelNotFound(name)
+        own_name = name if name in self._models else self._aliases.get(name, name)
+        model = self._models.get(own_name)
         if model is None:
-            unsure = not self._has_looked or any(name in pending for pending in self._pending.values())
+            unsure = not self._has_looked or any(own_name in pending for pending in self._pending.values())
             raise status.unavailable() if unsure else ModelNotFound(name)
         return model
 
     def default(self, kind: type[M]) -> M:
         """The first model of a kind, for endpoints where OpenAI lets the client name none. Raises Unavailable."""
-        for model in self.models():
+        for model in self.offered().values():
             if isinstance(model, kind):
                 return model
         raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
@@ -145,6 +169,8 @@ class Catalog:
     async def _load(self, client: TritonClient, name: str) -> None:
         discovered = await discover(client, name)
         if discovered is not None and discovered.task != "assets":
+            if name in self._aliases:
+                log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
             self._models[name] = await self._loader.load(client, discovered)
             self._serve(client, self._served_by[client] | {name})
 

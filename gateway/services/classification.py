@@ -36,7 +36,7 @@ class ModerationService:
             )
             raise InternalError
         results = [to_result(model.labels, row.tolist()) for row in rows.values]
-        return ModerationResponse(id=f"modr-{uuid.uuid4().hex}", model=model.name, results=results)
+        return ModerationResponse(id=f"modr-{uuid.uuid4().hex}", model=request.model or model.name, results=results)
 
 
 def to_result(labels: Labels, probabilities: Sequence[float]) -> ModerationResult:

@@ -37,6 +37,7 @@ class Dispatcher:
         before the first content costs the client nothing where another has the model; after it the error stands, since
         what was said can't be taken back.
         """
+        reservation = permit.reserve(request.most_tokens)
         replicas = self._catalog.replicas(request.model)[:2]
         progress = _Progress()
         for attempt, client in enumerate(replicas):
@@ -50,6 +51,8 @@ class Dispatcher:
             try:
                 async with aclosing(attempted) as batches:
                     async for outputs in batches:
+                        if reservation is not None:
+                            reservation.see(outputs)
                         batch = self._seen(request.model, outputs, progress)
                         if batch:
                             yield batch

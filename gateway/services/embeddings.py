@@ -31,10 +31,10 @@ class EmbeddingService:
         model = self._catalog.find(request.model)
         if isinstance(model, PoolingModel) and model.can("embed"):
             ids = await token_ids(model.tokenizer, request.inputs(), param="input")
-            return _body(model.name, await self._pooler.embed(model, ids, request.dimensions), request)
+            return _body(request.model, await self._pooler.embed(model, ids, request.dimensions), request)
         if isinstance(model, EmbeddingModel):
             ids = await token_ids(model.tokenizer, request.inputs(), param="input")
-            return _body(model.name, await self._encode(model, ids, request.dimensions), request)
+            return _body(request.model, await self._encode(model, ids, request.dimensions), request)
         raise ModelNotFound(request.model)
 
     async def _encode(self, model: EmbeddingModel, ids: list[list[int]], dimensions: int | None) -> Rows:

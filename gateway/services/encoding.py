@@ -42,9 +42,12 @@ class Encoder:
             raise ContextLengthExceeded(
                 context_length=model.max_tokens, prompt_tokens=longest, max_tokens=None, param="input"
             )
-        with await self._admission.acquire():
-            rows = await on_a_replica(self._catalog, model.name, lambda client: self._encode(client, model, token_ids))
         tokens = sum(map(len, token_ids))
+        with await self._admission.acquire() as permit:
+            reservation = permit.reserve(tokens)
+            rows = await on_a_replica(self._catalog, model.name, lambda client: self._encode(client, model, token_ids))
+            if reservation is not None:
+                reservation.used = tokens
         self._health.succeeded(model.name)
         metrics.PROMPT_TOKENS.labels(model.name).inc(tokens)
         return Rows(rows, tokens)

@@ -58,7 +58,8 @@ class Pooler:
         *,
         rows: int,
     ) -> Pooled:
-        with await self._admission.acquire():
+        with await self._admission.acquire() as permit:
+            reservation = permit.reserve(sum(map(len, token_ids or ())))
             pooled = await on_a_replica(
                 self._catalog,
                 model.name,
@@ -66,6 +67,8 @@ class Pooler:
                     client, model.name, op, keys, token_ids, rows=rows, timeout_s=self._timeout_s
                 ),
             )
+            if reservation is not None:
+                reservation.used = pooled.tokens
         self._health.succeeded(model.name)
         metrics.PROMPT_TOKENS.labels(model.name).inc(pooled.tokens)
         return pooled

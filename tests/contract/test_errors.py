@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway import errors
-from gateway.errors import ContextLengthExceeded, GatewayError, InternalError, ModelNotFound
+from gateway.errors import ContextLengthExceeded, GatewayError, InternalError, ModelNotFound, RequestTooLarge
 from gateway.triton.records import to_error
 
 ROOT = Path(__file__).parents[2]
@@ -17,12 +17,14 @@ ROOT = Path(__file__).parents[2]
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GatewayError)]
 LEAVES = [kind for kind in KINDS if kind is not GatewayError]
 
-WIRE_TYPES = {"invalid_request_error", "server_error", "requests"}
+WIRE_TYPES = {"invalid_request_error", "server_error", "requests", "tokens"}
 
 
 def made(kind: type[GatewayError]) -> GatewayError:
     if kind is ContextLengthExceeded:
         return ContextLengthExceeded(context_length=8, prompt_tokens=5, max_tokens=5, param="messages")
+    if kind is RequestTooLarge:
+        return RequestTooLarge(limit=5, requested=6)
     if issubclass(kind, (InternalError, ModelNotFound)):
         return kind() if issubclass(kind, InternalError) else kind("m")
     return kind("text", param="p", code=None)
@@ -47,9 +49,18 @@ def test_error_has_its_place(kind: type[GatewayError]) -> None:
 
 
 def test_permanent_faults_are_not_tried_again() -> None:
-    """SDKs try 408, 409, 429 and 5xx again on their own: only what can get better may have such a status."""
-    again = {kind.__name__ for kind in LEAVES if kind.status in (408, 409, 429) or kind.status >= 500}
-    assert again == {"RequestTimeout", "Overloaded", "InternalError", "Unavailable", "UpstreamTimeout"}
+    """SDKs try 408, 409, 429 and 5xx again on their own, unless told not to: only what can get better may have such a
+    status alone."""
+    retried = [kind for kind in LEAVES if kind.status in (408, 409, 429) or kind.status >= 500]
+    assert {kind.__name__ for kind in retried if kind.should_retry is not False} == {
+        "RequestTimeout",
+        "Overloaded",
+        "RequestsLimited",
+        "TokensLimited",
+        "InternalError",
+        "Unavailable",
+        "UpstreamTimeout",
+    }
 
 
 @pytest.mark.parametrize("kind", LEAVES)

@@ -14,7 +14,8 @@ PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "generation", "settings", "schemas", "version"),
-    ("chat",),
+    ("chat", "quota"),
+    ("callers",),
     ("triton", "admission", "metrics", "log"),
     ("services",),
     ("routes", "middleware"),

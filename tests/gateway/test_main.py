@@ -18,6 +18,10 @@ from gateway.settings import ENV_PREFIX
         ("CONFIG_FILE", "nowhere.toml", "there is no file nowhere.toml"),
         ("API_KEYS_FILE", "nowhere.keys", "nowhere.keys"),
         ("API_KEYS", "sha256:5", "API key 1"),
+        ("API_KEYS", "a,b,a", "API key 3 and API key 1 are the same key"),
+        ("KEYS", '[{"name": "a"}]', "TRITON_GATEWAY_KEYS (or keys[0].key in the file): Field required"),
+        ("KEYS", "sk-1,sk-2", 'error parsing value for field "keys"'),
+        ("ALIASES", "a=b,b=c", "TRITON_GATEWAY_ALIASES (or aliases in the file): 'a' stands for 'b'"),
     ],
 )
 def test_wrong_setting_ends_the_start(

@@ -93,4 +93,4 @@ def test_input_longer_than_the_context_is_refused_here(pooling_url: str, pooling
 )
 def test_model_is_found_only_where_it_is_of_use(pooling_url: str, path: str, model: str, body: dict[str, Any]) -> None:
     """A model of another kind does not exist there."""
-    assert error(post(pooling_url, path, model=model, **body)) == (404, "model", "model_not_found")
+    assert error(post(pooling_url, path, model=model, **body)) == (404, None, "model_not_found")

@@ -70,3 +70,43 @@ def test_settings_do_not_change() -> None:
     """They are read once."""
     with pytest.raises(ValidationError):
         Settings().port = 5  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_aliases_are_written_either_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs in the environment, a table in the file."""
+    file = tmp_path / "gateway.toml"
+    file.write_text('[aliases]\n"gpt-4o" = "toy"\n')
+    assert Settings(config_file=file).aliases == {"gpt-4o": "toy"}
+    monkeypatch.setenv(f"{ENV_PREFIX}ALIASES", " gpt-4o = toy, b=c ,")
+    assert Settings(config_file=file).aliases == {"gpt-4o": "toy", "b": "c"}
+
+
+KEY = {"name": "ann", "key": "sk-ann"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"aliases": {"a": "b", "b": "c"}}, "'a' stands for 'b', which is an alias itself"),
+        ({"aliases": {"a": "a"}}, "'a' stands for 'a'"),
+        ({"aliases": "a"}, "'a=': an alias is written `alias=model`"),
+        ({"keys": [{**KEY, "models": []}]}, "an empty list would let it use nothing"),
+        ({"keys": [{**KEY, "models": ["a*b"]}]}, "'a\\*b' is neither a name nor the beginning of one"),
+        ({"keys": [{**KEY, "model": ["a"]}]}, "Extra inputs are not permitted"),
+        ({"keys": [KEY, KEY]}, "more than one key is named 'ann'"),
+        ({"keys": [{**KEY, "name": "ann\n"}]}, "should match pattern"),
+        ({"keys": [{**KEY, "requests_per_minute": 0}]}, "greater than or equal to 1"),
+        ({"workers": 2, "requests_per_minute": 5}, "2 workers would let in 2 times as much"),
+        ({"workers": 2, "keys": [{**KEY, "tokens_per_minute": 5}]}, "2 workers would let in 2 times as much"),
+    ],
+    ids=str,
+)
+def test_mistake_in_access_is_named(wrong: dict[str, object], said: str) -> None:
+    """With what to do about it."""
+    with pytest.raises(ValidationError, match=said):
+        Settings(**wrong)  # pyright: ignore[reportArgumentType]
+
+
+def test_key_with_rights_is_not_shown() -> None:
+    """Nor in what is printed of a wrong one."""
+    assert "sk-ann" not in repr(Settings(keys=(KEY,)))  # pyright: ignore[reportArgumentType]

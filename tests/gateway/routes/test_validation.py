@@ -284,7 +284,7 @@ def test_unknown_model_is_not_found(client: httpx.Client, path: str, model: str)
     response = client.post(path, json=everything(path, model=model))
     error = said(response)
     assert response.status_code == 404
-    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", "model", "model_not_found")
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, "model_not_found")
     assert f"The model `{model}` does not exist" in error["message"]
 
 

@@ -1,0 +1,35 @@
+"""Limits of a key: a request too many is refused before its body is read, and every answer says how the limits stand."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import callers
+from gateway.errors import RequestsLimited
+from gateway.routes.error_handlers import error_response
+
+
+class RateLimit:
+    """Counts what is asked of the models: every POST, also one that is refused later. Runs behind ApiKey."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        quota = callers.caller.get().quota
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(quota.headers())
+            await send(message)
+
+        try:
+            quota.count_request()
+        except RequestsLimited as error:
+            await error_response(error)(scope, receive, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)

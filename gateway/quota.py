@@ -1,0 +1,141 @@
+"""How much a key may ask for in a minute: requests, and tokens.
+
+A limit is a bucket that holds a minute's worth, is full at the start and fills again evenly: what was saved may be spent at
+once, and over any time no more is let in than that time's share and one bucket. Tokens are taken when a request begins, as
+many as it could use at most, and settled when it ends; a request that used more than it was expected to leaves a debt.
+Counted in integers, so that who waits as long as was said is let in. Why by hand: docs/adr/0005-limits-are-buckets.md.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from gateway.errors import RequestsLimited, RequestTooLarge, TokensLimited
+from gateway.generation import Accepted, Delta, GenerationOutput, ParsedDelta, usage_of
+
+_MINUTE_NS: Final = 60_000_000_000
+_MS: Final = 1_000_000
+
+
+class Bucket:
+    """`per_minute` of something. A unit of it weighs a minute in nanoseconds, so that each nanosecond adds `per_minute`."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self.per_minute = per_minute
+        self._clock = clock
+        self._full = per_minute * _MINUTE_NS
+        self._level = self._full
+        self._as_of = clock()
+
+    @property
+    def remaining(self) -> int:
+        """Whole units that could be taken now."""
+        return max(0, self._filled() // _MINUTE_NS)
+
+    @property
+    def reset_ns(self) -> int:
+        """The time until it is full again."""
+        return -((self._filled() - self._full) // self.per_minute)
+
+    def wait_ns(self, amount: int) -> int:
+        """The time until so much could be taken; at most `per_minute` ever can."""
+        return max(0, -((self._filled() - amount * _MINUTE_NS) // self.per_minute))
+
+    def take(self, amount: int) -> None:
+        """More than there is leaves a debt; less than nothing puts back."""
+        self._level = min(self._full, self._filled() - amount * _MINUTE_NS)
+
+    def _filled(self) -> int:
+        now = self._clock()
+        self._level = min(self._full, self._level + (now - self._as_of) * self.per_minute)
+        self._as_of = now
+        return self._level
+
+
+class Quota:
+    """The limits of one key; None where there is none."""
+
+    def __init__(self, requests: Bucket | None = None, tokens: Bucket | None = None) -> None:
+        self._requests = requests
+        self._tokens = tokens
+
+    def count_request(self) -> None:
+        """One more. Raises RequestsLimited."""
+        if self._requests is None:
+            return
+        if wait_ns := self._requests.wait_ns(1):
+            raise RequestsLimited(
+                _reached("requests per min (RPM)", self._requests, 1, wait_ns), retry_after_s=_s(wait_ns)
+            )
+        self._requests.take(1)
+
+    def reserve(self, tokens: int) -> Reservation | None:
+        """Take what a request may use at most; None where tokens are not limited. Raises TokensLimited, or RequestTooLarge
+        where waiting would not help."""
+        if self._tokens is None:
+            return None
+        if tokens > self._tokens.per_minute:
+            raise RequestTooLarge(limit=self._tokens.per_minute, requested=tokens)
+        if wait_ns := self._tokens.wait_ns(tokens):
+            raise TokensLimited(
+                _reached("tokens per min (TPM)", self._tokens, tokens, wait_ns), retry_after_s=_s(wait_ns)
+            )
+        self._tokens.take(tokens)
+        return Reservation(self._tokens, tokens)
+
+    def headers(self) -> Mapping[str, str]:
+        """How things stand, in OpenAI's headers; none for what is not limited."""
+        headers: dict[str, str] = {}
+        for what, bucket in (("requests", self._requests), ("tokens", self._tokens)):
+            if bucket is not None:
+                headers[f"x-ratelimit-limit-{what}"] = str(bucket.per_minute)
+                headers[f"x-ratelimit-remaining-{what}"] = str(bucket.remaining)
+                headers[f"x-ratelimit-reset-{what}"] = duration(bucket.reset_ns)
+        return headers
+
+
+class Reservation:
+    """Tokens that were taken for a request. `settle` puts back what was not `used`."""
+
+    def __init__(self, bucket: Bucket, taken: int) -> None:
+        self._bucket = bucket
+        self._taken = taken
+        self.used = 0
+
+    def see(self, outputs: Sequence[GenerationOutput]) -> None:
+        """Count what a generation has used so far: its usage in the end, or what came until it was broken off."""
+        if (usage := usage_of(outputs)) is not None:
+            self.used = usage.prompt_tokens + usage.completion_tokens
+            return
+        for output in outputs:
+            if isinstance(output, Accepted):
+                self.used = output.prompt_tokens
+            elif isinstance(output, (Delta, ParsedDelta)):
+                self.used += output.token_count
+
+    def settle(self) -> None:
+        """Once, when the request has ended, however it has."""
+        self._bucket.take(self.used - self._taken)
+
+
+def duration(ns: int) -> str:
+    """As Go writes it, and OpenAI's headers: `0s`, `20ms`, `1.5s`, `6m0s`. Rounded up."""
+    ms = -(-ns // _MS)
+    if 0 < ms < 1000:
+        return f"{ms}ms"
+    minutes, rest = divmod(ms, 60_000)
+    seconds = f"{rest / 1000:g}s"
+    return f"{minutes}m{seconds}" if minutes else seconds
+
+
+def _s(ns: int) -> float:
+    return -(-ns // _MS) / 1000
+
+
+def _reached(what: str, bucket: Bucket, requested: int, wait_ns: int) -> str:
+    return (
+        f"Rate limit reached on {what}: Limit {bucket.per_minute}, Used {bucket.per_minute - bucket.remaining},"
+        f" Requested {requested}. Please try again in {duration(wait_ns)}."
+    )
