@@ -170,7 +170,7 @@ def test_concurrent_streams_interleave(system: System) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "code", "param"),
     [
-        ({"model": "nope"}, 404, "model_not_found", "model"),
+        ({"model": "nope"}, 404, "model_not_found", None),
         ({"messages": []}, 400, "empty_array", "messages"),
         ({"temperature": 3}, 400, "decimal_above_max_value", "temperature"),
         ({"messages": [{"role": "user", "content": "word " * 9000}]}, 400, "context_length_exceeded", "messages"),
