@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from gateway import callers
-from gateway.errors import GatewayError, ModelNotFound, Unavailable
+from gateway.errors import GatewayError, ModelNotFound, NotFound, Unavailable
 from gateway.services.adapters import with_adapters
 from gateway.services.models import (
     EmbeddingModel,
@@ -94,11 +94,15 @@ class Catalog:
         return model
 
     def default(self, kind: type[M]) -> M:
-        """The first model of a kind, for endpoints where OpenAI lets the client name none. Raises Unavailable."""
+        """The first model of a kind, for endpoints where OpenAI lets the client name none. Raises as `get`."""
         for model in self.offered().values():
             if isinstance(model, kind):
                 return model
-        raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
+        if not self._has_looked or any(self._pending.values()):
+            raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
+        raise NotFound(
+            "There is no model for this endpoint, or you do not have access to it.", code=ModelNotFound.default_code
+        )
 
     def replicas(self, name: str) -> list[TritonClient]:
         """The Tritons that have the model, the least busy first. Raises Unavailable when there is none."""
