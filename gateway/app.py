@@ -21,8 +21,10 @@ from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
+from gateway.middleware.shortcut import Shortcut
 from gateway.routes import error_handlers, health, openai
 from gateway.routes.dependencies import Services
+from gateway.routes.json_route import JsonRoute
 from gateway.services.answers import Answers
 from gateway.services.catalog import Catalog
 from gateway.services.chat import ChatService
@@ -69,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     error_handlers.install(app)
     # The last added is the outermost.
+    app.add_middleware(Shortcut, routes=[r for r in openai.router.routes if isinstance(r, JsonRoute) and r.takes_body])
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     app.add_middleware(RateLimit)
     public = [route for route in health.router.routes if getattr(route, "name", None) in _PUBLIC]

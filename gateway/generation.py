@@ -1,13 +1,17 @@
 """Values of text generation, neutral of OpenAI's shapes and of Triton's.
 
-A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` come back: one `Accepted`, then `Delta`s and one
-`End` a choice, the last of which carries the `Usage`. Named tuples where there is one per token: they are
-cheaper to make than frozen dataclasses.
+A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` are handed to an `OutputSink` as they come: one
+`Accepted`, then `Delta`s and one `End` a choice, the last of which carries the `Usage`. Named tuples where there is one per
+token: they are cheaper to make than frozen dataclasses.
+
+Outputs are pushed, from whoever reads Triton's messages to the client's socket, by plain calls: to wake a task for each
+token costs more than all that is done with it (docs/performance.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -118,6 +122,12 @@ class End(NamedTuple):
 
 
 GenerationOutput = Accepted | Delta | ParsedDelta | End
+
+Backpressure = TypeAliasType("Backpressure", "asyncio.Future[None] | None")
+"""What a sink answers: a future when it should be given no more before that is done, else None."""
+
+OutputSink = Callable[[list[GenerationOutput]], Backpressure]
+"""Who takes outputs as they come. It never waits; what it raises ends the generation."""
 
 
 def usage_of(outputs: Sequence[GenerationOutput]) -> Usage | None:

@@ -83,6 +83,11 @@ class ChunkStream(ABC):
         self._before_text = [prefix + self.text_start for prefix in self._prefix]
         self._after_text = self.text_end + b',"logprobs":null,"finish_reason":null}]' + self._end
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every prompt has its whole answer."""
+        return not self._open_prompts
+
     def feed(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         """The chunks that these outputs make, in order."""
         chunks: list[bytes] = []
@@ -173,7 +178,7 @@ class Fold:
         self._usage = NO_USAGE
 
     def feed(self, outputs: Iterable[GenerationOutput]) -> None:
-        """Collect."""
+        """Collect. None is what an OutputSink answers that can always take more."""
         for output in outputs:
             if not isinstance(output, Accepted):
                 self._choices[output.choice].take(output)

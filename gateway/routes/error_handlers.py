@@ -1,17 +1,15 @@
-"""Every error to OpenAI's envelope: ours, FastAPI's complaints about a body, and the router's 404 and 405."""
+"""Every error to OpenAI's envelope: ours, and the router's 404 and 405."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from gateway.errors import BadRequest, GatewayError, InternalError, MethodNotAllowed, NotFound
-from gateway.routes.validation import to_bad_request
 
 
 def error_response(error: GatewayError) -> Response:
@@ -31,11 +29,6 @@ async def _gateway_error(_: Request, error: Exception) -> Response:
     return error_response(cast("GatewayError", error))
 
 
-async def _validation_error(_: Request, error: Exception) -> Response:
-    invalid = cast("RequestValidationError", error)
-    return error_response(to_bad_request(cast("list[dict[str, Any]]", list(invalid.errors())), invalid.body))
-
-
 async def _http_exception(request: Request, error: Exception) -> Response:
     exception = cast("HTTPException", error)
     if exception.status_code == 404:
@@ -52,5 +45,4 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 def install(app: FastAPI) -> None:
     """Register the handlers."""
     app.add_exception_handler(GatewayError, _gateway_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)

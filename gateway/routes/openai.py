@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from gateway import metrics
-from gateway.routes.dependencies import ServicesOf
-from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
+from gateway.routes.dependencies import Services, ServicesOf
+from gateway.routes.disconnect import cancelled_by_disconnect
+from gateway.routes.json_route import JsonRoute
 from gateway.routes.sse import EventStream
-from gateway.routes.strict_json import StrictJsonRoute
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
 from gateway.schemas.common import ErrorResponse, ModelCard, ModelList, Wire
 from gateway.schemas.completions import Completion, CompletionRequest
 from gateway.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from gateway.schemas.moderations import ModerationRequest, ModerationResponse
-from gateway.services.answers import ChunkBatches
+from gateway.services.answers import ChunkSink
 from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel, ServedModel
 
 router = APIRouter(
     prefix="/v1",
-    route_class=StrictJsonRoute,
+    route_class=JsonRoute,
     responses={
         "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
     },
 )
 
 T = TypeVar("T")
-
-_CLIENT_LEFT = 499  # nginx's number for it; it is seen in metrics and logs only
 
 
 def _body(model: type[Wire], *, streams: bool = False) -> dict[int | str, dict[str, Any]]:
@@ -39,14 +37,10 @@ def _body(model: type[Wire], *, streams: bool = False) -> dict[int | str, dict[s
     return {200: {"model": model, "content": content}}
 
 
-async def _unless_left(http_request: Request, work: Awaitable[T], respond: Callable[[T], Response]) -> Response:
-    """The response to `work`, which is cancelled when the client leaves before it is done."""
-    try:
-        async with cancelled_by_disconnect(http_request.receive):
-            return respond(await work)
-    except ClientDisconnected:
-        metrics.DISCONNECTS.labels(http_request.scope["route"].path).inc()
-        return Response(status_code=_CLIENT_LEFT)
+async def _unless_left(http_request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled when the client leaves before it is done."""
+    async with cancelled_by_disconnect(http_request.receive):
+        return await work
 
 
 def _json(answer: Wire) -> Response:
@@ -57,32 +51,29 @@ def _json(answer: Wire) -> Response:
 async def chat_completions(request: ChatCompletionRequest, http_request: Request, services: ServicesOf) -> Response:
     """Answer a conversation, streamed or whole."""
     if request.stream:
-        return await _unless_left(http_request, services.chat.stream(request), _event_stream(services))
-    return await _unless_left(http_request, services.chat.complete(request), _json)
+        return _events(services, partial(services.chat.stream, request))
+    return _json(await _unless_left(http_request, services.chat.complete(request)))
 
 
 @router.post("/completions", response_model=None, responses=_body(Completion, streams=True))
 async def completions(request: CompletionRequest, http_request: Request, services: ServicesOf) -> Response:
     """Continue one prompt or several, streamed or whole."""
     if request.stream:
-        return await _unless_left(http_request, services.completions.stream(request), _event_stream(services))
-    return await _unless_left(http_request, services.completions.complete(request), _json)
+        return _events(services, partial(services.completions.stream, request))
+    return _json(await _unless_left(http_request, services.completions.complete(request)))
 
 
 @router.post("/embeddings", response_model=None, responses=_body(EmbeddingResponse))
 async def embeddings(request: EmbeddingRequest, http_request: Request, services: ServicesOf) -> Response:
     """Turn texts into vectors."""
-    return await _unless_left(
-        http_request,
-        services.embeddings.create(request),
-        lambda body: Response(body, media_type="application/json"),
-    )
+    body = await _unless_left(http_request, services.embeddings.create(request))
+    return Response(body, media_type="application/json")
 
 
 @router.post("/moderations", response_model=None, responses=_body(ModerationResponse))
 async def moderations(request: ModerationRequest, http_request: Request, services: ServicesOf) -> Response:
     """Judge whether texts are harmful."""
-    return await _unless_left(http_request, services.moderations.create(request), _json)
+    return _json(await _unless_left(http_request, services.moderations.create(request)))
 
 
 @router.get("/models", response_model=ModelList)
@@ -108,5 +99,5 @@ def _card(name: str, model: ServedModel) -> ModelCard:
     )
 
 
-def _event_stream(services: ServicesOf) -> Callable[[ChunkBatches], Response]:
-    return lambda batches: EventStream(batches, ping_interval_s=services.settings.ping_interval_s)
+def _events(services: Services, work: Callable[[ChunkSink], Awaitable[list[bytes]]]) -> Response:
+    return EventStream(work, ping_interval_s=services.settings.ping_interval_s)

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway import metrics
 from gateway.errors import GatewayError, InternalError
+from gateway.generation import Backpressure
+from gateway.routes import eager
 from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
-from gateway.services.streaming import Held
+from gateway.services.answers import ChunkSink
 
 log = logging.getLogger(__name__)
 
@@ -42,55 +45,117 @@ def frame(chunks: list[bytes]) -> bytes:
     return b"".join([b"data: " + chunk + b"\n\n" for chunk in chunks])
 
 
-class EventStream(Response):
-    """A response that sends lists of chunks as they come. Closes the source however it ends."""
+class EventWriter:
+    """Writes events from plain calls. Made in the event loop that uses it; `close` it there."""
 
-    def __init__(self, batches: Held[list[bytes]], *, ping_interval_s: float) -> None:
-        super().__init__()
-        self.raw_headers = list(_HEADERS)
-        self._batches = batches
+    def __init__(self, send: Send, send_body: Send, *, ping_interval_s: float) -> None:
+        """`send` takes the start of the response, `send_body` what comes behind."""
+        self._send = send
+        self._send_body = send_body
         self._ping_interval_s = ping_interval_s
+        self._loop = asyncio.get_running_loop()
+        self._pings: asyncio.TimerHandle | None = None
         self._idle = True
+        self._draining: asyncio.Task[None] | None = None
+        self._unsent: list[Message] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has been given its 200."""
+        return self._pings is not None
+
+    def open(self) -> None:
+        """Send the headers, if that has not happened yet."""
+        if self._pings is None:
+            self._pings = self._loop.call_later(self._ping_interval_s, self._ping)
+            self._push(self._send, {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+
+    def write(self, chunks: list[bytes]) -> Backpressure:
+        """Send chunks, after the headers where it is the first call; with no chunks those alone.
+
+        A future in return is done when the client has read on. Raises what the connection raises.
+        """
+        self.open()
+        if chunks:
+            self._idle = False
+            self._push(self._send_body, _part(frame(chunks)))
+        return self._draining
+
+    async def end(self, last: bytes) -> None:
+        """The last events, in one write with the end of the body."""
+        if self._draining is not None:
+            await self._draining
+        await self._send_body({"type": "http.response.body", "body": last, "more_body": False})
+
+    def close(self) -> None:
+        """Stop what runs by itself."""
+        if self._pings is not None:
+            self._pings.cancel()
+        if self._draining is not None:
+            self._draining.cancel()
+
+    def _push(self, send: Send, message: Message) -> None:
+        if self._draining is None:
+            waits = eager.start(send(message))
+            if waits is not None:
+                self._draining = asyncio.create_task(self._drain(waits))
+        elif self._draining.done():
+            self._draining.result()  # it has failed: what ends well leaves None behind
+        else:
+            self._unsent.append(message)
+
+    async def _drain(self, waits: Awaitable[None]) -> None:
+        """The client does not read. What comes until it does is little: the sources hold back."""
+        await waits
+        while self._unsent:
+            await self._send_body(self._unsent.pop(0))
+        self._draining = None
+
+    def _ping(self) -> None:
+        if self._idle and self._draining is None:
+            self._push(self._send_body, _part(_PING))
+        self._idle = True
+        self._pings = self._loop.call_later(self._ping_interval_s, self._ping)
+
+
+def _part(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+class EventStream(Response):
+    """A response whose events are written while it is made. What goes wrong before the first is raised, and can still be
+    answered with a status."""
+
+    def __init__(self, work: Callable[[ChunkSink], Awaitable[list[bytes]]], *, ping_interval_s: float) -> None:
+        """`work` hands the chunks to the sink that it is given, and returns the last of them when the answer is complete."""
+        super().__init__()
+        self._work = work
+        self._ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        writer = EventWriter(send, scope.get(SEND_BODY, send), ping_interval_s=self._ping_interval_s)
         try:
             async with cancelled_by_disconnect(receive):
-                await self._send_all(send, scope.get(SEND_BODY, send))
+                await writer.end(await self._last_events(writer))
         except ClientDisconnected:
+            if not writer.is_open:
+                raise
             metrics.DISCONNECTS.labels(scope["route"].path).inc()
         finally:
-            await self._batches.aclose()
+            writer.close()
 
-    async def _send_all(self, send: Send, send_body: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        pings = asyncio.create_task(self._ping(send_body))
+    async def _last_events(self, writer: EventWriter) -> bytes:
+        """Do the work; how the stream ends."""
         try:
-            last = await self._send_batches(send_body)
-            await send_body({"type": "http.response.body", "body": last, "more_body": False})
-        finally:
-            pings.cancel()
-
-    async def _send_batches(self, send: Send) -> bytes:
-        """Send what comes; the last event is returned, to go with the end of the body."""
-        try:
-            chunks = await anext(self._batches)
-            rest = self._batches.rest
-            while True:
-                if chunks:
-                    self._idle = False
-                    await send({"type": "http.response.body", "body": frame(chunks), "more_body": True})
-                chunks = await anext(rest)
-        except StopAsyncIteration:
-            return _DONE
+            last = await self._work(writer.write)
         except GatewayError as error:
+            if not writer.is_open:
+                raise
             return frame([orjson.dumps(error.envelope())])
         except Exception:
+            if not writer.is_open:
+                raise
             log.exception("a stream broke")
             return frame([orjson.dumps(InternalError().envelope())])
-
-    async def _ping(self, send: Send) -> None:
-        while True:
-            self._idle = True
-            await asyncio.sleep(self._ping_interval_s)
-            if self._idle:
-                await send({"type": "http.response.body", "body": _PING, "more_body": True})
+        writer.open()
+        return frame(last) + _DONE

@@ -27,12 +27,9 @@ _BOUNDS: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def to_bad_request(errors: Sequence[Mapping[str, Any]], body: Any) -> BadRequest:
-    """The first of pydantic's errors (as FastAPI lists them) in OpenAI's words. `body` is what was sent, parsed."""
+    """The first of pydantic's errors in OpenAI's words. `body` is what was sent, parsed."""
     error = errors[0]
     kind: str = error["type"]
-    if kind == "json_invalid":
-        reason = error.get("ctx", {}).get("error", "")
-        return BadRequest(f"We could not parse the JSON body of your request. ({reason})")
     if not isinstance(body, dict):
         return BadRequest("The body of your request must be a JSON object.")
     param = _param(error, body)
@@ -54,7 +51,7 @@ def _param(error: Mapping[str, Any], body: Any) -> str:
     """
     path = ""
     value: Any = body
-    locations = list(error["loc"][1:])
+    locations = list(error["loc"])
     for place, step in enumerate(locations):
         is_last = place == len(locations) - 1
         if isinstance(step, int):

@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from gateway.admission import Admission, Permit
 from gateway.chat.chunks import ChunkStream, Fold
-from gateway.services.dispatch import OutputBatches
-from gateway.services.streaming import Held, hold
+from gateway.generation import Backpressure, GenerationOutput, OutputSink
 
-Generate = Callable[[Permit], OutputBatches]
-"""Starts the generation that the permit was given for."""
+Generate = Callable[[Permit, OutputSink], Awaitable[None]]
+"""Runs the generation that the permit was given for."""
 
-ChunkBatches = Held[list[bytes]]
-"""Chunks as JSON, in lists of those that are ready together. Whoever has them closes them."""
+ChunkSink = Callable[[list[bytes]], Backpressure]
+"""Who takes chunks as JSON, in lists of those that are ready together. The first call, also with none, says that the answer
+has begun: what goes wrong from then on is part of the stream."""
 
 
 class Answers:
-    """Takes a permit, starts the generation and turns what comes into the answer."""
+    """Takes a permit, runs the generation and turns what comes into the answer."""
 
     def __init__(self, admission: Admission, *, accept_timeout_s: float) -> None:
         self._admission = admission
         self._accept_timeout_s = accept_timeout_s
 
-    async def stream(self, generate: Generate, stream: ChunkStream) -> ChunkBatches:
-        """The chunks. Returns when the engine has accepted the request, or after `accept_timeout_s`; what goes wrong until
-        then is raised here. Raises GatewayError."""
-        permit = await self._admission.acquire()
-        try:
-            return await hold(_chunks(generate, permit, stream), self._accept_timeout_s)
-        except BaseException:
-            permit.release()  # the chunks may never have come to hold it
-            raise
+    async def stream(self, generate: Generate, stream: ChunkStream, send: ChunkSink) -> list[bytes]:
+        """Hand the chunks to `send`; it is called first when the engine has accepted the request, or after
+        `accept_timeout_s`. The last chunks are returned, to be sent with the end of the answer. Raises GatewayError."""
+        last: list[bytes] = []
+
+        def take(outputs: list[GenerationOutput]) -> Backpressure:
+            chunks = stream.feed(outputs)
+            if stream.is_complete:
+                last.extend(chunks)
+                return None
+            return send(chunks)
+
+        with await self._admission.acquire() as permit:
+            late = asyncio.get_running_loop().call_later(self._accept_timeout_s, send, list[bytes]())
+            try:
+                await generate(permit, take)
+            finally:
+                late.cancel()
+        return last
 
     async def fold(self, generate: Generate, fold: Fold) -> None:
         """Feed the whole answer to `fold`. Raises GatewayError."""
         with await self._admission.acquire() as permit:
-            async with aclosing(generate(permit)) as batches:
-                async for outputs in batches:
-                    fold.feed(outputs)
-
-
-async def _chunks(generate: Generate, permit: Permit, stream: ChunkStream) -> AsyncGenerator[list[bytes], None]:
-    with permit:
-        async with aclosing(generate(permit)) as batches:
-            async for outputs in batches:
-                yield stream.feed(outputs)
+            await generate(permit, fold.feed)

@@ -13,7 +13,7 @@ from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
 from gateway.schemas.tools import for_template
-from gateway.services.answers import Answers, ChunkBatches
+from gateway.services.answers import Answers, ChunkSink
 from gateway.services.catalog import Catalog
 from gateway.services.dispatch import Dispatcher
 from gateway.services.models import GeneratingModel
@@ -29,13 +29,13 @@ class ChatService:
         self._dispatcher = dispatcher
         self._answers = answers
 
-    async def stream(self, request: ChatCompletionRequest) -> ChunkBatches:
+    async def stream(self, request: ChatCompletionRequest, send: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         generate = partial(self._dispatcher.generate, await self._prepare(request))
         stream = ChatStream(
             _head(request), choices=request.n or 1, include_usage=request.include_usage, may_call=request.may_call
         )
-        return await self._answers.stream(generate, stream)
+        return await self._answers.stream(generate, stream, send)
 
     async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
         """The whole answer. Raises GatewayError."""

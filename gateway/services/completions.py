@@ -11,11 +11,11 @@ from gateway.admission import Permit
 from gateway.chat.chunks import AnswerHead
 from gateway.chat.completion_stream import CompletionFold, CompletionStream
 from gateway.errors import BadRequest
-from gateway.generation import GenerationRequest
+from gateway.generation import GenerationRequest, OutputSink
 from gateway.schemas.completions import Completion, CompletionRequest
-from gateway.services.answers import Answers, ChunkBatches
+from gateway.services.answers import Answers, ChunkSink
 from gateway.services.catalog import Catalog
-from gateway.services.dispatch import Dispatcher, OutputBatches
+from gateway.services.dispatch import Dispatcher
 from gateway.services.inputs import token_ids
 from gateway.services.merge import merged
 from gateway.services.models import GeneratingModel
@@ -34,7 +34,7 @@ class CompletionService:
         self._dispatcher = dispatcher
         self._answers = answers
 
-    async def stream(self, request: CompletionRequest) -> ChunkBatches:
+    async def stream(self, request: CompletionRequest, send: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         generations = await self._prepare(request)
         stream = CompletionStream(
@@ -43,7 +43,7 @@ class CompletionService:
             include_usage=request.include_usage,
             prompts=len(generations),
         )
-        return await self._answers.stream(partial(self._generate, generations, request.n or 1), stream)
+        return await self._answers.stream(partial(self._generate, generations, request.n or 1), stream, send)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -52,10 +52,13 @@ class CompletionService:
         await self._answers.fold(partial(self._generate, generations, request.n or 1), fold)
         return fold.finish(_head(request))
 
-    def _generate(self, generations: Sequence[GenerationRequest], n: int, permit: Permit) -> OutputBatches:
+    async def _generate(
+        self, generations: Sequence[GenerationRequest], n: int, permit: Permit, take: OutputSink
+    ) -> None:
         if len(generations) == 1:
-            return self._dispatcher.generate(generations[0], permit)
-        return merged([self._dispatcher.generate(generation, permit) for generation in generations], n)
+            await self._dispatcher.generate(generations[0], permit, take)
+        else:
+            await merged([partial(self._dispatcher.generate, each, permit) for each in generations], n, take)
 
     async def _prepare(self, request: CompletionRequest) -> list[GenerationRequest]:
         model = self._catalog.get(request.model, GeneratingModel)

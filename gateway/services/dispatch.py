@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
 from gateway import metrics
 from gateway.admission import Permit
 from gateway.errors import Unavailable
-from gateway.generation import Accepted, GenerationOutput, GenerationRequest, usage_of
+from gateway.generation import Accepted, Backpressure, GenerationOutput, GenerationRequest, OutputSink, usage_of
 from gateway.services.catalog import Catalog
 from gateway.services.health import Health
 from gateway.triton import llm
 
 log = logging.getLogger(__name__)
-
-OutputBatches = AsyncGenerator[list[GenerationOutput], None]
 
 
 class Dispatcher:
@@ -30,32 +26,33 @@ class Dispatcher:
         self._health = health
         self._stall_timeout_s = stall_timeout_s
 
-    async def generate(self, request: GenerationRequest, permit: Permit) -> OutputBatches:
-        """What the model makes of the prompt; one `Accepted`, however often it was tried.
+    async def generate(self, request: GenerationRequest, permit: Permit, take: OutputSink) -> None:
+        """Hand what the model makes of the prompt to `take`; one `Accepted`, however often it was tried.
 
-        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError. A Triton that is lost
-        before the first content costs the client nothing where another has the model; after it the error stands, since
-        what was said can't be taken back.
+        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError, and what `take` raises. A
+        Triton that is lost before the first content costs the client nothing where another has the model; after it the
+        error stands, since what was said can't be taken back.
         """
         reservation = permit.reserve(request.most_tokens)
         replicas = self._catalog.replicas(request.model)[:2]
         progress = _Progress()
+
+        def see(outputs: list[GenerationOutput]) -> Backpressure:
+            if reservation is not None:
+                reservation.see(outputs)
+            new = self._seen(request.model, outputs, progress)
+            return take(new) if new else None
+
         for attempt, client in enumerate(replicas):
-            attempted = llm.generate(
-                client,
-                request,
-                stall_timeout_s=self._stall_timeout_s,
-                is_lost=partial(self._health.is_lost, request.model),
-            )
             progress.begin()
             try:
-                async with aclosing(attempted) as batches:
-                    async for outputs in batches:
-                        if reservation is not None:
-                            reservation.see(outputs)
-                        batch = self._seen(request.model, outputs, progress)
-                        if batch:
-                            yield batch
+                await llm.generate(
+                    client,
+                    request,
+                    see,
+                    stall_timeout_s=self._stall_timeout_s,
+                    is_lost=partial(self._health.is_lost, request.model),
+                )
                 return
             except Unavailable:
                 if progress.has_content or attempt + 1 == len(replicas):

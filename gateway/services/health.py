@@ -14,14 +14,14 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
-from gateway.generation import GenerationOutput, GenerationRequest
+from gateway.generation import GenerationRequest
 from gateway.services.catalog import Catalog
 from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel, PoolingModel
 from gateway.triton import encoder, llm, pooling
@@ -182,12 +182,7 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
         prompt_token_ids=prompt,
         sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
     )
-    answer: AsyncGenerator[list[GenerationOutput], None] = llm.generate(
-        client, request, stall_timeout_s=_PROBE_TIMEOUT_S
-    )
-    async with aclosing(answer):
-        async for _ in answer:
-            pass  # the last output ends it; an error raises
+    await llm.generate(client, request, lambda _: None, stall_timeout_s=_PROBE_TIMEOUT_S)
 
 
 async def _one_vector(client: TritonClient, model: PoolingModel) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.generation import Accepted, GenerationOutput
-from gateway.services.dispatch import OutputBatches
+from gateway.generation import Accepted, Backpressure, GenerationOutput, OutputSink
+
+Generation = Callable[[OutputSink], Awaitable[None]]
+"""Hands its outputs to the sink and returns when it is complete."""
 
 
 def shifted(outputs: list[GenerationOutput], by: int) -> list[GenerationOutput]:
@@ -17,34 +18,19 @@ def shifted(outputs: list[GenerationOutput], by: int) -> list[GenerationOutput]:
     ]
 
 
-async def merged(sources: Sequence[OutputBatches], choices_each: int) -> OutputBatches:
-    """What comes of all `sources`, as it comes; choice `i` of source `k` has the index `k * choices_each + i`.
+async def merged(generations: Sequence[Generation], choices_each: int, take: OutputSink) -> None:
+    """Hand what comes of all `generations` to `take`, as it comes; choice `i` of generation `k` has the index
+    `k * choices_each + i`. The first error ends them all and is raised."""
 
-    The first error ends them all and is raised. Leaving early closes them all.
-    """
-    ready: asyncio.Queue[list[GenerationOutput] | Exception | None] = asyncio.Queue(maxsize=2 * len(sources))
+    async def run(generation: Generation, by: int) -> None:
+        def take_shifted(outputs: list[GenerationOutput]) -> Backpressure:
+            return take(shifted(outputs, by))
 
-    async def pump(source: OutputBatches, by: int) -> None:
-        try:
-            async with aclosing(source):
-                async for outputs in source:
-                    await ready.put(shifted(outputs, by))
-            await ready.put(None)
-        except Exception as error:  # noqa: BLE001  # raised again by the reader, below
-            await ready.put(error)
+        await generation(take_shifted)
 
-    tasks = [asyncio.create_task(pump(source, k * choices_each)) for k, source in enumerate(sources)]
     try:
-        open_sources = len(sources)
-        while open_sources:
-            item = await ready.get()
-            if isinstance(item, Exception):
-                raise item
-            if item is None:
-                open_sources -= 1
-            else:
-                yield item
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as tasks:
+            for k, generation in enumerate(generations):
+                tasks.create_task(run(generation, k * choices_each))
+    except* Exception as errors:  # noqa: BLE001 - raised as it is, without the group
+        raise errors.exceptions[0] from None

@@ -14,7 +14,7 @@ import grpc.aio
 from gateway.triton import status
 from gateway.triton.protocol import SERVICE, pb
 from gateway.triton.sessions import Sessions
-from gateway.triton.stall import StallWatch
+from gateway.triton.stall import StallWatch, never
 from gateway.triton.tensors import FINAL_RESPONSE
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class TritonClient:
             raise status.from_rpc_error(error) from error
 
     async def stream(
-        self, request: Any, *, stall_timeout_s: float, is_lost: Callable[[], bool] = lambda: False
+        self, request: Any, *, stall_timeout_s: float, is_lost: Callable[[], bool] = never
     ) -> AsyncGenerator[Any, None]:
         """The ModelInferResponses of one decoupled request, on a call of its own.
 

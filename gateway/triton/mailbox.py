@@ -1,70 +1,100 @@
-"""What has come for one request and has not been taken yet. Fed by a session's reader, emptied by the request's own task.
+"""One request's share of a session: what the session's reader has for it goes to its consumer, at once.
 
-A reader that keeps up finds one or two records; for one that does not, the deltas of each choice are joined, and when even
-so too much gathers the request is given up: the engine would otherwise fill the memory for a client that does not read.
+A consumer that keeps up is given what a message had for it, one or two records. While it can take no more, the records
+gather here with the deltas of each choice joined, and when even so too much gathers the request is given up: the engine
+would otherwise fill the memory for a client that does not read.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from gateway.errors import GatewayError
+from gateway.generation import Backpressure
 
 LIMIT_BYTES = 256 * 1024
 _JOIN_AT = 64
 _BYTES_A_RECORD = 64
 
+Consumer = Callable[[list[list[Any]]], Backpressure]
+"""Takes records in order, without waiting. What it raises fails the request."""
+
 
 class Mailbox:
-    """One request's. `put` and `fail` never wait; `take` is for one task."""
+    """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
 
-    __slots__ = ("_error", "_join_at", "_records", "_waiter", "rid")
+    __slots__ = ("_blocked", "_consume", "_ended", "_error", "_join_at", "_records", "rid")
 
-    def __init__(self, rid: str) -> None:
+    def __init__(self, rid: str, consume: Consumer) -> None:
+        """Made in the event loop that uses it."""
         self.rid = rid
+        self._consume = consume
         self._records: list[list[Any]] = []
-        self._error: GatewayError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._blocked = False
+        self._error: Exception | None = None
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._join_at = _JOIN_AT
+
+    async def until_end(self) -> None:
+        """Wait for `finish`, or raise what the mailbox was failed with."""
+        await self._ended
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for `deliver`."""
+        return not self._records
 
     def put(self, record: list[Any]) -> bool:
-        """Add a record; False when more than `LIMIT_BYTES` have gathered, and the request should be given up."""
+        """Add a record to what is delivered next; False when more than `LIMIT_BYTES` have gathered, and the request should
+        be given up."""
         records = self._records
         records.append(record)
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
-                waiter.set_result(None)
-        elif len(records) >= self._join_at:
-            self._records = joined(records)
-            # Joined again only when that many have come on top: linear, however long the reader stays away.
-            self._join_at = len(self._records) + _JOIN_AT
-            return sum(map(_size, self._records)) <= LIMIT_BYTES
-        return True
+        if len(records) < self._join_at:
+            return True
+        self._records = joined(records)
+        # Joined again only when that many have come on top: linear, however long the consumer is blocked.
+        self._join_at = len(self._records) + _JOIN_AT
+        return sum(map(_size, self._records)) <= LIMIT_BYTES
 
-    def fail(self, error: GatewayError) -> None:
-        """No more will come. What is there can still be taken, then `error` is raised."""
-        self._error = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    async def take(self) -> list[list[Any]]:
-        """Everything that has come; waits when that is nothing. Raises what it was failed with."""
-        while not self._records:
-            if self._error is not None:
-                raise self._error
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+    def deliver(self) -> None:
+        """Hand over what has come, unless the consumer can't take it now: then it follows when it can."""
+        if self._blocked or not self._records or self._ended.done():
+            return
         records, self._records = self._records, []
         self._join_at = _JOIN_AT
-        return records
+        try:
+            blocked = self._consume(records)
+        except Exception as error:  # noqa: BLE001 - raised again in the request's own task
+            self.fail(error)
+            return
+        if blocked is not None:
+            self._blocked = True
+            blocked.add_done_callback(self._unblocked)
+
+    def finish(self) -> None:
+        """The consumer has had the last record."""
+        self._end()
+
+    def fail(self, error: Exception) -> None:
+        """No more will come. What is there can still be taken, then `error` is raised."""
+        self._error = self._error or error
+        if not self._records:
+            self._end()
+
+    def _unblocked(self, _: asyncio.Future[None]) -> None:
+        self._blocked = False
+        self.deliver()
+        if self._error is not None and not self._records:
+            self._end()
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
 
 
 def joined(records: list[list[Any]]) -> list[list[Any]]:

@@ -3,6 +3,7 @@
     sessions.py ──► Session ── generate, abort, ping ──► one writer ──► Triton
                         │
     Mailbox per request ◄── one reader ◄── a message per engine step: [frame, record, record, …]
+           └──► its consumer, called by the reader: no task is woken for a token
 
 Messages are numbered and come at least every 5 s. A gap, 15 s of silence, or the end of the call breaks a session: each of
 its requests ends with Unavailable, which is tried once elsewhere where nothing was said yet. The protocol: docs/contract.md.
@@ -20,7 +21,7 @@ import grpc.aio
 
 from gateway.errors import InternalError
 from gateway.triton import status
-from gateway.triton.mailbox import Mailbox
+from gateway.triton.mailbox import Consumer, Mailbox
 from gateway.triton.records import read_records
 from gateway.triton.tensors import envelope_request
 
@@ -94,15 +95,15 @@ class Session:
         """How many numbered messages have come."""
         return self._frames.count
 
-    def post(self, rid: str, message: Any) -> Mailbox:
-        """Send the ModelInferRequest of a `generate` that names this session; what it is answered comes into the mailbox.
+    def post(self, rid: str, message: Any, consume: Consumer) -> Mailbox:
+        """Send the ModelInferRequest of a `generate` that names this session; what it is answered goes to `consume`.
         Raises Unavailable when the session is broken."""
         if self.broken:
             raise status.unavailable()
         if rid in self._boxes:
             log.error("the request id %s is in use already", rid)
             raise InternalError
-        box = self._boxes[rid] = Mailbox(rid)
+        box = self._boxes[rid] = Mailbox(rid, consume)
         message.id = rid  # what Triton itself has to say about the request comes with it
         self._outgoing.put_nowait(message)
         return box
@@ -175,14 +176,19 @@ class Session:
 
     def _hand_out(self, records: list[list[Any]]) -> None:
         boxes = self._boxes
+        filled: list[Mailbox] = []
         for record in records:
             box = boxes.get(record[0])
             if box is not None:
+                if box.is_empty:
+                    filled.append(box)
                 if not box.put(record):
                     self._give_up(box)
             elif record[0] == self.sid:
                 self._of_session(record)
             # Anything else is what is left of a request that nobody waits for any more.
+        for box in filled:
+            box.deliver()
 
     def _of_session(self, record: list[Any]) -> None:
         kind = record[1]

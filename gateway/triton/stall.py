@@ -11,7 +11,8 @@ from gateway.triton import status
 _LOOK_EVERY_S = 5.0
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Of a model that nobody watches."""
     return False
 
 
@@ -23,9 +24,7 @@ class StallWatch:
     has waited for `timeout_s`. One timer at a time, which looks at the clock when it fires: it is never moved per message.
     """
 
-    def __init__(
-        self, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = _never
-    ) -> None:
+    def __init__(self, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = never) -> None:
         self.error: GatewayError | None = None
         self._timeout_s = timeout_s
         self._give_up = give_up

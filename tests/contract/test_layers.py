@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 """The rows of the architecture: each may import what stands above it, and its own folder."""
 
 ALONE = {
-    "pydantic": ("schemas", "settings", "__main__"),
+    "pydantic": ("schemas", "settings", "routes", "__main__"),
     "pydantic_settings": ("settings",),
     "jinja2": ("chat",),
     "tokenizers": ("chat",),

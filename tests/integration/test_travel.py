@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway.triton import llm
 from gateway.triton.client import TritonClient
 from gateway.triton.records import read_records
 from gateway.triton.tensors import envelope_request
+from tests.fakes.reader import pulled
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +83,7 @@ def tokens_of(running: System, text: str) -> list[int]:
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest) -> list[GenerationOutput]:
-    async with aclosing(llm.generate(client, asked, stall_timeout_s=SOON_S)) as batches:
+    async with aclosing(pulled(partial(llm.generate, client, asked, stall_timeout_s=SOON_S))) as batches:
         return [output async for batch in batches for output in batch]
 
 
@@ -140,7 +142,7 @@ async def test_many_requests_come_in_few_messages(running: System, by_session: T
 async def test_leaving_aborts_in_the_engine(running: System, direct: TritonClient, by_session: TritonClient) -> None:
     """By name, on the session, which goes on to serve."""
     async with aclosing(
-        llm.generate(by_session, request(prompt=tokens_of(running, "long")), stall_timeout_s=SOON_S)
+        pulled(partial(llm.generate, by_session, request(prompt=tokens_of(running, "long")), stall_timeout_s=SOON_S))
     ) as batches:
         await anext(batches)
     await until_idle(direct)

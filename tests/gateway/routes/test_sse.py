@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -11,8 +12,9 @@ import httpx
 import orjson
 import pytest
 
-from gateway.routes.sse import EventStream, frame
-from gateway.services.streaming import hold
+from gateway.errors import BadRequest
+from gateway.routes.sse import EventStream, EventWriter, frame
+from gateway.services.answers import ChunkSink
 from tests.fakes.gateway import RunningGateway
 from tests.fakes.openai import Gate, chat, chunks, completion, events, streaming
 from tests.fakes.triton import Abort, Call, FakeTriton, Message, StreamError
@@ -159,15 +161,15 @@ def test_frames_are_one_write() -> None:
     assert frame([b"{}", b"[1]"]) == b"data: {}\n\ndata: [1]\n\n"
 
 
+async def broken(send: ChunkSink) -> list[bytes]:
+    send([b"{}"])
+    raise RuntimeError("internal detail")
+
+
 @pytest.mark.anyio
 async def test_unexpected_error_is_one_event() -> None:
     """A fault of our own in mid-stream ends it like any other error; its words stay inside."""
-
-    async def broken() -> AsyncGenerator[list[bytes], None]:
-        yield [b"{}"]
-        raise RuntimeError("internal detail")
-
-    sent = await play(EventStream(await hold(broken(), 1), ping_interval_s=60))
+    sent = await play(EventStream(broken, ping_interval_s=60))
     assert [message["type"] for message in sent] == ["http.response.start"] + ["http.response.body"] * 2
     assert sent[-1]["more_body"] is False
     assert b"server_error" in sent[-1]["body"]
@@ -175,33 +177,85 @@ async def test_unexpected_error_is_one_event() -> None:
 
 
 @pytest.mark.anyio
-async def test_source_is_closed_when_sending_fails() -> None:
-    """Whatever goes wrong with the connection, from the first message on."""
+@pytest.mark.parametrize("error", [BadRequest("no"), RuntimeError("fault")])
+async def test_error_before_the_first_event_is_raised(error: Exception) -> None:
+    """Nothing was sent: whoever is above can still answer with a status."""
+
+    async def refused(_: ChunkSink) -> list[bytes]:
+        raise error
+
+    with pytest.raises(type(error)):
+        await play(EventStream(refused, ping_interval_s=60))
+
+
+@pytest.mark.anyio
+async def test_work_is_ended_when_sending_fails() -> None:
+    """Whatever goes wrong with the connection, from the first message on, the one who sends is told."""
     for failing_message in (0, 1):
-        closed = False
+        raised: list[Exception] = []
 
-        async def source() -> AsyncGenerator[list[bytes], None]:
-            nonlocal closed
+        async def work(send: ChunkSink, raised: list[Exception] = raised) -> list[bytes]:
             try:
-                while True:
-                    yield [b"{}"]
-            finally:
-                closed = True
+                send([b"{}"])
+            except OSError as error:
+                raised.append(error)
+                raise
+            return []
 
-        stream = EventStream(await hold(source(), 1), ping_interval_s=60)
         with pytest.raises(OSError, match="broken pipe"):
-            await play(stream, fail_at=failing_message)
-        assert closed
+            await play(EventStream(work, ping_interval_s=60), fail_from=failing_message)
+        assert raised
 
 
-async def play(response: EventStream, *, fail_at: int | None = None) -> list[Any]:
-    """The messages that a response sends to a client which stays."""
-    import asyncio
-
+@pytest.mark.anyio
+async def test_slow_client_holds_the_source_back() -> None:
+    """`write` says so, pings do not pile up, and what was written meanwhile comes in order."""
+    reads = asyncio.Event()
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
-        if len(sent) == fail_at:
+        if len(sent) == 2:
+            await reads.wait()
+        sent.append(message)
+
+    writer = EventWriter(send, send, ping_interval_s=0.001)
+    assert writer.write([b"1"]) is None
+    blocked = writer.write([b"2"])
+    assert blocked is not None
+    assert writer.write([b"3"]) is blocked
+    await asyncio.sleep(0.02)
+    assert not blocked.done()
+    reads.set()
+    await blocked
+    writer.close()
+    assert [message.get("body") for message in sent] == [None, b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n"]
+
+
+@pytest.mark.anyio
+async def test_connection_that_fails_while_blocked_is_said_to_the_source() -> None:
+    """By the next write, and by the end."""
+
+    async def send(message: Any) -> None:
+        if "body" in message:
+            await asyncio.sleep(0)
+            raise OSError("broken pipe")
+
+    writer = EventWriter(send, send, ping_interval_s=60)
+    assert writer.write([b"1"]) is not None
+    await asyncio.sleep(0.01)
+    with pytest.raises(OSError, match="broken pipe"):
+        writer.write([b"2"])
+    with pytest.raises(OSError, match="broken pipe"):
+        await writer.end(b"")
+    writer.close()
+
+
+async def play(response: EventStream, *, fail_from: int | None = None) -> list[Any]:
+    """The messages that a response sends to a client which stays."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if fail_from is not None and len(sent) >= fail_from:
             raise OSError("broken pipe")
         sent.append(message)
 

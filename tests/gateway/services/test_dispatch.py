@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -36,13 +35,15 @@ async def run(pair: Pair) -> list[GenerationOutput]:
     request = GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", [5], {})
     dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5)
     seen: list[GenerationOutput] = []
+
+    def take(outputs: list[GenerationOutput]) -> None:
+        assert outputs
+        seen.extend(outputs)
+
     pair.clients[1].in_flight += 1
     try:
         with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
-            async with aclosing(dispatcher.generate(request, permit)) as batches:
-                async for batch in batches:
-                    assert batch
-                    seen += batch
+            await dispatcher.generate(request, permit, take)
     finally:
         pair.clients[1].in_flight -= 1
     return seen

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from functools import partial
 
 import pytest
 
 from gateway.errors import Overloaded
-from gateway.generation import Accepted, Delta, End, GenerationOutput, Usage
+from gateway.generation import Accepted, Delta, End, GenerationOutput, OutputSink, Usage
 from gateway.services.merge import merged
 
 pytestmark = pytest.mark.anyio
@@ -18,78 +17,69 @@ USAGE = Usage(1, 1, 0)
 
 
 class Sources:
-    """Makes sources and counts those that are open."""
+    """Makes generations and counts those that run."""
 
     def __init__(self) -> None:
-        self.open = 0
+        self.running = 0
 
-    async def answer(
-        self, text: str, n: int = 1, *, error: Exception | None = None, silent: bool = False
-    ) -> AsyncGenerator[list[GenerationOutput], None]:
-        self.open += 1
+    async def answer(self, text: str, n: int, error: Exception | None, silent: bool, take: OutputSink) -> None:
+        self.running += 1
         try:
-            yield [Accepted(1)]
+            take([Accepted(1)])
             for choice in range(n):
-                yield [Delta(choice, text, 1, None)]
+                await asyncio.sleep(0)
+                take([Delta(choice, text, 1, None)])
             if error:
                 raise error
             if silent:
                 await asyncio.Event().wait()
-            yield [End(choice, "stop", None, USAGE if choice == n - 1 else None) for choice in range(n)]
+            take([End(choice, "stop", None, USAGE if choice == n - 1 else None) for choice in range(n)])
         finally:
-            self.open -= 1
+            self.running -= 1
 
 
 async def test_choices_count_on() -> None:
     """Choice i of prompt k is k * n + i."""
     sources = Sources()
-    stream = merged([sources.answer("a", 2), sources.answer("b", 2), sources.answer("c", 2)], 2)
-    texts: dict[int, str] = {}
-    ended: list[int] = []
-    async for batch in stream:
-        for output in batch:
-            if isinstance(output, Delta):
-                texts[output.choice] = output.text
-            elif isinstance(output, End):
-                ended.append(output.choice)
+    seen: list[GenerationOutput] = []
+    await merged([partial(sources.answer, text, 2, None, False) for text in "abc"], 2, seen.extend)
+    texts = {output.choice: output.text for output in seen if isinstance(output, Delta)}
     assert texts == dict(enumerate("aabbcc"))
-    assert sorted(ended) == [0, 1, 2, 3, 4, 5]
-    assert sources.open == 0
+    assert sorted(output.choice for output in seen if isinstance(output, End)) == [0, 1, 2, 3, 4, 5]
+    assert sources.running == 0
 
 
 async def test_first_error_ends_all() -> None:
-    """It is raised as it is, and the others are closed."""
+    """It is raised as it is, and the others are ended."""
     sources = Sources()
     error = Overloaded("full")
-    stream = merged([sources.answer("a", silent=True), sources.answer("b", error=error)], 1)
+    silent = partial(sources.answer, "a", 1, None, True)
     with pytest.raises(Overloaded) as caught:
-        [batch async for batch in stream]
+        await merged([silent, partial(sources.answer, "b", 1, error, False)], 1, lambda _: None)
     assert caught.value is error
-    assert sources.open == 0
+    assert sources.running == 0
 
 
-async def test_leaving_closes_all() -> None:
+async def test_leaving_ends_all() -> None:
     """Whatever they are doing."""
     sources = Sources()
-    async with aclosing(merged([sources.answer("a", silent=True) for _ in range(5)], 1)) as stream:
-        await anext(stream)
-        await asyncio.sleep(0)
-        assert sources.open == 5
-    assert sources.open == 0
+    silent = [partial(sources.answer, "a", 1, None, True) for _ in range(5)]
+    task = asyncio.create_task(merged(silent, 1, lambda _: None))
+    await asyncio.sleep(0.01)
+    assert sources.running == 5
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sources.running == 0
 
 
-async def test_slow_reader_holds_the_sources_back() -> None:
-    """What nobody takes is not collected without end."""
-    produced = 0
+async def test_backpressure_reaches_every_source() -> None:
+    """What the taker answers is what each source is answered."""
+    full: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    answers: list[object] = []
 
-    async def endless() -> AsyncGenerator[list[GenerationOutput], None]:
-        nonlocal produced
-        while True:
-            produced += 1
-            yield [Delta(0, "x", 1, None)]
+    async def source(take: OutputSink) -> None:
+        answers.append(take([Delta(0, "x", 1, None)]))
 
-    async with aclosing(merged([endless()], 1)) as stream:
-        await anext(stream)
-        for _ in range(100):
-            await asyncio.sleep(0)
-        assert produced < 10
+    await merged([source, source], 1, lambda _: full)
+    assert answers == [full, full]

@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Unavailable
+from gateway.generation import Backpressure
 from gateway.triton import status
 from gateway.triton.mailbox import LIMIT_BYTES, Mailbox, joined
+
+ACCEPTED: list[Any] = ["r", "accepted", None, {}]
+A: list[Any] = ["r", "delta", 0, "a", 1, None]
+END: list[Any] = ["r", "end", 0, "stop", None, {}]
 
 deltas = st.builds(lambda choice, text: ["r", "delta", choice, text, 1, None], st.integers(0, 2), st.text(max_size=3))
 others = st.sampled_from(
@@ -41,9 +46,69 @@ def test_delta_never_passes_what_came_before_it() -> None:
     assert joined([a, end, b]) == [a, end, b]
 
 
-def test_what_gathers_is_bounded() -> None:
-    """A mailbox that nobody empties says so before it holds much more than its limit."""
-    box = Mailbox("r")
+class Taker:
+    """A consumer that can be blocked."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[list[Any]]] = []
+        self.blocked: asyncio.Future[None] | None = None
+
+    def __call__(self, records: list[list[Any]]) -> Backpressure:
+        self.taken.append(records)
+        return self.blocked
+
+    def block(self) -> asyncio.Future[None]:
+        self.blocked = asyncio.get_running_loop().create_future()
+        return self.blocked
+
+
+def blocked_mailbox() -> Mailbox:
+    """One whose consumer has said that it can take no more."""
+    taker = Taker()
+    taker.block()
+    box = Mailbox("r", taker)
+    box.put(ACCEPTED)
+    box.deliver()
+    return box
+
+
+@pytest.mark.anyio
+async def test_records_of_a_message_are_delivered_together() -> None:
+    """In order, and nothing is delivered twice."""
+    taker = Taker()
+    box = Mailbox("r", taker)
+    for record in (ACCEPTED, A):
+        box.put(record)
+    box.deliver()
+    box.deliver()
+    assert taker.taken == [[ACCEPTED, A]]
+    assert box.is_empty
+
+
+@pytest.mark.anyio
+async def test_blocked_consumer_gets_the_rest_joined() -> None:
+    """Nothing while it is blocked; then all of it at once."""
+    taker = Taker()
+    blocked = taker.block()
+    box = Mailbox("r", taker)
+    box.put(ACCEPTED)
+    box.deliver()
+    taker.blocked = None
+    for _ in range(100):
+        box.put(A)
+        box.deliver()
+    assert taker.taken == [[ACCEPTED]]
+    blocked.set_result(None)
+    await asyncio.sleep(0)
+    [_, rest] = taker.taken
+    assert text_of(rest, 0) == "a" * 100
+    assert len(rest) < 70
+
+
+@pytest.mark.anyio
+async def test_what_gathers_is_bounded() -> None:
+    """A mailbox whose consumer stays away says so before it holds much more than its limit."""
+    box = blocked_mailbox()
     size = 0
     while box.put(["r", "delta", 0, "x" * 1000, 1, None]):
         size += 1000
@@ -51,9 +116,10 @@ def test_what_gathers_is_bounded() -> None:
     assert size > LIMIT_BYTES - 200_000
 
 
-def test_logprobs_count_too() -> None:
+@pytest.mark.anyio
+async def test_logprobs_count_too() -> None:
     """They can't be joined, and are larger than their text."""
-    box = Mailbox("r")
+    box = blocked_mailbox()
     logprobs = {"logprobs": [[1, "a", -0.5, [[number, "a", -1.0] for number in range(20)]]]}
     held = 0
     while box.put(["r", "delta", 0, "a", 1, logprobs]):
@@ -62,22 +128,50 @@ def test_logprobs_count_too() -> None:
 
 
 @pytest.mark.anyio
-async def test_what_came_is_taken_before_the_failure() -> None:
-    """An end that arrived with the last breath of a session counts."""
-    box = Mailbox("r")
-    box.put(["r", "end", 0, "stop", None, {}])
-    box.fail(status.unavailable())
-    assert len(await box.take()) == 1
-    with pytest.raises(Unavailable):
-        await box.take()
+async def test_end_is_awaited() -> None:
+    """The request's task sleeps until the consumer has had the last record."""
+    box = Mailbox("r", Taker())
+    task = asyncio.create_task(box.until_end())
+    await asyncio.sleep(0)
+    assert not task.done()
+    box.finish()
+    await task
 
 
 @pytest.mark.anyio
-async def test_waiting_reader_is_woken_once_for_all() -> None:
-    """Several records of one message are taken together."""
-    box = Mailbox("r")
-    taking = asyncio.create_task(box.take())
+async def test_what_came_is_taken_before_the_failure() -> None:
+    """An end that arrived with the last breath of a session counts."""
+    taker = Taker()
+    blocked = taker.block()
+    box = Mailbox("r", taker)
+    box.put(ACCEPTED)
+    box.deliver()
+    box.put(END)
+    box.fail(status.unavailable())
+    task = asyncio.create_task(box.until_end())
     await asyncio.sleep(0)
-    box.put(["r", "accepted", None, {}])
-    box.put(["r", "delta", 0, "a", 1, None])
-    assert [record[1] for record in await taking] == ["accepted", "delta"]
+    assert not task.done()
+    taker.blocked = None
+    blocked.set_result(None)
+    with pytest.raises(Unavailable):
+        await task
+    assert taker.taken == [[ACCEPTED], [END]]
+
+
+@pytest.mark.anyio
+async def test_consumer_that_raises_fails_the_request() -> None:
+    """And nobody else; it is called no more."""
+    calls = 0
+
+    def broken(_: list[list[Any]]) -> None:
+        nonlocal calls
+        calls += 1
+        raise KeyError("a fault")
+
+    box = Mailbox("r", broken)
+    for _ in range(2):
+        box.put(A)
+        box.deliver()
+    with pytest.raises(KeyError):
+        await box.until_end()
+    assert calls == 1

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from functools import partial
 
 import grpc
 import pytest
@@ -16,6 +17,7 @@ from gateway.triton import llm, mailbox
 from gateway.triton import session as session_module
 from gateway.triton.client import TritonClient
 from gateway.triton.session import Frames, SessionBroken
+from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, Call, FakeTriton, Message
 from tests.fakes.triton_session import FakeSession
 
@@ -44,7 +46,7 @@ def request(n: int = 1) -> GenerationRequest:
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest | None = None) -> list[GenerationOutput]:
-    async with aclosing(llm.generate(client, asked or request(), stall_timeout_s=60)) as batches:
+    async with aclosing(pulled(partial(llm.generate, client, asked or request(), stall_timeout_s=60))) as batches:
         return [output async for batch in batches for output in batch]
 
 
@@ -112,7 +114,7 @@ async def test_leaving_early_aborts(triton: FakeTriton, triton_client: TritonCli
     """The engine is told by name; the session and everybody else live on."""
     triton.script = held
     asked = request()
-    async with aclosing(llm.generate(triton_client, asked, stall_timeout_s=60)) as batches:
+    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
         await anext(batches)
     session = await opened(triton)
     [abort] = await received(session, "abort")
@@ -133,7 +135,7 @@ async def test_abort_may_cross_the_end(triton: FakeTriton, triton_client: Triton
 
     triton.script = crosses
     asked = request()
-    async with aclosing(llm.generate(triton_client, asked, stall_timeout_s=60)) as batches:
+    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
         await anext(batches)
     session = await opened(triton)
     session.say([asked.request_id, "delta", 0, "late", 1, None], [asked.request_id, "end", 0, "stop", None, None])
@@ -176,7 +178,7 @@ async def test_end_of_the_call_breaks_the_session(
 ) -> None:
     """However the call ends, each of its requests ends, with what it was told before."""
     triton.script = held
-    batches = llm.generate(triton_client, request(), stall_timeout_s=60)
+    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     session = await opened(triton)
     if code is None:
@@ -270,7 +272,7 @@ async def test_id_in_use_is_refused_here(triton: FakeTriton, triton_client: Trit
     """A second request with the id of a running one would get the first one's records."""
     triton.script = held
     asked = request()
-    async with aclosing(llm.generate(triton_client, asked, stall_timeout_s=60)) as batches:
+    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
         assert await anext(batches) == [Accepted(3)]
         with pytest.raises(InternalError):
             await outputs_of(triton_client, asked)
@@ -287,7 +289,7 @@ async def test_slow_reader_gets_joined_text(triton: FakeTriton, triton_client: T
         yield [call.end(completion_tokens=2000)]
 
     triton.script = flood
-    batches = llm.generate(triton_client, request(), stall_timeout_s=60)
+    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
     first = await anext(batches)
     # Another request's answer comes behind it on the same call.
     while not text_of(await outputs_of(triton_client)).endswith("ab" * 2000):
@@ -311,7 +313,7 @@ async def test_reader_that_never_comes_is_given_up(
             yield [call.delta("x" * 1000)]
 
     triton.script = endless
-    batches = llm.generate(triton_client, request(), stall_timeout_s=60)
+    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     session = await opened(triton)
     await received(session, "abort")
@@ -328,7 +330,7 @@ async def test_old_session_gives_way(triton: FakeTriton) -> None:
     client = TritonClient(triton.address, session_age_s=0.2)
     client.sessions.offer(CHAT_MODEL, offered=True)
     triton.script = held
-    batches = llm.generate(client, request(), stall_timeout_s=60)
+    batches = pulled(partial(llm.generate, client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     old = await opened(triton)
     await asyncio.sleep(0.25)
