@@ -11,7 +11,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models parsers integration bench format lock clean dev
+.PHONY: help up setup doctor test lint types unit models parsers integration bench backend neighbours format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -51,6 +51,12 @@ integration: setup  ## the whole, on the real Triton with real vLLM and real wei
 
 bench: setup  ## what a token costs, by each way of travel (5 minutes; needs a C compiler)
 	$(DEV) -m benchmarks.travel
+
+backend: setup  ## the backend by itself: CPU a token, cancellation, recovery after SIGKILL (5 minutes)
+	$(DEV) -m benchmarks.backend
+
+neighbours: setup  ## the embedder's latency alone and beside a saturated language model (8 minutes)
+	$(DEV) -m benchmarks.neighbours
 
 format: dev  ## rewrite the sources in the project's style
 	$(DEV) -m ruff check --fix .

@@ -56,6 +56,9 @@ def launch(args: Mapping[str, Any]) -> Instance:
     version_directory = Path(args["model_repository"]) / str(args["model_version"])
     engine_config = config.load(model, version_directory)
     _set_environment(os.environ, engine_config.settings.variables)
+    if engine_config.settings.nice:
+        # Of this thread, and of every thread and process that comes of it: the engine's.
+        os.nice(engine_config.settings.nice)
     loras = lora.load(version_directory, engine_config.arguments)
     official = Desk(model, loras=loras, check_health=desk.check_health(written))
     settings = with_parameters(engine_config.settings, engine_config.written, written)

@@ -19,6 +19,7 @@ VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Variables that the stub, which runs by then, or its dynamic linker has read before model.json is.
 LATE = re.compile(r"(LD_|PYTHON)\w*|PATH|VIRTUAL_ENV|LC_ALL|LANG")
 RENDERERS = ("auto", "backend")
+MOST_NICE = 19
 # Well below diagnosis.GAP, which stands for a machine that stood still.
 MOST_CHECK_SECONDS = 5.0
 
@@ -49,6 +50,8 @@ class Settings:
     gpu_device_ids: tuple[int | str, ...] = ()
     # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes the machine for its own.
     threads: int | None = None
+    # How much its processes stand back from others that want the same cores.
+    nice: int = 0
     # Variables for the processes of this model alone; they win over `threads` and over what Triton was started with.
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     # Who makes prompts of chats: `auto` leaves it to the gateway wherever the model's files suffice for that.
@@ -66,6 +69,8 @@ class Settings:
                 raise ConfigError(f"{name} must not be empty")
         if self.threads is not None and self.threads < 1:
             raise ConfigError("threads must be at least 1")
+        if not 0 <= self.nice <= MOST_NICE:
+            raise ConfigError(f"nice must be 0 to {MOST_NICE}")
         for name in self.environment:
             if not VARIABLE.fullmatch(name):
                 raise ConfigError(f"environment: {name!r} is no name of a variable")

@@ -86,6 +86,15 @@ def test_models_own_environment_wins(start, monkeypatch):
     assert expected.items() <= environment.items()
 
 
+def test_model_stands_back(start, monkeypatch):
+    """`nice` is that of the whole process, once; without it nobody is asked."""
+    asked = []
+    monkeypatch.setattr(os, "nice", asked.append)
+    start()
+    start(vllm_custom={"nice": 5})
+    assert asked == [5]
+
+
 @pytest.mark.parametrize("name", ["tokenizer.json"])
 def test_failed_start_leaves_no_thread(start, model_directory, name):
     """When the engine cannot start, the error says why and no thread is left."""

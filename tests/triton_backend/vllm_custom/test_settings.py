@@ -58,6 +58,8 @@ def test_threads_and_variables():
         ({"gpu_device_ids": [0, True]}, "gpu_device_ids"),
         ({"gpu_device_ids": [0.5]}, "gpu_device_ids"),
         ({"threads": 0}, "threads"),
+        ({"nice": 20}, "nice"),
+        ({"nice": -1}, "nice"),
         ({"threads": "2"}, "threads"),
         ({"environment": ["A=b"]}, "environment"),
         ({"environment": {"OMP_NUM_THREADS": 2}}, "environment"),
