@@ -17,6 +17,7 @@ from .engine_limits import limit_queue
 from .engine_pooling import LoraControl, Pooling, lora_request
 from .engine_rendering import Rendering, most_images, must_render
 from .engine_stats import stat_logger
+from .engine_versions import asks_for_token_logprobs, can_limit_queue
 from .errors import BadRequest, ConfigError, Unavailable
 from .inquiry import Inquiries
 from .interface import Asker, Facts, Plan, Reply, Sink, Vitals
@@ -102,13 +103,17 @@ class VllmEngine:
         llm = self._llm
         if llm is None:
             return {"engine": "vllm", "alive": False}
-        return {"engine": "vllm", "alive": not llm.errored, "unfinished": llm.get_num_unfinished_requests()}
+        return {
+            "engine": "vllm",
+            "alive": not llm.errored,
+            "unfinished": llm.output_processor.get_num_unfinished_requests(),
+        }
 
     def vitals(self) -> Vitals:
         llm = self._llm
         if llm is None:
             return Vitals(False, self._steps, 0)
-        return Vitals(not llm.errored, self._steps, llm.get_num_unfinished_requests())
+        return Vitals(not llm.errored, self._steps, llm.output_processor.get_num_unfinished_requests())
 
     def processor_seconds(self) -> float:
         # Not all of this process: the poller works for requests that stand still, too.
@@ -196,13 +201,14 @@ class VllmEngine:
         # With this context the engine has the batch sizes of `vllm serve`.
         context = UsageContext.OPENAI_API_SERVER
         vllm_config = args.create_engine_config(context)
-        limit_queue(
-            vllm_config.scheduler_config,
-            self._config.arguments,
-            context_length=vllm_config.model_config.max_model_len,
-            ranks=vllm_config.parallel_config.data_parallel_size,
-            prompts=2 * MOST_INPUTS if vllm_config.model_config.runner_type == "pooling" else 1,
-        )
+        if can_limit_queue(vllm_config.scheduler_config):
+            limit_queue(
+                vllm_config.scheduler_config,
+                self._config.arguments,
+                context_length=vllm_config.model_config.max_model_len,
+                ranks=vllm_config.parallel_config.data_parallel_size,
+                prompts=2 * MOST_INPUTS if vllm_config.model_config.runner_type == "pooling" else 1,
+            )
         self._llm = llm = AsyncLLM.from_vllm_config(
             vllm_config,
             usage_context=context,
@@ -367,7 +373,7 @@ class Decoding:
             ),
             self._defaults,
         )
-        alternatives = -1 if openai.logprob_token_ids and openai.logprobs else params.logprobs
+        alternatives = -1 if asks_for_token_logprobs(openai) else params.logprobs
         return params, Plan(
             params.n, prompt_tokens, alternatives, bool(openai.return_token_ids), params.prompt_logprobs
         )

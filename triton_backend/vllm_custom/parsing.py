@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from . import engine_versions
 from .errors import ConfigError
 from .interface import Plan
 from .loop import Generation
@@ -32,19 +33,17 @@ class Parsers:
 
     def __init__(self, names: ParserNames, tokenizer: TokenizerLike, model_config: ModelConfig | None = None) -> None:
         """Raises ConfigError for a name that vLLM does not know, or a parser that the tokenizer does not suit."""
-        from vllm.parser import ParserManager
-
         self.names = names
         self._tokenizer = tokenizer
         self._model_config = model_config
         try:
-            self._parser_class = ParserManager.get_parser(
+            self._parser_class = engine_versions.get_parser_class(
+                tokenizer,
                 tool_parser_name=names.tool,
                 reasoning_parser_name=names.reasoning,
                 enable_auto_tools=names.tool is not None,
                 model_name=None if model_config is None else model_config.model,
                 is_harmony=model_config is not None and model_config.hf_config.model_type == "gpt_oss",
-                tokenizer=tokenizer,
             )
         except (ImportError, TypeError) as error:
             raise ConfigError(f"vllm_custom: {error} ({error.__cause__}). {_known()}") from error
@@ -75,7 +74,7 @@ class Parsers:
 
     def _is_needed(self, parser_class: type[Parser], request: ChatCompletionRequest) -> bool:
         calls = self.names.tool is not None and bool(request.tools) and request.tool_choice != "none"
-        return calls or self.names.reasoning is not None or parser_class.always_adjust_request
+        return calls or self.names.reasoning is not None or engine_versions.always_adjusts(parser_class)
 
     def _maker(self, parser_class: type[Parser], request: ChatCompletionRequest) -> Callable[[], Parser]:
         template_arguments = request.build_chat_params(None, "auto").chat_template_kwargs
@@ -105,7 +104,7 @@ class Reader:
         self._auto_tools = auto_tools
         self._readers: dict[int, _ChoiceReader] = {}
         self.engine_arguments: Mapping[str, Any] = {
-            "reasoning_ended": request.resolve_reasoning_ended(scout, prompt_token_ids),
+            "reasoning_ended": engine_versions.reasoning_ended(request, scout, prompt_token_ids),
             "reasoning_parser_kwargs": _template_arguments(request, scout),
         }
         """What the engine has to know to begin structured outputs behind the reasoning."""
@@ -179,7 +178,8 @@ class _StreamReader:
         calls = [] if message is None else _deltas(message, self._request)
         self._called = self._called or bool(calls)
         text = (message.content or "") if message is not None else ""
-        reasoning = None if message is None else message.reasoning
+        # Not every version of vLLM leaves out by itself what is not wanted.
+        reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
         return _choice(output, self._request, text, reasoning, calls, called=self._called)
 
 
@@ -192,7 +192,7 @@ class _WholeReader:
         self._parser = parser
         self._request = request
         self._auto_tools = auto_tools
-        parser.set_prompt_token_ids(prompt_token_ids)
+        engine_versions.tell_prompt(parser, prompt_token_ids)
 
     def read(self, output: ChoiceOutput) -> ParsedChoice:
         reasoning, content, functions = self._parser.parse(
@@ -255,9 +255,7 @@ def _calls(functions: Sequence[FunctionCall], request: ChatCompletionRequest) ->
 
 def _call(index: int, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
     if name is not None and call_id is None:
-        from vllm.renderers.chat_utils import make_tool_call_id
-
-        call_id = make_tool_call_id()
+        call_id = engine_versions.make_tool_call_id()
     return {"index": index, "id": call_id, "name": name, "arguments": arguments}
 
 

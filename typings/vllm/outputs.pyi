@@ -1,10 +1,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-class Logprob:
-    logprob: float
-    rank: int | None
-    decoded_token: str | None
+from vllm.logprobs import Logprob
 
 class CompletionOutput:
     index: int

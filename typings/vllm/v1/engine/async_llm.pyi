@@ -9,13 +9,14 @@ from vllm.pooling_params import PoolingParams
 from vllm.renderers import BaseRenderer
 from vllm.sampling_params import SamplingParams
 from vllm.usage.usage_lib import UsageContext
-from vllm.v1.engine.output_processor import RequestOutputCollector
+from vllm.v1.engine.output_processor import OutputProcessor, RequestOutputCollector
 from vllm.v1.metrics.loggers import StatLoggerBase
 
 class AsyncLLM:
     model_config: ModelConfig
     vllm_config: VllmConfig
     renderer: BaseRenderer
+    output_processor: OutputProcessor
     @property
     def errored(self) -> bool: ...
     @classmethod
@@ -54,5 +55,4 @@ class AsyncLLM:
     async def add_lora(self, lora_request: LoRARequest) -> bool: ...
     async def remove_lora(self, lora_id: int) -> bool: ...
     async def abort(self, request_id: str, internal: bool = False) -> None: ...
-    def get_num_unfinished_requests(self) -> int: ...
     def shutdown(self, timeout: float | None = None) -> None: ...

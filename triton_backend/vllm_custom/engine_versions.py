@@ -1,0 +1,76 @@
+"""What differs between the versions of vLLM that are known to serve, 0.25 to 0.32: each difference is a function here, and
+says what the older ones lack. A new version is met in this file, and tests/vllm_env/test_versions.py says where."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+    from vllm.parser import Parser
+    from vllm.tokenizers import TokenizerLike
+
+
+def get_parser_class(tokenizer: TokenizerLike, **named: Any) -> type[Parser] | None:
+    """The parser class of these names; older versions do not check at once that the tokenizer suits it."""
+    from vllm.parser import ParserManager
+
+    if "tokenizer" in inspect.signature(ParserManager.get_parser).parameters:
+        return ParserManager.get_parser(tokenizer=tokenizer, **named)
+    parser_class = ParserManager.get_parser(**named)
+    if parser_class is not None:
+        _check_tokenizer(parser_class, tokenizer)
+    return parser_class
+
+
+def always_adjusts(parser_class: type[Parser]) -> bool:
+    """Whether the parser has to see every request, also one without tools; older ones never have to."""
+    return getattr(parser_class, "always_adjust_request", False)
+
+
+def tell_prompt(parser: Parser, prompt_token_ids: Sequence[int]) -> None:
+    """Show a whole answer's parser the prompt; older ones do not ask for it."""
+    if hasattr(parser, "set_prompt_token_ids"):
+        parser.set_prompt_token_ids(prompt_token_ids)
+
+
+def reasoning_ended(request: ChatCompletionRequest, parser: Parser, prompt_token_ids: list[int]) -> bool | None:
+    """Whether structured outputs begin with the first token; in older versions the server decides, by the same rules."""
+    if hasattr(request, "resolve_reasoning_ended"):
+        return request.resolve_reasoning_ended(parser, prompt_token_ids)
+    if not request.include_reasoning or getattr(request, "_grammar_from_tool_parser", False):
+        return True
+    return None if parser.reasoning_parser is None else _is_reasoning_end(parser, prompt_token_ids)
+
+
+def make_tool_call_id() -> str:
+    """An id as vLLM makes them; the function has moved."""
+    try:
+        from vllm.renderers import chat_utils
+    except ImportError:
+        from vllm.entrypoints import chat_utils
+    return chat_utils.make_tool_call_id()
+
+
+def asks_for_token_logprobs(request: ChatCompletionRequest | CompletionRequest) -> bool:
+    """Whether it names the tokens whose log probabilities it wants, which older versions can't give."""
+    return bool(getattr(request, "logprob_token_ids", None)) and bool(request.logprobs)
+
+
+def can_limit_queue(scheduler_config: object) -> bool:
+    """Whether the engine refuses requests that would wait too long; older ones let all of them wait."""
+    return hasattr(scheduler_config, "max_num_queued_reqs")
+
+
+def _check_tokenizer(parser_class: type[Parser], tokenizer: TokenizerLike) -> None:
+    try:
+        parser_class(tokenizer)
+    except Exception as error:
+        raise TypeError(f"the parser cannot be used with this model's tokenizer: {error}") from error
+
+
+def _is_reasoning_end(parser: Any, prompt_token_ids: list[int]) -> bool:
+    return parser.is_reasoning_end(prompt_token_ids)

@@ -1,0 +1,4 @@
+class Logprob:
+    logprob: float
+    rank: int | None
+    decoded_token: str | None
