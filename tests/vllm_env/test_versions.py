@@ -18,8 +18,14 @@ ROOT = Path(__file__).parents[2]
 BACKEND = ROOT / "triton_backend" / "vllm_custom"
 STUBS = ROOT / "typings" / "vllm"
 
-MOVED = {"vllm.renderers.chat_utils", "vllm.entrypoints.chat_utils", "vllm.entrypoints.generate.base.protocol"}
-"""In one of the versions or the other; the last is there for types alone."""
+MOVED = {
+    "vllm.renderers.chat_utils",
+    "vllm.entrypoints.chat_utils",
+    # There for types alone:
+    "vllm.entrypoints.generate.base.protocol",
+    "vllm.entrypoints.serve.engine.protocol",
+}
+"""In one of the versions or the other."""
 LACKING = {
     "vllm.config.SchedulerConfig.max_num_queued_reqs",
     "vllm.config.SchedulerConfig.max_num_queued_tokens",

@@ -4,7 +4,7 @@ from typing import Any
 from vllm.config import ModelConfig, VllmConfig
 from vllm.inputs.engine import TokensInput
 from vllm.lora.request import LoRARequest
-from vllm.outputs import PoolingRequestOutput
+from vllm.outputs import PoolingRequestOutput, RequestOutput
 from vllm.pooling_params import PoolingParams
 from vllm.renderers import BaseRenderer
 from vllm.sampling_params import SamplingParams
@@ -45,6 +45,9 @@ class AsyncLLM:
         reasoning_ended: bool | None = None,
         reasoning_parser_kwargs: dict[str, Any] | None = None,
     ) -> RequestOutputCollector: ...
+    def generate(
+        self, prompt: str, sampling_params: SamplingParams, request_id: str
+    ) -> AsyncGenerator[RequestOutput]: ...
     def encode(
         self,
         prompt: TokensInput,
