@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         default_factory=dict[str, str],
         description="Other names of models: `gpt-4o=smollm2-135m-instruct`, separated by commas; a table in the file.",
     )
+    default_model: str | None = Field(
+        default=None, min_length=1, description="Model of chats and completions that name none; refused when not set."
+    )
+    default_embedding_model: str | None = Field(default=None, min_length=1, description="Likewise of embeddings.")
 
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body; above it 413.")
     body_timeout_s: float = Field(default=60.0, gt=0, description="Longest wait for a whole body; after it 408.")

@@ -7,7 +7,7 @@ costs more than all the rest of a short request (docs/performance.md), and every
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import orjson
 from fastapi import Request, Response
@@ -45,7 +45,7 @@ class JsonRoute(APIRoute):
             return
         services: Services = scope["state"]["services"]
         try:
-            request = parse(self._body, await _body(receive))
+            request = parse(self._body, await _body(receive), _default_model(self._body, services))
             response = await self.endpoint(request, Request(scope, receive, send), services)
             await response(scope, receive, send)
         except ClientDisconnected:
@@ -61,8 +61,12 @@ async def _body(receive: Receive) -> bytes:
     return message["body"]
 
 
-def parse(model: type[WireRequest], body: bytes) -> WireRequest:
-    """The body as what it should be. Raises BadRequest.
+def _default_model(body: type[WireRequest], services: Services) -> str | None:
+    return None if body.default_model is None else getattr(services.settings, body.default_model)
+
+
+def parse(model: type[WireRequest], body: bytes, default_model: str | None = None) -> WireRequest:
+    """The body as what it should be; where it names no model, with the default one. Raises BadRequest.
 
     It is read as JSON and as nothing looser. Python's own parser takes NaN, half a surrogate pair and integers of any
     length, none of which JSON or Triton can carry on: what it let in would fail further down as a fault of ours.
@@ -71,6 +75,10 @@ def parse(model: type[WireRequest], body: bytes) -> WireRequest:
         value: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"We could not parse the JSON body of your request. ({error})") from None
+    if default_model is not None and isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        if named.get("model") is None:
+            named["model"] = default_model
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -48,6 +48,9 @@ class WireRequest(BaseModel):
 
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {}
 
+    # The setting that has the model for a body that names none.
+    default_model: ClassVar[Literal["default_model", "default_embedding_model"] | None] = None
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unsupported(cls, value: Any) -> Any:
@@ -78,6 +81,8 @@ class DecodingRequest(WireRequest):
             "structured_outputs",
         }
     )  # fmt: skip
+
+    default_model = "default_model"
 
     model: NonEmptyStr
     stream: bool | None = None

@@ -24,6 +24,8 @@ EmbeddingInput = Annotated[
 class EmbeddingRequest(WireRequest):
     unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {"truncate_prompt_tokens": (), "messages": ()}
 
+    default_model = "default_embedding_model"
+
     model: NonEmptyStr
     input: EmbeddingInput
     encoding_format: Literal["float", "base64"] | None = None

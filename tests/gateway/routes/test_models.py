@@ -136,3 +136,29 @@ def test_alias_of_a_model_that_comes_back_is_unavailable() -> None:
     with running_gateway(triton_urls=("127.0.0.1:1",), aliases={"gpt-4o": CHAT_MODEL}) as gateway:
         response = httpx.post(f"{gateway.url}/v1/chat/completions", json=chat(model="gpt-4o"))
     assert response.status_code == 503
+
+
+def test_default_model_is_used_where_none_is_named(triton: FakeTriton) -> None:
+    """A name, an alias, or what a key may use like another; without a default the field is missed."""
+    with running_gateway(
+        triton_urls=(triton.address,),
+        aliases={"gpt-4o": CHAT_MODEL},
+        default_model="gpt-4o",
+        keys=[{"name": "all", "key": "sk-all"}, {"name": "own", "key": "sk-own", "models": [CHAT_MODEL]}],
+        **PROBED_ONCE,
+    ) as gateway:
+        gateway.wait_ready()
+        bodies = {"/v1/chat/completions": chat(), "/v1/completions": completion(), "/v1/embeddings": {"input": "x"}}
+        for path, body in bodies.items():
+            body.pop("model", None)
+            with holder(gateway, "all") as client:
+                answers = [client.post(path, json=body), client.post(path, json={**body, "model": None})]
+                named = client.post(path, json={**body, "model": ""})
+            if path == "/v1/embeddings":
+                codes = [(answer.status_code, answer.json()["error"]["param"]) for answer in answers]
+                assert codes == [(400, "model"), (400, "model")]
+            else:
+                assert [answer.json()["model"] for answer in answers] == ["gpt-4o", "gpt-4o"]
+            assert named.json()["error"]["code"] == "empty_string"
+        with holder(gateway, "own") as client:
+            assert client.post("/v1/completions", json={"prompt": "x"}).status_code == 404
