@@ -1,6 +1,7 @@
 """The vLLM that is installed has what the backend takes from it: whoever moves to another version reads here what broke.
 
-What `engine_versions.py` knows to be missing in some versions is left out.
+Each failure names what is missing and the functions of the backend that mention it. What `engine_versions.py` knows to be
+missing in some versions is left out.
 """
 
 from __future__ import annotations
@@ -8,15 +9,16 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from vllm_custom.errors import FOREIGN
 
-ROOT = Path(__file__).parents[2]
-BACKEND = ROOT / "triton_backend" / "vllm_custom"
-STUBS = ROOT / "typings" / "vllm"
+from tests.vllm_env.mentions import BACKEND, importers, users
+
+STUBS = Path(__file__).parents[2] / "typings" / "vllm"
 
 MOVED = {
     "vllm.renderers.chat_utils",
@@ -38,6 +40,9 @@ LACKING = {
     "vllm.entrypoints.openai.chat_completion.protocol.ChatCompletionRequest.logprob_token_ids",
     "vllm.entrypoints.openai.completion.protocol.CompletionRequest.logprob_token_ids",
 }
+
+SINCE = {"QueueOverflowError": (0, 31), "MaxQueuedTokensError": (0, 31), "RetryableRequestError": (0, 32)}
+"""Exceptions that only newer versions raise."""
 
 
 def imported() -> Iterator[tuple[str, str]]:
@@ -102,7 +107,11 @@ def test_what_is_imported_is_there(module, name):
     """Every name, in the module that it is imported from."""
     if module in MOVED or f"{module}.{name}" in MOVED:
         pytest.skip("has moved between versions")
-    assert hasattr(importlib.import_module(module), name) or importlib.import_module(f"{module}.{name}")
+    try:
+        found = hasattr(importlib.import_module(module), name) or importlib.import_module(f"{module}.{name}")
+    except ImportError:
+        found = False
+    assert found, _report([f"{module}.{name}"])
 
 
 @pytest.mark.parametrize(
@@ -112,13 +121,85 @@ def test_what_the_stubs_declare_is_there(module, node):
     """Every class with its members, every function with its parameters."""
     if module in MOVED:
         pytest.skip("has moved between versions")
-    real = importlib.import_module(module)
+    real = _import(module)
+    assert hasattr(real, node.name), _report([f"{module}.{node.name}"])
     missing: set[str] = set()
     for owner, name in members(node):
         path = f"{module}.{owner}"
         if path not in missing and not has(_get(real, owner), name):
             missing.add(path + (name if name.startswith("(") else f".{name}"))
-    assert missing <= LACKING, missing - LACKING
+    assert missing <= LACKING, _report(missing - LACKING)
+
+
+@pytest.mark.parametrize(
+    ("module", "node"), [pytest.param(*each, id=f"{each[0]}.{each[1].name}") for each in declared()]
+)
+def test_nothing_new_is_required(module, node):
+    """A parameter without a default that the stubs do not declare is one that no call of ours gives."""
+    if module in MOVED:
+        pytest.skip("has moved between versions")
+    real = _import(module)
+    broken = [
+        f"{module}.{path}{name}"
+        for path, parameters in functions(node)
+        if f"{module}.{path}" not in LACKING and not _takes_anything(parameters)
+        for name in required(_get(real, path)) - set(_parameters(parameters))
+    ]
+    assert not broken, _report(broken, "wants")
+
+
+@pytest.mark.parametrize("name", sorted(FOREIGN))
+def test_errors_are_still_called_that(name):
+    """`errors.py` knows exceptions by name: one that has another by now would be taken for a fault of ours."""
+    version = tuple(int(part) for part in importlib.import_module("vllm").__version__.split(".")[:2])
+    if version < SINCE.get(name, (0, 0)):
+        pytest.skip("only newer versions raise it")
+    homes = ("asyncio", "pydantic", "vllm.exceptions", "vllm.v1.engine.exceptions")
+    assert any(hasattr(importlib.import_module(home), name) for home in homes), f"{name}: errors.py: FOREIGN"
+
+
+def test_report_names_file_and_function():
+    """What is missing, and where it is used: a method, a parameter, an imported name, a constructor."""
+    assert "VllmEngine.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
+    assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine_pooling.py: LoraControl._unload"
+    assert "engine_pooling.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
+    assert users("vllm.nowhere.Nothing.at_all") == "for its types alone"
+
+
+def functions(node: Any) -> Iterator[tuple[str, Any]]:
+    """The functions of a definition with their paths in the module: itself, or the methods."""
+    if isinstance(node, ast.ClassDef):
+        inner = [each for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+        yield from ((f"{node.name}.{each.name}", each) for each in inner)
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        yield node.name, node
+
+
+def required(function: Any) -> set[str]:
+    """The parameters that every call has to give, named as `_parameters` does."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return set()
+    open_kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    given = [each for each in parameters if each.default is each.empty and each.kind not in open_kinds]
+    return {f"({each.name})" for each in given if each.name not in ("self", "cls")}
+
+
+def _takes_anything(node: Any) -> bool:
+    return node.args.kwarg is not None or any(ast.unparse(each) == "property" for each in node.decorator_list)
+
+
+def _report(missing: Collection[str], verb: str = "has no") -> str:
+    version = importlib.import_module("vllm").__version__
+    return "\n".join(f"vLLM {version} {verb} {path}\n    used: {users(path)}" for path in sorted(missing))
+
+
+def _import(module: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        pytest.fail(f"{error}\n    used: {importers(module)}")
 
 
 def _get(module: Any, path: str) -> Any:
