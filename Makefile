@@ -49,8 +49,8 @@ parsers: setup  ## tool calls and reasoning by vLLM's own parsers; VLLM_CUSTOM_E
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
 
-bench: setup  ## what a token costs, by each way of travel (5 minutes; needs a C compiler)
-	$(DEV) -m benchmarks.travel
+bench: setup  ## CPU a token and request, latency and memory, beside other gateways (10 minutes; needs a C compiler)
+	$(DEV) -m benchmarks
 
 backend: setup  ## the backend by itself: CPU a token, cancellation, recovery after SIGKILL (5 minutes)
 	$(DEV) -m benchmarks.backend

@@ -33,8 +33,9 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.processes import work_folder
 from benchmarks.repository import CHAT_MODEL, add_chat_model
-from benchmarks.system import MODEL, RunLayout, System, serving, system, work_folder, write_backends
+from benchmarks.system import MODEL, RunLayout, System, serving, system, write_backends
 from gateway.cli.layout import find_layout
 
 triton: Any = importlib.import_module("tritonclient.grpc")

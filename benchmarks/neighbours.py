@@ -24,8 +24,9 @@ from typing import Any
 
 import psutil
 
+from benchmarks.processes import work_folder
 from benchmarks.repository import CHAT_MODEL, EMBEDDING_MODEL, add_chat_model, add_embedder
-from benchmarks.system import RunLayout, System, serving, work_folder, write_backends
+from benchmarks.system import RunLayout, System, serving, write_backends
 from gateway.cli.layout import find_layout
 
 STREAMS = 16

@@ -1,19 +1,13 @@
-"""A real Triton and a gateway before it, from the environments of the set-up, for one measurement; with the replay engine,
-or with the models of a repository that benchmarks/repository.py makes."""
+"""A real Triton and gateways before it, from the environments of the set-up: with the replay engine, or with the models of
+a repository that benchmarks/repository.py makes."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +15,18 @@ from typing import Any
 
 import psutil
 
+from benchmarks.processes import Running, free_ports, listens, running, used, wait_for
 from gateway.cli.layout import Layout, find_layout
+from gateway.cli.supervise import shared_memory
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 
 MODEL = "replay"
+PYTORCH_MODELS = ("all-minilm-l6-v2", "moderation", "assets")
+TOKENIZER = "smollm2-135m-instruct"
+MANY_TOKENS = 1_000_000
+"""The context length of everything that only plays."""
+
+_QUIET = {"TRITON_GATEWAY_LOG_LEVEL": "warning", "TRITON_GATEWAY_MAX_IN_FLIGHT": "4096"}
 _CONFIG = """backend: "vllm_custom"
 instance_group [ {{ kind: KIND_MODEL count: 1 }} ]
 parameters {{ key: "EXECUTION_ENV_PATH" value: {{ string_value: "{environment}" }} }}
@@ -58,75 +60,129 @@ class Cpu:
     def __sub__(self, other: Cpu) -> Cpu:
         return Cpu(self.gateway - other.gateway, self.triton - other.triton, self.stub - other.stub)
 
-    @property
-    def total(self) -> float:
-        return self.gateway + self.triton + self.stub
 
+@dataclass(frozen=True)
+class Triton:
+    """A tritonserver that runs. `port` is that of gRPC."""
 
-@dataclass
-class System:
-    """What runs. `port` is the gateway's."""
-
+    program: Running
     port: int
-    grpc_port: int
-    triton: psutil.Process
-    gateway: psutil.Process
-    folder: Path
+
+    @property
+    def process(self) -> psutil.Process:
+        return psutil.Process(self.program.process.pid)
+
+    def cpu(self, gateway: Gateway | None) -> Cpu:
+        """Of tritonserver, of the processes that the models run in, and of a gateway before it."""
+        stubs = self.process.children(recursive=True)
+        return Cpu(gateway.program.cpu() if gateway else 0.0, used([self.process]), used(stubs))
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that runs."""
+
+    program: Running
+    port: int
+
+
+@dataclass(frozen=True)
+class System:
+    """Both, ready. `port` is the gateway's."""
+
+    server: Triton
+    front: Gateway
+
+    @property
+    def port(self) -> int:
+        return self.front.port
+
+    @property
+    def grpc_port(self) -> int:
+        return self.server.port
+
+    @property
+    def triton(self) -> psutil.Process:
+        return self.server.process
+
+    @property
+    def gateway(self) -> psutil.Process:
+        return psutil.Process(self.front.program.process.pid)
 
     def cpu(self) -> Cpu:
-        stubs = [child for child in self.triton.children() if "stub" in child.name()]
-        return Cpu(_used(_family(self.gateway)), _used([self.triton]), _used(stubs))
-
-    def memory(self) -> int:
-        """Bytes that the gateway's processes hold in memory."""
-        return sum(process.memory_info().rss for process in _family(self.gateway))
+        return self.server.cpu(self.front)
 
 
 @contextmanager
-def system(
-    script: Sequence[dict[str, Any]], *, folder: Path, gateway_environment: dict[str, str] | None = None
-) -> Generator[System, None, None]:
-    """Triton and the gateway, both ready; ended with the block. `folder` is for what they need and write."""
+def system(script: Sequence[Mapping[str, Any]], *, folder: Path) -> Generator[System, None, None]:
+    """Triton with the model `replay`, and the gateway. `folder` is for what they need and write."""
     layout = RunLayout(find_layout().root, folder)
     write_backends(layout)
-    _write_repository(layout, script)
-    with serving(layout, gateway_environment=gateway_environment) as running:
-        yield running
+    add_script(layout, script)
+    with serving(layout) as both:
+        yield both
 
 
 @contextmanager
 def serving(
     layout: RunLayout,
     *,
-    gateway_environment: dict[str, str] | None = None,
-    triton_environment: dict[str, str] | None = None,
+    gateway_environment: Mapping[str, str] | None = None,
+    triton_environment: Mapping[str, str] | None = None,
     ready_limit_s: float = _READY_LIMIT_S,
 ) -> Generator[System, None, None]:
     """Triton and the gateway with what the layout's repository and backend directory hold; ended with the block."""
-    folder = layout.folder
-    port, grpc_port, metrics_port = free_ports(3)
-    addresses = Addresses(port=port, triton_grpc_port=grpc_port, triton_metrics_port=metrics_port)
-    quiet = {"TRITON_GATEWAY_LOG_LEVEL": "warning", "TRITON_GATEWAY_MAX_IN_FLIGHT": "4096"}
-    triton = gateway = None
-    try:
-        triton = _start(triton_program(layout, addresses), folder / "triton.log", triton_environment or {})
-        gateway = _start(
-            gateway_program(layout, addresses, 1), folder / "gateway.log", quiet | (gateway_environment or {})
-        )
-        _wait_ready(port, [triton, gateway], folder, ready_limit_s)
-        yield System(port, grpc_port, psutil.Process(triton.pid), psutil.Process(gateway.pid), folder)
-    finally:
-        for process in (gateway, triton):
-            if process is not None:
-                _stop(process)
-        for region in Path("/dev/shm").glob(f"triton_gateway_{os.getpid()}_*"):
-            region.unlink(missing_ok=True)
+    with (
+        triton(layout, triton_environment, ready_limit_s=ready_limit_s) as server,
+        gateway(server.port, layout.folder, settings=gateway_environment, ready_limit_s=ready_limit_s) as front,
+    ):
+        yield System(server, front)
 
 
 @contextmanager
-def work_folder() -> Generator[Path, None, None]:
-    with tempfile.TemporaryDirectory(prefix="triton-gateway-bench-") as name:
-        yield Path(name)
+def triton(
+    layout: RunLayout, environment: Mapping[str, str] | None = None, *, ready_limit_s: float = _READY_LIMIT_S
+) -> Generator[Triton, None, None]:
+    """The real tritonserver, with its models loaded."""
+    port, metrics_port = free_ports(2)
+    program = triton_program(layout, Addresses(triton_grpc_port=port, triton_metrics_port=metrics_port))
+    variables = {**program.environment, **(environment or {})}
+    with running("triton", program.command, layout.folder, environment=variables, at=program.folder) as started:
+        try:
+            wait_for(lambda: listens(port), [started], ready_limit_s)
+            yield Triton(started, port)
+        finally:
+            started.stop()
+            shared_memory.remove([])
+
+
+@contextmanager
+def gateway(
+    triton_port: int,
+    folder: Path,
+    *,
+    on: Sequence[int] | None = None,
+    workers: int = 1,
+    name: str = "gateway",
+    settings: Mapping[str, str] | None = None,
+    ready_limit_s: float = _READY_LIMIT_S,
+) -> Generator[Gateway, None, None]:
+    """The gateway from the checkout, on the cores `on`, ready: every model of Triton's has answered."""
+    [port] = free_ports(1)
+    program = gateway_program(find_layout(), Addresses(port=port, triton_grpc_port=triton_port), workers)
+    variables = {**program.environment, **_QUIET, **(settings or {})}
+    with running(name, program.command, folder, on=on, environment=variables, at=program.folder) as started:
+        wait_for(lambda: answers(port, "/readyz"), [started], ready_limit_s)
+        yield Gateway(started, port)
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def write_backends(layout: RunLayout) -> None:
@@ -137,74 +193,19 @@ def write_backends(layout: RunLayout) -> None:
         (layout.backends / name).symlink_to(layout.root / "triton_backend" / name)
 
 
-def _write_repository(layout: RunLayout, script: Sequence[dict[str, Any]]) -> None:
+def add_script(layout: RunLayout, script: Sequence[Mapping[str, Any]]) -> None:
+    """The model `replay`, which plays the script."""
     version = layout.model_repository / MODEL / "1"
     version.mkdir(parents=True, exist_ok=True)
     environment = layout.environment("vllm_custom").resolve()
     (version.parent / "config.pbtxt").write_text(_CONFIG.format(environment=environment))
-    weights = layout.models / "smollm2-135m-instruct"
-    document = {"engine": "replay", "model": str(weights), "max_model_len": 1_000_000, "script": list(script)}
+    weights = layout.models / TOKENIZER
+    document = {"engine": "replay", "model": str(weights), "max_model_len": MANY_TOKENS, "script": list(script)}
     (version / "model.json").write_text(json.dumps(document))
 
 
-def _start(program: Any, log: Path, more: dict[str, str]) -> subprocess.Popen[bytes]:
-    environment = {**program.environment, **more, "PYTHONPATH": str(find_layout().root)}
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            program.command,
-            env=environment,
-            cwd=program.folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _wait_ready(port: int, processes: Sequence[subprocess.Popen[bytes]], folder: Path, limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        if any(process.poll() is not None for process in processes):
-            break
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    logs = [f"--- {name}\n{(folder / name).read_text()[-3000:]}" for name in ("triton.log", "gateway.log")]
-    sys.stderr.write("\n".join(logs))
-    raise RuntimeError("the system did not get ready")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is not None:
-        return
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for left in psutil.wait_procs(family, timeout=3)[1]:
-        left.kill()
-
-
-def _family(process: psutil.Process) -> list[psutil.Process]:
-    return [process, *process.children(recursive=True)]
-
-
-def _used(processes: Sequence[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+def add_models(layout: RunLayout, names: Sequence[str]) -> None:
+    """Models of the checkout as they are. Their configurations name the environments by a place beside the repository."""
+    (layout.folder / ".cache").symlink_to(layout.cache)
+    for name in names:
+        (layout.model_repository / name).symlink_to(layout.root / "model_repository" / name)

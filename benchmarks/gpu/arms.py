@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.programs import Program, ask_capital, start, wait_for
-from benchmarks.system import free_ports
+from benchmarks.processes import free_ports
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 

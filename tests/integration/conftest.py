@@ -16,7 +16,7 @@ import openai
 import psutil
 import pytest
 
-from benchmarks.system import free_ports
+from benchmarks.processes import free_ports
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

@@ -1,0 +1,87 @@
+"""`make bench`: everything that docs/performance.md tells, in at most ten minutes where the environments exist.
+
+    python -m benchmarks [--only PART …] [--repeat N] [--out FOLDER]
+
+Prints the tables, and writes bench.json, bench.svg and, from those, the figures in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import alone, document, memory, report, results, streams, subjects, whole
+from benchmarks.cost import Bench
+from benchmarks.environment import machine, say, started
+from benchmarks.load import Seen
+from benchmarks.results import Results
+from benchmarks.sources import FLOODED, sse_source
+from benchmarks.triton_source import MODEL
+from gateway.cli.errors import Problem
+
+PARTS = ("alone", "streams", "memory", "whole")
+_SUBJECTS = (subjects.OURS, subjects.OURS_DIRECT, *subjects.PEERS)
+
+
+def main() -> int:
+    arguments = _arguments()
+    facts = machine()
+    try:
+        with started() as bench:
+            run = _run(bench, facts, arguments.only, arguments.repeat)
+    except RuntimeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(report.markdown(run) + "\n")
+    target: Path = arguments.out / "bench.json"
+    results.write(run, target)
+    if run.alone and run.streams:
+        _draw(target)
+    if set(PARTS) <= {*arguments.only} and arguments.out == results.FOLDER:
+        document.update()
+    say(f"done; the figures are in {arguments.out}")
+    return 0
+
+
+def _run(bench: Bench, facts: dict[str, str], parts: Sequence[str], repeats: int) -> Results:
+    return Results(
+        machine=facts,
+        generator=_generator(bench),
+        alone=alone.measure(bench, _SUBJECTS, repeats) if "alone" in parts else None,
+        streams=streams.measure(bench, max(1, repeats - 1)) if "streams" in parts else None,
+        memory=memory.measure(bench) if "memory" in parts else None,
+        whole=whole.measure(bench, max(1, repeats - 1)) if "whole" in parts else None,
+    )
+
+
+def _generator(bench: Bench) -> Seen:
+    """What the load generator can do alone: the source has the core on which everything else is measured later."""
+    say("the load generator alone")
+    with sse_source(bench.load.folder, bench.cores.measured) as source:
+        source.set(FLOODED)
+        return bench.load.chat(source.port, MODEL, streams=64, requests=256, tokens=1000)
+
+
+def _draw(target: Path) -> None:
+    """In an environment of its own; a run without a plot is still a run."""
+    try:
+        python = subjects.environment("bench-plot") / "bin" / "python"
+    except Problem as problem:
+        sys.stderr.write(f"no plot: {problem}\n")
+        return
+    subprocess.run([python, Path(__file__).with_name("plot.py"), target, target.with_suffix(".svg")], check=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures the gateway and its peers.")
+    parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=results.FOLDER)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
