@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,7 +97,7 @@ class Alone:
 
 @dataclass(frozen=True)
 class Workshop:
-    """Starts the arms from the environments of the set-up. `arguments` are the engines'."""
+    """Starts the arms from the environments of the set-up. `arguments` are the engines'; `stack` ends what was started."""
 
     layout: Layout
     folder: Path
@@ -104,6 +105,7 @@ class Workshop:
     device: str
     bodies: Path
     client: Path
+    stack: ExitStack
 
     def vllm_serve(self, processes: int) -> Server:
         """vLLM's own server, with so many API processes (its own default is one)."""
@@ -113,7 +115,7 @@ class Workshop:
         options = ["--served-model-name", MODEL, "--host", "127.0.0.1", "--port", str(port)]
         options += ["--uvicorn-log-level", "warning", "--api-server-count", str(processes)]
         command = [vllm, "serve", self._model, *options, *_flags(self.arguments)]
-        program = start(name, command, self.folder, self._environment())
+        program = self._start(name, command, self._environment())
         wait_for(f"http://127.0.0.1:{port}/health", [program], _START_LIMIT_S)
         return self._server(name, port, [program])
 
@@ -125,7 +127,7 @@ class Workshop:
         environment = {**program.environment, **self._environment(program.environment)}
         # A later option wins: two Tritons at a time must not share their shared memory's names.
         regions = f"--backend-config={backend},shm-region-prefix-name=bench_{os.getpid()}_{backend}_"
-        started = start(name, [*program.command, regions], self.folder, environment)
+        started = self._start(name, [*program.command, regions], environment)
         wait_for(f"http://127.0.0.1:{metrics_port}/metrics", [started], _START_LIMIT_S)
         return started, port
 
@@ -136,7 +138,7 @@ class Workshop:
         program = gateway_program(self.layout, Addresses(port=port, triton_grpc_port=grpc_port), workers)
         environment = {**program.environment, **_QUIET, "TRITON_GATEWAY_TRAVEL": travel}
         environment["PYTHONPATH"] = str(self.layout.root)
-        started = start(name, program.command, self.folder, environment)
+        started = self._start(name, program.command, environment)
         wait_for(f"http://127.0.0.1:{port}/readyz", [started, server], _START_LIMIT_S)
         return self._server(name, port, [started, server])
 
@@ -146,10 +148,17 @@ class Workshop:
         settings = self.folder / "engine_alone.json"
         settings.write_text(json.dumps({"model": str(self._model), **self.arguments}))
         command = [self.layout.python("vllm_custom"), script, settings, self.bodies]
-        program = start("AsyncLLM", command, self.folder, self._environment(), piped=True)
+        program = self._start("AsyncLLM", command, self._environment(), piped=True)
         if program.process.stdout is None or program.process.stdout.readline() != b"ready\n":
             raise RuntimeError(program.last_words())
         return Alone("AsyncLLM", [program])
+
+    def _start(
+        self, name: str, command: Sequence[str | Path], environment: Mapping[str, str], *, piped: bool = False
+    ) -> Program:
+        program = start(name, command, self.folder, environment, piped=piped)
+        self.stack.callback(program.stop)
+        return program
 
     @property
     def _model(self) -> Path:

@@ -110,7 +110,7 @@ static void begin(struct stream *s) {
 static void end(struct stream *s) {
     close(s->fd);
     ended_requests++;
-    if (s->is_done && s->tokens > 0) tokens += s->tokens;
+    if (s->is_done && s->tokens > 0) tokens += s->tokens, events--; /* the one with the usage */
     else errors++;
     add(&answers, s->last - s->sent);
     if (sent_requests < all_requests) begin(s);

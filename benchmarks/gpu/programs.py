@@ -41,14 +41,26 @@ class Program:
     def cpu(self) -> dict[str, float]:
         """CPU seconds, user and system, that each kind of process in it has used."""
         seconds: dict[str, float] = {}
-        for process in self.family():
+        for process, kind in self.kinds():
             try:
                 times = process.cpu_times()
-                kind = _kind(process)
-                seconds[kind] = seconds.get(kind, 0.0) + times.user + times.system
             except psutil.Error:
                 continue
+            seconds[kind] = seconds.get(kind, 0.0) + times.user + times.system
         return seconds
+
+    def kinds(self) -> list[tuple[psutil.Process, str]]:
+        """Its processes and what each is; one that does not show it is what its parent is."""
+        found: dict[int, str] = {}
+        processes: list[tuple[psutil.Process, str]] = []
+        for process in self.family():
+            try:
+                kind = _kind(process) or found.get(process.ppid(), "others")
+            except psutil.Error:
+                continue
+            found[process.pid] = kind
+            processes.append((process, kind))
+        return processes
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -111,7 +123,6 @@ def ask_capital(port: int, model: str) -> str:
         return str(json.load(response)["choices"][0]["message"]["content"])
 
 
-def _kind(process: psutil.Process) -> str:
+def _kind(process: psutil.Process) -> str | None:
     command = " ".join(process.cmdline())
-    named = f"{process.name()} {command}"
-    return next((kind for mark, kind in _KINDS if mark in named), "others")
+    return next((kind for mark, kind in _KINDS if mark in command), None)

@@ -28,6 +28,7 @@ from typing import Any
 from benchmarks.gpu.arms import Arm, Server, Workshop, cpu
 from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.install import CLIENT
+from benchmarks.gpu.profile import record
 from benchmarks.gpu.table import Result, table
 from gateway.cli.layout import find_layout
 
@@ -62,11 +63,18 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         arms = _start(arguments, folder, stack)
         results = _measure(arms, arguments)
-    document = {"machine": _machine(), "engine": ARGUMENTS | arguments.engine, "results": [asdict(r) for r in results]}
-    if arguments.json:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
-    say(table(results))
+        say(table(results))
+        if arguments.profile:
+            for arm in arms:
+                record(arm, arguments.profile, max(arguments.streams), folder)
     return 0
+
+
+def _write(results: Sequence[Result], arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        document = {"machine": _machine(), "engine": ARGUMENTS | arguments.engine}
+        document["results"] = [asdict(result) for result in results]
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> list[Arm]:
@@ -75,23 +83,23 @@ def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> lis
     bodies = folder / "bodies"
     bodies.write_text("".join(f"{json.dumps(body)}\n" for body in _bodies()))
     client = layout.cache / CLIENT
-    workshop = Workshop(layout, folder, ARGUMENTS | arguments.engine, arguments.device, bodies, client)
+    workshop = Workshop(layout, folder, ARGUMENTS | arguments.engine, arguments.device, bodies, client, stack)
     arms: list[Arm] = []
 
     def add(make: Callable[[], Arm]) -> None:
         began = time.monotonic()
-        arm = make()
-        for program in arm.programs:
-            stack.callback(program.stop)
-        said = arm.check() if isinstance(arm, Server) else ""
+        try:
+            arm = make()
+            said = arm.check() if isinstance(arm, Server) else ""
+        except RuntimeError as error:
+            # What the others do is worth knowing all the same.
+            say(f"does not start, and is left out: {error}")
+            return
         say(f"{arm.name} is up after {time.monotonic() - began:.0f} s. {said}")
         arms.append(arm)
 
-    def add_triton(name: str, backend: str, travel: str, workers: Sequence[int]) -> None:
-        began = time.monotonic()
+    def add_gateways(name: str, backend: str, travel: str, workers: Sequence[int]) -> None:
         triton = workshop.triton(name, backend)
-        stack.callback(triton[0].stop)
-        say(f"Triton for {name} is up after {time.monotonic() - began:.0f} s")
         for count in workers:
             named = f"{name}, {count} workers" if count > 1 else f"{name}, 1 worker"
             add(lambda named=named, count=count: workshop.gateway(named, triton, count, travel))
@@ -99,9 +107,9 @@ def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> lis
     if "vllm" in arguments.arms:
         add(lambda: workshop.vllm_serve(1))
     if "product" in arguments.arms:
-        add_triton("product", "vllm_custom", "auto", arguments.workers)
+        add_gateways("product", "vllm_custom", "auto", arguments.workers)
     if "official" in arguments.arms:
-        add_triton("official", "one_by_one", "direct", arguments.workers[-1:])
+        add_gateways("official", "one_by_one", "direct", arguments.workers[-1:])
     if "alone" in arguments.arms:
         add(workshop.alone)
     if arguments.api_processes > 1:
@@ -109,7 +117,7 @@ def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> lis
     return arms
 
 
-def _measure(arms: Sequence[Arm], arguments: argparse.Namespace) -> list[Result]:
+def _measure(arms: list[Arm], arguments: argparse.Namespace) -> list[Result]:
     for arm in arms:
         # The first touch of every size of a batch, and what each process builds when it is first used.
         arm.load(max(arguments.streams), 2 * max(arguments.streams))
@@ -117,9 +125,14 @@ def _measure(arms: Sequence[Arm], arguments: argparse.Namespace) -> list[Result]
     for number in range(arguments.passes):
         for streams in arguments.streams:
             for arm in _turned(arms, number):
-                result = _one(number, arm, streams, arguments.rounds)
+                try:
+                    result = _one(number, arm, streams, arguments.rounds)
+                except (RuntimeError, subprocess.TimeoutExpired) as error:
+                    say(f"{arm.name} with {streams} streams has failed: {error}")
+                    continue
                 say(str(result))
                 results.append(result)
+        _write(results, arguments)
     return results
 
 
@@ -189,6 +202,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="0", help="CUDA_VISIBLE_DEVICES of all engines")
     parser.add_argument("--engine", type=json.loads, default={}, help="engine arguments to change, as JSON")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--profile", metavar="PY-SPY", help="record each arm under a further load, which is not counted"
+    )
     parser.add_argument("--logs", type=Path, help="where the programs' logs go")
     return parser.parse_args()
 
