@@ -61,6 +61,11 @@ class Quota:
         self._requests = requests
         self._tokens = tokens
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is anything to count."""
+        return self._requests is not None or self._tokens is not None
+
     def count_request(self) -> None:
         """One more. Raises RequestsLimited."""
         if self._requests is None:

@@ -17,10 +17,10 @@ class RateLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        quota = callers.caller.get().quota
+        if scope["type"] != "http" or scope["method"] != "POST" or not quota.is_limited:
             await self._app(scope, receive, send)
             return
-        quota = callers.caller.get().quota
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
