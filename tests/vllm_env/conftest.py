@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,10 @@ def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vllm_custom.launch.leave", lambda: None)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
     """What vLLM leaves open ends with the process, where pytest looks for it once more: the run would fail for that."""
-    config.addinivalue_line("filterwarnings", "ignore::pytest.PytestUnraisableExceptionWarning")
+    warnings.simplefilter("ignore", pytest.PytestUnraisableExceptionWarning)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -248,7 +248,7 @@ def test_scores_rank_documents(minilm: Backend) -> None:
     ("op", "keys", "param"),
     [
         ("classify", {"input": ["a"]}, "op"),
-        ("embed", {"input": ["a"], "dimensions": 7}, None),
+        ("embed", {"input": ["a"], "dimensions": 7}, "dimensions"),
         ("embed", {"input": ["word " * 2000]}, None),
         ("generate", {"api": "chat", "prompt": "p"}, "op"),
     ],

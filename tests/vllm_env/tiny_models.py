@@ -66,3 +66,21 @@ def write_mistral(folder: Path) -> dict[str, Any]:
     sizes = {"vocab_size": written["default_vocab_size"], "bos_token_id": 1, "eos_token_id": 2}
     (folder / "config.json").write_text(json.dumps({**config, **sizes}))
     return {"tokenizer_mode": "mistral", "config_format": "hf", "load_format": "dummy"}
+
+
+def write_classifier(folder: Path, bert: Path, labels: int) -> None:
+    """A BERT that judges, with the tokenizer of the one in `bert`. Its weights are large, so that texts differ."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=128,
+        num_labels=labels,
+        initializer_range=0.3,
+    )
+    torch.manual_seed(labels)
+    transformers.BertForSequenceClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .adapters import Adapter, Adapters
-from .errors import BadRequest
+from .errors import BadRequest, translate_refusal
 from .interface import Reply
 from .pooling import Lora, Pool, cosines
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 
-# A text, token ids, or a query with its document.
-Input = str | list[int] | tuple[str, str]
+class Pair(NamedTuple):
+    """A query with its document, as one prompt. `document` is where that begins, None for a model that need not know."""
+
+    token_ids: list[int]
+    document: int | None
+
+
+Input = str | list[int] | Pair
 
 
 class Pooled(NamedTuple):
@@ -43,6 +50,7 @@ class Pooling:
         # Each output is a sign of life, for the diagnosis.
         self._count_step = count_step
         self._adapters = adapters
+        self._pairs = Pairs(llm)
 
     async def answer(self, request: Pool) -> Reply:
         """The rows, in the order of the inputs. The first input that fails ends the others."""
@@ -50,46 +58,56 @@ class Pooling:
             raise BadRequest(f"this model does not {request.task}; it can {', '.join(sorted(self._tasks))}", param="op")
         if request.task != "score":
             return _reply(await self._all(request, request.task, request.inputs))
-        query = request.query or ""
+        query, documents = request.query or "", [str(text) for text in request.inputs]
         if "classify" in self._tasks:
-            return _reply(await self._all(request, "classify", [(query, str(text)) for text in request.inputs]))
-        pooled = await self._all(request, "embed", [query, *(str(text) for text in request.inputs)])
+            return _reply(await self._all(request, "classify", await self._pairs.join(query, documents)))
+        pooled = await self._all(request, "embed", [query, *documents])
         rows = cosines(pooled[0].vector, np.stack([each.vector for each in pooled[1:]]))
         return Reply(_value(pooled, rows), rows)
 
     async def _all(self, request: Pool, task: str, inputs: Sequence[Input]) -> list[Pooled]:
         lora = None if request.lora is None else lora_request(self._adapters.get(request.lora))
+        dimensions = self._dimensions(request.dimensions, task)
         async with _first_failure_alone(), asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._one(f"{request.rid}-{index}", request, task, each, lora))
+                group.create_task(self._one(f"{request.rid}-{index}", request, task, each, dimensions, lora))
                 for index, each in enumerate(inputs)
             ]
         return [each.result() for each in tasks]
 
-    async def _one(self, rid: str, request: Pool, task: str, each: Input, lora: LoRARequest | None) -> Pooled:
+    def _dimensions(self, asked: int | None, task: str) -> int | None:
+        """What the engine is asked for; raises BadRequest for a width that the model's vectors can't be cut to."""
+        from vllm.pooling_params import PoolingParams
+
+        config = self._llm.model_config
+        # Their whole width any model can give.
+        if asked is None or (asked == config.embedding_size and not config.is_matryoshka):
+            return None
+        try:
+            PoolingParams(task=task, dimensions=asked).verify(config)
+        except Exception as exception:
+            failure = translate_refusal(exception)
+            if isinstance(failure, BadRequest):
+                failure.param = "dimensions"
+            raise failure from exception
+        return asked
+
+    async def _one(
+        self, rid: str, request: Pool, task: str, each: Input, dimensions: int | None, lora: LoRARequest | None
+    ) -> Pooled:
         from vllm.pooling_params import PoolingParams
 
         extra: dict[str, Any] | None = None
-        if isinstance(each, tuple):
-            each, extra = self._pair(*each)
+        if isinstance(each, Pair):
+            extra = None if each.document is None else {"compressed_token_type_ids": each.document}
+            each = each.token_ids
         prompt = await self._render(each)
-        params = PoolingParams(
-            task=task, dimensions=request.dimensions, use_activation=request.normalize, extra_kwargs=extra
-        )
+        params = PoolingParams(task=task, dimensions=dimensions, use_activation=request.normalize, extra_kwargs=extra)
         # One output, which is the last: closed here, so that vLLM hears at once of a task that was cancelled.
         async with aclosing(self._llm.encode(prompt, params, rid, lora_request=lora)) as outputs:
             output = await anext(outputs)
         self._count_step()
         return Pooled(output.outputs.data.float().numpy().reshape(-1), len(output.prompt_token_ids))
-
-    def _pair(self, query: str, document: str) -> tuple[list[int], dict[str, Any] | None]:
-        """A query and a document as one prompt, the way the model's tokenizer joins them."""
-        encoded = self._llm.renderer.get_tokenizer()(text=query, text_pair=document)
-        types = encoded.get("token_type_ids")
-        if not types:
-            return encoded["input_ids"], None
-        # vLLM wants to know where the document begins.
-        return encoded["input_ids"], {"compressed_token_type_ids": types.index(1) if 1 in types else len(types)}
 
     async def _render(self, each: str | list[int]) -> TokensInput:
         from vllm.renderers import TokenizeParams
@@ -103,6 +121,34 @@ class Pooling:
         )
         (rendered,) = await self._llm.renderer.render_cmpl_async([written], params)
         return rendered
+
+
+class Pairs:
+    """A query and each of its documents as one prompt, the way the model's tokenizer joins them; off the loop."""
+
+    def __init__(self, llm: AsyncLLM) -> None:
+        self._llm = llm
+        # One of our own, used by one thread at a time: vLLM's threads change theirs while they work.
+        self._tokenizer: Any = None
+        self._busy = asyncio.Lock()
+
+    async def join(self, query: str, documents: Sequence[str]) -> list[Pair]:
+        async with self._busy:
+            return await asyncio.to_thread(self._join, query, documents)
+
+    def _join(self, query: str, documents: Sequence[str]) -> list[Pair]:
+        if self._tokenizer is None:
+            self._tokenizer = copy.deepcopy(self._llm.renderer.get_tokenizer())
+        encoded = self._tokenizer(text=[query] * len(documents), text_pair=list(documents))
+        types = encoded.get("token_type_ids") or [None] * len(documents)
+        return [Pair(ids, _place(marks)) for ids, marks in zip(encoded["input_ids"], types, strict=True)]
+
+
+def _place(marks: Sequence[int] | None) -> int | None:
+    """Where the first token is that is marked as the document's."""
+    if marks is None:
+        return None
+    return marks.index(1) if 1 in marks else len(marks)
 
 
 class LoraControl:

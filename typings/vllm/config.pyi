@@ -12,6 +12,8 @@ class ModelConfig:
     encoder_config: dict[str, Any] | None
     override_generation_config: dict[str, Any]
     enable_sleep_mode: bool
+    embedding_size: int
+    is_matryoshka: bool
     def get_vocab_size(self) -> int: ...
     def get_diff_sampling_param(self) -> dict[str, Any]: ...
 

@@ -1,5 +1,7 @@
 from typing import Any
 
+from vllm.config import ModelConfig
+
 class PoolingParams:
     def __init__(
         self,
@@ -9,3 +11,4 @@ class PoolingParams:
         use_activation: bool | None = None,
         extra_kwargs: dict[str, Any] | None = None,
     ) -> None: ...
+    def verify(self, model_config: ModelConfig) -> None: ...
