@@ -17,6 +17,7 @@ from gateway import log as log_setup
 from gateway import metrics
 from gateway.admission import Admission
 from gateway.callers import anybody, known_keys
+from gateway.images.remote import Fetcher
 from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.rate_limit import RateLimit
@@ -34,6 +35,7 @@ from gateway.services.dispatch import Dispatcher
 from gateway.services.embeddings import EmbeddingService
 from gateway.services.encoding import Encoder
 from gateway.services.health import Health
+from gateway.services.images import ImageLimits, Images
 from gateway.services.models import ModelLoader
 from gateway.services.pooling import Pooler
 from gateway.settings import Settings
@@ -130,13 +132,22 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
         encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
         pooler = Pooler(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
+        fetcher = Fetcher(
+            settings.image_hosts,
+            timeout_s=settings.image_timeout_s,
+            max_bytes=settings.max_image_bytes,
+            private_addresses=settings.image_private_addresses,
+        )
+        stack.push_async_callback(fetcher.close)
+        limits = ImageLimits(settings.max_images, settings.max_image_bytes, settings.max_image_pixels)
+        images = Images(limits, fetcher)
         await stack.enter_async_context(_in_background(catalog.keep_fresh()))
         await stack.enter_async_context(_in_background(watch.keep_watch()))
         yield Services(
             settings=settings,
             catalog=catalog,
             health=watch,
-            chat=ChatService(catalog, dispatcher, answers),
+            chat=ChatService(catalog, dispatcher, answers, images),
             completions=CompletionService(catalog, dispatcher, answers),
             embeddings=EmbeddingService(catalog, encoder, pooler),
             moderations=ModerationService(catalog, encoder),

@@ -23,27 +23,37 @@ SamplingParams = TypeAliasType("SamplingParams", Mapping[str, Any])
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
+class Messages(NamedTuple):
+    """A chat that the backend renders: as the contract has it, each of the `images` named once, in order."""
+
+    messages: Sequence[Mapping[str, Any]]
+    images: Sequence[bytes]
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One prompt to be continued.
 
     `request_id` is unique for ever (contract: `rid`). `prompt_token_ids` is the prompt after the chat template and the
-    tokeniser. `api` picks the request class with which vLLM reads `sampling_params`. `lora` is the adapter to generate with.
+    tokeniser; None where `unrendered` has it, for a model whose prompts only its backend can make. `api` picks the request
+    class with which vLLM reads `sampling_params`. `lora` is the adapter to generate with.
     """
 
     request_id: str
     model: str
     api: Literal["chat", "completions"]
-    prompt_token_ids: list[int]
+    prompt_token_ids: list[int] | None
     sampling_params: SamplingParams
     lora: str | None = None
+    unrendered: Messages | str | None = None
 
     @property
     def most_tokens(self) -> int:
-        """The most tokens that it can use; of an answer without a limit nobody can tell, so that counts as none."""
+        """The most tokens that it can use; of an answer without a limit nobody can tell, so that counts as none, and neither
+        does a prompt that only the backend makes."""
         params = self.sampling_params
         answer = params.get("max_completion_tokens") or params.get("max_tokens") or 0
-        return len(self.prompt_token_ids) + answer * (params.get("n") or 1)
+        return len(self.prompt_token_ids or ()) + answer * (params.get("n") or 1)
 
 
 class TokenLogprob(NamedTuple):

@@ -123,6 +123,18 @@ class Settings(BaseSettings):
     infer_timeout_s: float = Field(
         default=60.0, gt=0, description="Longest wait for an embedding or moderation; after it 504."
     )
+    max_images: int = Field(default=8, ge=0, description="Most images in a request; the model may take fewer.")
+    max_image_bytes: int = Field(default=8 * 1024 * 1024, ge=1, description="Largest image, as a file.")
+    max_image_pixels: int = Field(default=32_000_000, ge=1, description="Largest image, width times height.")
+    image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts from which images are fetched, `host` or `host:port`, separated by commas. Empty: none.",
+    )
+    image_private_addresses: bool = Field(
+        default=False, description="Whether those hosts may be at addresses that the internet does not know."
+    )
+    image_timeout_s: float = Field(default=5.0, gt=0, description="Longest time to fetch an image; after it 400.")
+
     ping_interval_s: float = Field(
         default=15.0, gt=0, description="A comment is sent on a stream that was silent for so long."
     )
@@ -141,7 +153,7 @@ class Settings(BaseSettings):
     )
     config_file: Path | None = Field(default=None, description="TOML file with these names, lower case.")
 
-    @field_validator("triton_urls", "required_models", "api_keys", mode="before")
+    @field_validator("triton_urls", "required_models", "api_keys", "image_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """`a,b` from the environment; a list from TOML."""

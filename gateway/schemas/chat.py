@@ -11,14 +11,25 @@ from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
 from gateway.schemas.common import CompletionUsage, DecodingRequest, NonEmptyStr, Wire, WireRequest
+from gateway.schemas.images import ImagePart
 from gateway.schemas.tools import NamedToolChoice, PastToolCall, Tool, ToolCall, ToolChoice
 
 
 class TextPart(WireRequest):
-    """The one kind of content part that a text model takes."""
+    """The one kind of content part that every model takes."""
 
     type: Literal["text"]
     text: str
+
+
+def _kind_of_part(value: object) -> str:
+    kind = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return "image_url" if kind == "image_url" else "text"
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag("text")] | Annotated[ImagePart, Tag("image_url")], Discriminator(_kind_of_part)
+]
 
 
 def _kind_of_content(value: object) -> str:
@@ -26,7 +37,7 @@ def _kind_of_content(value: object) -> str:
 
 
 Content = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[TextPart], Tag("parts")],
+    Annotated[str, Tag("text")] | Annotated[list[Part], Tag("parts")],
     Discriminator(_kind_of_content),
 ]
 
@@ -57,7 +68,7 @@ class Message(WireRequest):
         message = self.model_dump(exclude_none=True)
         message["role"] = "system" if self.role == "developer" else self.role
         if isinstance(self.content, list):
-            message["content"] = "\n".join(part.text for part in self.content)
+            message["content"] = "\n".join(part.text for part in self.content if isinstance(part, TextPart))
         elif self.content is None:
             message["content"] = ""
         if (reasoning := self.reasoning_content or self.reasoning) is not None:

@@ -10,24 +10,27 @@ from typing import Any
 from gateway.chat.chunks import AnswerHead
 from gateway.chat.stream import ChatFold, ChatStream
 from gateway.errors import BadRequest
-from gateway.generation import GenerationRequest
+from gateway.generation import GenerationRequest, Messages
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
 from gateway.schemas.tools import for_template
 from gateway.services.answers import Answers, ChunkSink
 from gateway.services.catalog import Catalog
 from gateway.services.dispatch import Dispatcher
+from gateway.services.images import Images
 from gateway.services.models import GeneratingModel
 from gateway.services.prompts import completion_limit
+from gateway.services.unrendered import images_of, numbered_messages, template_fields
 from gateway.triton.llm import new_rid
 
 
 class ChatService:
     """`/v1/chat/completions`."""
 
-    def __init__(self, catalog: Catalog, dispatcher: Dispatcher, answers: Answers) -> None:
+    def __init__(self, catalog: Catalog, dispatcher: Dispatcher, answers: Answers, images: Images) -> None:
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._answers = answers
+        self._images = images
 
     async def stream(self, request: ChatCompletionRequest, send: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
@@ -45,18 +48,16 @@ class ChatService:
 
     async def _prepare(self, request: ChatCompletionRequest) -> GenerationRequest:
         model = self._catalog.get(request.model, GeneratingModel)
-        if model.template is None:
+        images = await self._images.read(images_of(request), model=model.name, taken=model.images)
+        if model.is_rendered_there:
+            return _leave_rendering(request, model, Messages(numbered_messages(request), images))
+        if model.template is None or model.tokenizer is None:
             raise BadRequest(
                 f"The model `{model.name}` has no chat template; use /v1/completions.",
                 param="model",
                 code="invalid_value",
             )
-        if request.may_call and not model.calls_tools:
-            raise BadRequest(
-                f"The model `{model.name}` has no tool parser, so its tool calls could not be told from text.",
-                param="tools",
-                code="unsupported_parameter",
-            )
+        _check_tools(request, model)
         prompt = model.template.render(_messages(request), for_template(request.tools))
         [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=False)
         limit = completion_limit(
@@ -69,6 +70,27 @@ class ChatService:
         if limit is not None:
             params["max_completion_tokens"] = limit
         return GenerationRequest(new_rid(), model.triton_name, "chat", token_ids, params, model.adapter)
+
+
+def _leave_rendering(request: ChatCompletionRequest, model: GeneratingModel, messages: Messages) -> GenerationRequest:
+    """For a model whose prompts only its backend can make: how long they are it says itself."""
+    _check_tools(request, model)
+    params = {**request.sampling_params(), **template_fields(request)}
+    limit = completion_limit(
+        context_length=model.context_length, prompt_tokens=0, asked=request.completion_limit, param="messages"
+    )
+    if limit is not None:
+        params["max_completion_tokens"] = limit
+    return GenerationRequest(new_rid(), model.triton_name, "chat", None, params, model.adapter, messages)
+
+
+def _check_tools(request: ChatCompletionRequest, model: GeneratingModel) -> None:
+    if request.may_call and not model.calls_tools:
+        raise BadRequest(
+            f"The model `{model.name}` has no tool parser, so its tool calls could not be told from text.",
+            param="tools",
+            code="unsupported_parameter",
+        )
 
 
 def _messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:

@@ -68,17 +68,24 @@ class CompletionService:
                 param="prompt",
                 code="invalid_value",
             )
-        prompts = await token_ids(model.tokenizer, request.prompts(), param="prompt")
+        prompts = request.prompts()
+        if model.tokenizer is not None:
+            prompts = await token_ids(model.tokenizer, prompts, param="prompt")
         return [self._generation(request, model, prompt) for prompt in prompts]
 
-    def _generation(self, request: CompletionRequest, model: GeneratingModel, prompt: list[int]) -> GenerationRequest:
+    def _generation(
+        self, request: CompletionRequest, model: GeneratingModel, prompt: list[int] | str
+    ) -> GenerationRequest:
+        # How long a text is that only the backend can tokenise is for the backend to judge.
+        known = len(prompt) if isinstance(prompt, list) else 0
         limit = completion_limit(
-            context_length=model.context_length, prompt_tokens=len(prompt), asked=request.max_tokens, param="prompt"
+            context_length=model.context_length, prompt_tokens=known, asked=request.max_tokens, param="prompt"
         )
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_tokens"] = limit
-        return GenerationRequest(new_rid(), model.triton_name, "completions", prompt, params, model.adapter)
+        ids, text = (prompt, None) if isinstance(prompt, list) else (None, prompt)
+        return GenerationRequest(new_rid(), model.triton_name, "completions", ids, params, model.adapter, text)
 
 
 def _choices(request: CompletionRequest) -> int:

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _PROBE_TIMEOUT_S = 20.0
+_HELLO = "Hello"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,25 +175,27 @@ class Health:
 
 
 async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
-    [prompt] = await model.tokenizer.encode(["Hello"], add_special_tokens=True)
+    tokenizer = model.tokenizer
+    [prompt] = [None] if tokenizer is None else await tokenizer.encode([_HELLO], add_special_tokens=True)
     request = GenerationRequest(
         request_id=llm.new_rid(),
         model=model.name,
         api="completions",
         prompt_token_ids=prompt,
         sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
+        unrendered=_HELLO if prompt is None else None,
     )
     await llm.generate(client, request, lambda _: None, stall_timeout_s=_PROBE_TIMEOUT_S)
 
 
 async def _one_vector(client: TritonClient, model: PoolingModel) -> None:
-    ids = await model.tokenizer.encode(["Hello"], add_special_tokens=True)
+    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
     op: Op = "embed" if model.can("embed") else "classify"
     await pooling.pool(client, model.name, op, {}, ids, rows=1, timeout_s=_PROBE_TIMEOUT_S)
 
 
 async def _one_row(client: TritonClient, model: EmbeddingModel | ModerationModel) -> None:
-    ids = await model.tokenizer.encode(["Hello"], add_special_tokens=True)
+    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
     await encoder.encode(
         client, model.name, ids, max_batch_size=1, max_tokens=model.max_tokens, timeout_s=_PROBE_TIMEOUT_S
     )

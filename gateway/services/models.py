@@ -35,18 +35,21 @@ class ModelNotServable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GeneratingModel:
-    """A language model. `template` is None where the weights bring none: such a model completes but does not chat.
+    """A language model. `template` is None where the weights bring none: such a model completes but does not chat, unless
+    its backend renders (`is_rendered_there`), which then has every chat. `tokenizer` is None where only the backend has one.
     `calls_tools`: the backend has a parser for the tool calls that the model writes. `base` is set for an adapter: the
-    model that it was loaded into."""
+    model that it was loaded into. `images`: how many a prompt may have."""
 
     name: str
     created: int
     context_length: int
-    tokenizer: Tokenizer
+    tokenizer: Tokenizer | None
     template: ChatTemplate | None
     calls_tools: bool = False
     takes_adapters: bool = False
     base: str | None = None
+    is_rendered_there: bool = False
+    images: int = 0
 
     @property
     def triton_name(self) -> str:
@@ -122,7 +125,7 @@ class ModelLoader:
         wanted = ("labels.json", *_PROMPT_FILES, *(() if _generates(description) else ("config.json",)))
         entries = [entry for name, entry in file_entries(description).items() if name in wanted]
         files = await self._read(about, entries)
-        if "tokenizer.json" not in files:
+        if "tokenizer.json" not in files and not (_generates(description) and _is_rendered_there(description)):
             raise ModelNotServable("it offers no tokenizer.json")
         try:
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
@@ -163,22 +166,24 @@ class ModelLoader:
 
 
 def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes]) -> ServedModel:
-    tokenizer = Tokenizer(files["tokenizer.json"])
     created = int(time.time())
-    if model.task == "generation" and not _generates(description):
-        tasks = frozenset(str(task) for task in description["tasks"])
-        labels = _class_names(files.get("config.json", b"{}"))
-        return PoolingModel(model.name, created, int(description["context_length"]), tokenizer, tasks, labels)
-    if model.task == "generation":
+    if model.task == "generation" and _generates(description):
         return GeneratingModel(
             model.name,
             created,
             int(description["context_length"]),
-            tokenizer,
+            Tokenizer(files["tokenizer.json"]) if "tokenizer.json" in files else None,
             _template(files),
             calls_tools=description.get("tool_parser") is not None,
             takes_adapters=description.get("loras") is not None,
+            is_rendered_there=_is_rendered_there(description),
+            images=_images(description),
         )
+    tokenizer = Tokenizer(files["tokenizer.json"])
+    if model.task == "generation":
+        tasks = frozenset(str(task) for task in description["tasks"])
+        labels = _class_names(files.get("config.json", b"{}"))
+        return PoolingModel(model.name, created, int(description["context_length"]), tokenizer, tasks, labels)
     if model.task == "embedding":
         return EmbeddingModel(model.name, created, model.max_tokens, model.max_batch_size, tokenizer)
     labels = _labels(files["labels.json"])
@@ -187,6 +192,16 @@ def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str,
 
 def _generates(description: dict[str, Any]) -> bool:
     return "generate" in description.get("tasks", ("generate",))
+
+
+def _is_rendered_there(description: dict[str, Any]) -> bool:
+    return description.get("renderer") == "backend"
+
+
+def _images(description: dict[str, Any]) -> int:
+    """How many a prompt may have."""
+    media = cast("dict[str, Any]", description.get("media") or {})
+    return int(media.get("image", 0))
 
 
 def _class_names(config_json: bytes) -> tuple[str, ...]:

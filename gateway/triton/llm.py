@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from gateway.generation import Backpressure, GenerationRequest, OutputSink, usage_of
+from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, usage_of
 from gateway.triton import status
 from gateway.triton.client import TritonClient
 from gateway.triton.records import read_records, to_outputs
@@ -34,6 +34,11 @@ def generate_request(request: GenerationRequest, session: str | None = None) -> 
         envelope["lora"] = request.lora
     if session is not None:
         envelope["session"] = session
+    if isinstance(request.unrendered, Messages):
+        envelope["messages"] = request.unrendered.messages
+        return envelope_request(request.model, envelope, media=request.unrendered.images)
+    if request.unrendered is not None:
+        envelope["prompt"] = request.unrendered
     return envelope_request(request.model, envelope, request.prompt_token_ids)
 
 

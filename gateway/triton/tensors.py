@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ CONTRACT_VERSION: Final = 1
 
 REQUEST: Final = "request"
 TOKEN_IDS: Final = "token_ids"
+MEDIA: Final = "media"
 RECORDS: Final = "records"
 PART: Final = "part"
 VECTORS: Final = "vectors"
@@ -31,14 +32,19 @@ TASK_PARAMETER: Final = "openai_task"
 MAX_TOKENS_PARAMETER: Final = "max_tokens"
 
 
-def envelope_request(model: str, envelope: Mapping[str, Any], token_ids: list[int] | None = None) -> Any:
-    """A ModelInferRequest that carries an envelope of the contract, and the prompt where there is one."""
+def envelope_request(
+    model: str, envelope: Mapping[str, Any], token_ids: list[int] | None = None, *, media: Sequence[bytes] = ()
+) -> Any:
+    """A ModelInferRequest that carries an envelope of the contract, and the prompt or the images where there are any."""
     request = pb.ModelInferRequest(model_name=model)
     request.inputs.add(name=REQUEST, datatype="BYTES", shape=[1])
     request.raw_input_contents.append(encode_bytes(orjson.dumps({"v": CONTRACT_VERSION, **envelope})))
     if token_ids is not None:
         request.inputs.add(name=TOKEN_IDS, datatype="INT32", shape=[len(token_ids)])
         request.raw_input_contents.append(array("i", token_ids).tobytes())
+    if media:
+        request.inputs.add(name=MEDIA, datatype="BYTES", shape=[len(media)])
+        request.raw_input_contents.append(b"".join(encode_bytes(file) for file in media))
     return request
 
 

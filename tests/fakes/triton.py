@@ -60,6 +60,7 @@ class Call:
     rid: str
     envelope: dict[str, Any]
     token_ids: list[int]
+    media: list[bytes] = field(default_factory=list[bytes])
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -84,6 +85,17 @@ class Call:
 
     def error(self, kind: str, message: str = "internal detail", code: Any = None, param: Any = None) -> list[Any]:
         return [self.rid, "error", None, kind, code, param, message]
+
+
+def call_of(envelope: dict[str, Any], tensors: dict[str, bytes]) -> Call:
+    """A `generate` out of its envelope and its raw tensors."""
+    ids = np.frombuffer(tensors.get("token_ids", b""), np.int32).tolist()
+    media, left = list[bytes](), tensors.get("media", b"")
+    while left:
+        size = int.from_bytes(left[:4], "little")
+        media.append(left[4 : 4 + size])
+        left = left[4 + size :]
+    return Call(envelope["rid"], envelope, ids, media)
 
 
 Message = list[list[Any]] | StreamError
@@ -120,6 +132,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
         self.files = files or toy_files()
         self.described = 0
+        self.description: dict[str, Any] = {}  # what the chat model says of itself besides
         self.tool_parser: str | None = "hermes"
         self.loras: list[str] | None = None  # null: the model takes no adapters
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
@@ -199,7 +212,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             for message in session.responses(request_iterator, context):
                 yield _any_message(request.model_name, message)
             return
-        call = Call(envelope["rid"], envelope, np.frombuffer(tensors["token_ids"], np.int32).tolist())
+        call = call_of(envelope, tensors)
         context.add_callback(call.cancelled.set)
         try:
             for message in self._play(call):
@@ -232,6 +245,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "loras": self.loras,
             "travel": self.travel,
         }
+        if asked == CHAT_MODEL and "model" not in envelope:
+            description |= self.description
         if asked in POOLING_MODELS:
             description["tasks"] = POOLING_MODELS[asked]
         yield _message(asked, [[rid, "result", None, description]])

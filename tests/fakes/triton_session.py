@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
-import numpy as np
 
 
 class FakeSession:
@@ -87,9 +86,9 @@ class FakeSession:
         tensors = dict(zip((i.name for i in request.inputs), request.raw_input_contents, strict=True))
         envelope = json.loads(tensors["request"][4:])
         if envelope["op"] == "generate":
-            from tests.fakes.triton import Call
+            from tests.fakes.triton import call_of
 
-            call = Call(envelope["rid"], envelope, np.frombuffer(tensors["token_ids"], np.int32).tolist())
+            call = call_of(envelope, tensors)
             self._calls[call.rid] = call
             threading.Thread(target=self._run, args=(call,), daemon=True).start()
         elif envelope["op"] == "abort" and envelope["target"] in self._calls:

@@ -85,7 +85,7 @@ OTHERS = [
     Wrong("messages", '[{"role":"user","content":5}]', "messages[0].content", "invalid_type"),
     Wrong(
         "messages",
-        '[{"role":"user","content":"x"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]',
+        '[{"role":"user","content":"x"},{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"x"}}]}]',
         "messages[1].content[0].type",
         "invalid_value",
     ),
