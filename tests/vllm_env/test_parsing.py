@@ -11,7 +11,7 @@ from vllm_custom.errors import BadRequest, ConfigError
 from vllm_custom.interface import Plan
 from vllm_custom.parsed import ParserNames, joined
 from vllm_custom.parsing import Parsers
-from vllm_custom.playback import Choice, Step
+from vllm_custom.playback import Choice, Output
 
 from tests.vllm_env.transcripts import TOOLS, TRANSCRIPTS, Transcript
 
@@ -31,7 +31,7 @@ def chat_request(**body: Any) -> Any:
     return ChatCompletionRequest.model_validate({"messages": [{"role": "user", "content": "-"}], **body})
 
 
-def steps(tokenizer: Any, text: str, width: int) -> Iterator[Step]:
+def steps(tokenizer: Any, text: str, width: int) -> Iterator[Output]:
     """The text as an engine says it, `width` tokens a step; a character is told with the last of its bytes."""
     ids = tokenizer.encode(text, add_special_tokens=False)
     told = 0
@@ -40,7 +40,7 @@ def steps(tokenizer: Any, text: str, width: int) -> Iterator[Step]:
         whole = tokenizer.decode(upto, skip_special_tokens=False).rstrip("\ufffd")
         last = start + width >= len(ids)
         piece, told = whole[told:], len(whole)
-        yield Step([Choice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last)
+        yield Output([Choice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last)
 
 
 def told(parsed: list[Any]) -> dict[str, Any]:

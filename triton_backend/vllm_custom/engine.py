@@ -21,7 +21,7 @@ from .engine_versions import asks_for_token_logprobs, can_limit_queue
 from .errors import BadRequest, ConfigError, Unavailable
 from .inquiry import Inquiries
 from .interface import Asker, Facts, Plan, Reply, Sink, Vitals
-from .loop import Courses, Generation, LoopThread
+from .loop import Courses, Delivery, Generation, LoopThread, Step
 from .meter import Meter
 from .official import lora
 from .official.embedding import Embedding, OfficialAsker, pool_of
@@ -259,8 +259,7 @@ class VllmEngine:
         up everyone's for that long (20 s on a small CPU)."""
         body = {"max_tokens": 1, "logprobs": True, "top_logprobs": 1}
         generation = await self.open(Generate("warm-up", "chat", body, None, [0]))
-        while not (await generation.next()).finished:
-            continue
+        await generation.follow(lambda output: True)
 
     async def _stop(self) -> None:
         llm, self._llm = self._llm, None
@@ -270,6 +269,10 @@ class VllmEngine:
         # loop that is about to end, and the process would spin on them for ever.
         llm.shutdown(timeout=CORE_TIMEOUT)
         await asyncio.sleep(0)
+
+
+def _nobody_waits(output: object) -> None:
+    """What still comes of a request that has ended here."""
 
 
 class VllmGeneration:
@@ -285,11 +288,25 @@ class VllmGeneration:
         self._count_step = count_step
         self.plan = plan
 
-    async def next(self) -> RequestOutput:
-        # Without a switch of tasks when something is there already.
-        output = self._queue.get_nowait() or await self._queue.get()
-        self._count_step()
-        return output
+    async def follow(self, step: Step) -> bool:
+        delivery, count_step = Delivery(step), self._count_step
+
+        def put(output: RequestOutput | Exception) -> None:
+            if isinstance(output, Exception):
+                delivery.fail(output)
+            else:
+                count_step()
+                delivery.push(output)
+
+        # vLLM's output handler fills the queue and wakes who waits for it. It runs on this loop too, so that it can as well
+        # call us.
+        self._queue.put = put
+        try:
+            if (output := self._queue.get_nowait()) is not None:
+                put(output)
+            return await delivery.until_end()
+        finally:
+            self._queue.put = _nobody_waits
 
     async def abort(self) -> None:
         await self._llm.abort(self._queue.request_id, internal=True)

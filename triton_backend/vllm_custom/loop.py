@@ -1,6 +1,6 @@
 """An event loop on a thread of its own, and on it the course of one request, the same for every engine.
 
-open ──► sink.accepted ──► next, sink.step, next, sink.step, … ──► (finished)
+open ──► sink.accepted ──► follow: sink.step, sink.step, … ──► (finished)
   │            │                      │
   │ raises     │ says no              │ raises, says no, or the task is cancelled
   ▼            ▼                      ▼
@@ -14,7 +14,7 @@ import concurrent.futures
 import logging
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from .errors import translate, translate_refusal
@@ -83,13 +83,52 @@ class LoopThread:
         await asyncio.get_running_loop().shutdown_asyncgens()
 
 
+Step = Callable[[StepOutput], bool]
+"""Takes an output, without waiting; False when it wants no more."""
+
+
+class Delivery:
+    """Outputs on their way from whoever makes them to a `Step`, by plain calls: to wake a task for each token would cost
+    more than all that is done with it. One task waits for the end. On one event loop only."""
+
+    __slots__ = ("_ended", "_step")
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def push(self, output: StepOutput) -> bool:
+        """Hand over one output; False when no other should come."""
+        if self._ended.done():
+            return False
+        try:
+            going_on = self._step(output)
+        except Exception as error:  # noqa: BLE001  raised again by `until_end`
+            self.fail(error)
+            return False
+        if output.finished or not going_on:
+            self._ended.set_result(output.finished)
+            return False
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """No other output comes, because of this."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    async def until_end(self) -> bool:
+        """See `Generation.follow`."""
+        return await self._ended
+
+
 class Generation(Protocol):
     """One request inside an engine."""
 
     @property
     def plan(self) -> Plan: ...
-    async def next(self) -> StepOutput:
-        """The next output; raises when the engine fails or gives the request up."""
+    async def follow(self, step: Step) -> bool:
+        """Hand every output to `step` as it comes: True after the last, False when `step` wanted no more. Raises when the
+        engine fails or gives the request up, and what `step` raises."""
         ...
 
     async def abort(self) -> None:
@@ -142,13 +181,7 @@ class Course:
                 await self._abort(generation)
 
     async def _follow(self, generation: Generation) -> bool:
-        going_on = self._sink.accepted(generation.plan)
-        while going_on:
-            output = await generation.next()
-            going_on = self._sink.step(output)
-            if output.finished:
-                return True
-        return False
+        return self._sink.accepted(generation.plan) and await generation.follow(self._sink.step)
 
     def _fail(self, exception: Exception) -> None:
         failure = translate(exception)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from . import engine_versions
 from .errors import ConfigError
 from .interface import Plan
-from .loop import Generation
+from .loop import Generation, Step
 from .parsed import ParsedChoice, ParsedStep, ParserNames, refuse_tools
 from .response import ChoiceOutput, StepOutput
 
@@ -145,8 +145,9 @@ class ParsedGeneration:
         self._reader = reader
         self.plan = reader.restrict(inner.plan)
 
-    async def next(self) -> ParsedStep:
-        return self._reader.read(await self._inner.next())
+    async def follow(self, step: Step) -> bool:
+        read = self._reader.read
+        return await self._inner.follow(lambda output: step(read(output)))
 
     async def abort(self) -> None:
         await self._inner.abort()

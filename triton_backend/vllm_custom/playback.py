@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .beat import Beat
-from .errors import Unavailable
+from .errors import BackendError, Unavailable
 from .interface import Plan
+from .loop import Delivery, Step
 from .script import Entry, Line, scripted_error
 
 
@@ -19,7 +21,7 @@ class Logprob:
     decoded_token: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """See `response.ChoiceOutput`."""
 
@@ -32,8 +34,8 @@ class Choice:
     cumulative_logprob: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+@dataclass(slots=True)
+class Output:
     """See `response.StepOutput`."""
 
     outputs: Sequence[Choice]
@@ -53,7 +55,7 @@ class Playback:
         stream: bool,
         name: Callable[[int], str],
         death: asyncio.Event,
-        on_step: Callable[[Step], None] = lambda step: None,
+        on_step: Callable[[Output], None] = lambda output: None,
         beat: Beat | None = None,
     ) -> None:
         """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
@@ -69,40 +71,66 @@ class Playback:
         self._at = 0
         self._length = max(1, *(len(line.tokens) for line in lines))
 
-    async def next(self) -> Step:
+    async def follow(self, step: Step) -> bool:
+        delivery = Delivery(step)
+        if self._beat is None:
+            while delivery.push(await self._next()):
+                pass
+            return await delivery.until_end()
+        start = self._at
+
+        def turn() -> bool:
+            nonlocal start
+            try:
+                self._advance()
+            except BackendError as failure:
+                delivery.fail(failure)
+                return False
+            if not self._stream and self._at < self._length:
+                return True
+            begun, start = start, self._at
+            return delivery.push(self._output(begun))
+
+        self._beat.join(turn)
+        try:
+            return await delivery.until_end()
+        finally:
+            self._beat.leave(turn)
+
+    async def _next(self) -> Output:
         start = self._at
         stop = start + 1 if self._stream else self._length
         while self._at < stop:
             await self._wait(self._entry.token_seconds if self._at else self._entry.prefill_seconds)
-            self._meet_fate()
-            self._at += 1
-        choices = [self._choice(index, line, start, stop) for index, line in enumerate(self._lines)]
-        step = Step([choice for choice in choices if choice is not None], self._at == self._length)
-        self._on_step(step)
-        return step
+            self._advance()
+        return self._output(start)
+
+    def _advance(self) -> None:
+        """One token further. Raises what the script has for this place."""
+        if self._death.is_set():
+            raise Unavailable("the engine has died")
+        if self._entry.fail is not None and self._at == self._entry.fail_at:
+            raise scripted_error(self._entry.fail)
+        if self._at == self._entry.die_at:
+            self._death.set()
+            raise Unavailable("the engine has died")
+        self._at += 1
+
+    def _output(self, start: int) -> Output:
+        """Everything from `start` up to where the playback has come."""
+        choices = [self._choice(index, line, start, self._at) for index, line in enumerate(self._lines)]
+        output = Output([choice for choice in choices if choice is not None], self._at == self._length)
+        self._on_step(output)
+        return output
 
     async def abort(self) -> None:
         """Nothing is held."""
 
     async def _wait(self, seconds: float) -> None:
         """Let the time pass, or less when the engine dies meanwhile. Always gives way to other requests."""
-        if self._beat is not None and not self._death.is_set():
-            await self._beat.wait()
-            return
-        if not self._death.is_set():
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._death.wait()
-            except TimeoutError:
-                return
-        raise Unavailable("the engine has died")
-
-    def _meet_fate(self) -> None:
-        if self._entry.fail is not None and self._at == self._entry.fail_at:
-            raise scripted_error(self._entry.fail)
-        if self._at == self._entry.die_at:
-            self._death.set()
-            raise Unavailable("the engine has died")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._death.wait()
 
     def _choice(self, index: int, line: Line, start: int, stop: int) -> Choice | None:
         ends = start <= max(0, len(line.tokens) - 1) < stop

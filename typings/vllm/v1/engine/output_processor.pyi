@@ -1,8 +1,10 @@
+from collections.abc import Callable
+
 from vllm.outputs import RequestOutput
 
 class RequestOutputCollector:
     request_id: str
-    async def get(self) -> RequestOutput: ...
+    put: Callable[[RequestOutput | Exception], None]  # a method; of a generation it gets nothing else
     def get_nowait(self) -> RequestOutput | None: ...
 
 class OutputProcessor:
