@@ -171,9 +171,9 @@ async def test_request_that_triton_refuses_fails_alone(direct: TritonClient, by_
     assert session is not None
     malformed = envelope_request(MODEL, {"op": "stats", "rid": "x"})
     malformed.inputs[0].datatype = "FP32"
-    box = session.post("x", malformed)
+    box = session.post("x", malformed, lambda _: None)
     with pytest.raises(GatewayError):
-        await asyncio.wait_for(box.take(), SOON_S)
+        await asyncio.wait_for(box.until_end(), SOON_S)
     session.leave(box, ended=True)
     await answer_of(by_session, request())
     assert by_session.sessions.get(MODEL) is session
