@@ -1,8 +1,9 @@
 """One request's share of a session: what the session's reader has for it goes to its consumer, at once.
 
-A consumer that keeps up is given what a message had for it, one or two records. While it can take no more, the records
-gather here with the deltas of each choice joined, and when even so too much gathers the request is given up: the engine
-would otherwise fill the memory for a client that does not read.
+A consumer that keeps up is given what a message had for it, one or two records. Faster than `MOST_A_SECOND` messages it is
+given several at a time, their deltas joined: nobody reads an event every millisecond, and each costs a system call. While
+it can take no more at all, the records gather here, joined too, and when even so too much gathers the request is given up:
+the engine would otherwise fill the memory for a client that does not read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ import orjson
 from gateway.generation import Backpressure
 
 LIMIT_BYTES = 256 * 1024
+MOST_A_SECOND = 500
+BURST = 16
+"""So many messages come through at any pace: a short answer is never held back."""
+
 _JOIN_AT = 64
 _BYTES_A_RECORD = 64
 
@@ -26,7 +31,7 @@ Consumer = Callable[[list[list[Any]]], Backpressure]
 class Mailbox:
     """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
 
-    __slots__ = ("_blocked", "_consume", "_ended", "_error", "_join_at", "_records", "rid")
+    __slots__ = ("_blocked", "_consume", "_due", "_ended", "_error", "_join_at", "_loop", "_records", "_timer", "rid")
 
     def __init__(self, rid: str, consume: Consumer) -> None:
         """Made in the event loop that uses it."""
@@ -35,8 +40,13 @@ class Mailbox:
         self._records: list[list[Any]] = []
         self._blocked = False
         self._error: Exception | None = None
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._join_at = _JOIN_AT
+        # When the next delivery would be due, had all so far come at the highest pace: the virtual time of GCRA, a
+        # leaky bucket (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def until_end(self) -> None:
         """Wait for `finish`, or raise what the mailbox was failed with."""
@@ -62,9 +72,25 @@ class Mailbox:
         return sum(map(_size, self._records)) <= LIMIT_BYTES
 
     def deliver(self) -> None:
-        """Hand over what has come, unless the consumer can't take it now: then it follows when it can."""
-        if self._blocked or not self._records or self._ended.done():
+        """Hand over what has come, unless the consumer can't take it now, or had so much of late: then it follows."""
+        if self._blocked or self._timer is not None or not self._records or self._ended.done():
             return
+        now = self._loop.time()
+        early_s = self._due - now - BURST / MOST_A_SECOND
+        if early_s > 0 and self._error is None:
+            self._timer = self._loop.call_later(early_s, self._deliver_late)
+            return
+        self._due = max(self._due, now) + 1 / MOST_A_SECOND
+        self._hand_over()
+
+    def _deliver_late(self) -> None:
+        self._timer = None
+        if len(self._records) > 1:
+            self._records = joined(self._records)
+        self.deliver()
+        self._end_if_failed()
+
+    def _hand_over(self) -> None:
         records, self._records = self._records, []
         self._join_at = _JOIN_AT
         try:
@@ -83,16 +109,20 @@ class Mailbox:
     def fail(self, error: Exception) -> None:
         """No more will come. What is there can still be taken, then `error` is raised."""
         self._error = self._error or error
-        if not self._records:
-            self._end()
+        self._end_if_failed()
 
     def _unblocked(self, _: asyncio.Future[None]) -> None:
         self._blocked = False
         self.deliver()
+        self._end_if_failed()
+
+    def _end_if_failed(self) -> None:
         if self._error is not None and not self._records:
             self._end()
 
     def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._ended.done():
             self._ended.set_result(None)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import Unavailable
 from gateway.generation import Backpressure
-from gateway.triton import status
-from gateway.triton.mailbox import LIMIT_BYTES, Mailbox, joined
+from gateway.triton import mailbox, status
+from gateway.triton.mailbox import BURST, LIMIT_BYTES, Mailbox, joined
 
 ACCEPTED: list[Any] = ["r", "accepted", None, {}]
 A: list[Any] = ["r", "delta", 0, "a", 1, None]
@@ -175,3 +175,22 @@ async def test_consumer_that_raises_fails_the_request() -> None:
     with pytest.raises(KeyError):
         await box.until_end()
     assert calls == 1
+
+
+@pytest.mark.anyio
+async def test_flood_is_delivered_in_larger_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first messages come through at any pace, then several at a time, joined; all of the text, in order, and before
+    the error that ended it."""
+    monkeypatch.setattr(mailbox, "MOST_A_SECOND", 10)
+    taker = Taker()
+    box = Mailbox("r", taker)
+    for number in range(200):
+        box.put(["r", "delta", 0, f"{number} ", 1, None])
+        box.deliver()
+    assert BURST <= len(taker.taken) < 100
+    box.fail(status.unavailable())
+    with pytest.raises(Unavailable):
+        await box.until_end()
+    records = [record for records in taker.taken for record in records]
+    assert text_of(records, 0) == "".join(f"{number} " for number in range(200))
+    assert len(records) < 150
