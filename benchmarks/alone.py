@@ -65,7 +65,7 @@ def measure(bench: Bench, names: Sequence[str], repeats: int) -> Alone:
                 except RuntimeError as error:
                     if subject.name in (subjects.OURS, subjects.OURS_DIRECT):
                         raise
-                    missing[subject.name] = str(error)
+                    missing[f"{subject.name} in round {number + 1}"] = str(error)
     complete = {name: done for name, done in rounds.items() if done}
     return Alone(
         [cost.fitted(name, [each.flooded for each in done]) for name, done in complete.items()]

@@ -14,7 +14,7 @@ from typing import Any
 
 CHAT = "/v1/chat/completions"
 LIMIT_S = 240.0
-OPEN_LIMIT_S = 60.0
+OPEN_LIMIT_S = 30.0
 ENDLESS_TOKENS = 500_000
 PROMPT = "Tell me about the water."
 SLOWLY = "Tell me about the water, slowly."
@@ -99,8 +99,10 @@ class Load:
 def held_open(program: subprocess.Popen[bytes]) -> Generator[Held, None, None]:
     """Wait until a load generator says that its streams are open; it is killed with the block."""
     try:
-        if program.stdout is None or not select.select([program.stdout], [], [], OPEN_LIMIT_S)[0]:
-            raise RuntimeError("the streams did not open")
+        if program.stdout is None:
+            raise RuntimeError("a load generator is heard through a pipe")
+        if not select.select([program.stdout], [], [], OPEN_LIMIT_S)[0]:
+            program.terminate()  # it then says how far it has come
         if (said := program.stdout.readline()) != b"open\n":
             raise RuntimeError(f"the streams did not open: {said.decode()}{program.communicate()[1].decode()}")
         yield Held(program)

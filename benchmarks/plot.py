@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_COLOURS = {"paced": "tab:blue", "flooded": "tab:orange", "2,000 tokens/s": "tab:green"}
+
 
 def main(results: Path, target: Path) -> None:
     matplotlib: Any = importlib.import_module("matplotlib")
@@ -29,26 +31,33 @@ def main(results: Path, target: Path) -> None:
 
 def _costs(axes: Any, rows: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(row["subject"] for row in rows))
-    for offset, pace in ((0.2, "paced"), (-0.2, "flooded")):
+    for offset, pace in ((-0.2, "paced"), (0.2, "flooded")):
         of_pace = {row["subject"]: row["us"] for row in rows if row["pace"] == pace}
-        bars = axes.barh(
-            [at + offset for at in range(len(names))], [of_pace.get(name, 0) for name in names], 0.38, label=pace
-        )
-        axes.bar_label(bars, fmt=" %.3g")
+        places = [at + offset for at in range(len(names))]
+        costs = [of_pace.get(name, 0) for name in names]
+        axes.bar_label(axes.barh(places, costs, 0.38, label=pace, color=_COLOURS[pace]), fmt=" %.3g")
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(1, 3000)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("CPU a token, microseconds (one core)")
     axes.legend(frameon=False)
 
 
 def _streams(axes: Any, rows: list[dict[str, Any]]) -> None:
-    for pace in dict.fromkeys(row["pace"] for row in rows if row["workers"] == 1):
-        points = [(row["streams"], row["us"]) for row in rows if row["pace"] == pace and row["workers"] == 1]
-        axes.plot(*zip(*points, strict=True), marker="o", label=pace)
-    axes.set_xscale("log", base=2)
+    of_one_worker = [row for row in rows if row["workers"] == 1]
+    for pace, colour in _COLOURS.items():
+        points = [(row["streams"], row["us"]) for row in of_one_worker if row["pace"] == pace]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker="o", label=pace, color=colour)
+    axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_ylim(1, 1000)
+    axes.set_xticks([1, 8, 32, 128, 512, 1024], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("open streams")
     axes.set_ylabel("CPU a token of the gateway, microseconds")
     axes.legend(frameon=False)
