@@ -11,7 +11,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models parsers integration bench backend neighbours format lock clean dev
+.PHONY: help up setup doctor test lint types unit models parsers integration bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -57,6 +57,10 @@ backend: setup  ## the backend by itself: CPU a token, cancellation, recovery af
 
 neighbours: setup  ## the embedder's latency alone and beside a saturated language model (8 minutes)
 	$(DEV) -m benchmarks.neighbours
+
+docs: dev  ## write the pages that are made from the code: settings and compatibility
+	$(DEV) -m docs.settings_table
+	$(DEV) -m docs.compatibility
 
 format: dev  ## rewrite the sources in the project's style
 	$(DEV) -m ruff check --fix .

@@ -23,7 +23,7 @@ from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
 from gateway.middleware.shortcut import Shortcut
-from gateway.routes import error_handlers, health, openai
+from gateway.routes import documented, error_handlers, health, openai
 from gateway.routes.dependencies import Services
 from gateway.routes.json_route import JsonRoute
 from gateway.services.answers import Answers
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(openai.router)
     app.include_router(health.router)
     error_handlers.install(app)
+    documented.install(app)
     # The last added is the outermost.
     app.add_middleware(Shortcut, routes=[r for r in openai.router.routes if isinstance(r, JsonRoute) and r.takes_body])
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
@@ -147,7 +148,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             settings=settings,
             catalog=catalog,
             health=watch,
-            chat=ChatService(catalog, dispatcher, answers, images),
+            chat=ChatService(catalog, dispatcher, answers, images, template_arguments=settings.template_arguments),
             completions=CompletionService(catalog, dispatcher, answers),
             embeddings=EmbeddingService(catalog, encoder, pooler),
             moderations=ModerationService(catalog, encoder),

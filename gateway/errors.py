@@ -63,6 +63,11 @@ class BadRequest(GatewayError):
     type = "invalid_request_error"
 
 
+def not_taken(param: str, reason: str) -> BadRequest:
+    """A known field that this model can't honour."""
+    return BadRequest(f"Unsupported parameter: '{param}' {reason}.", param=param, code="unsupported_parameter")
+
+
 class ContextLengthExceeded(BadRequest):
     """The request does not fit the context of the model. LiteLLM matches on the phrase, LangChain on the code."""
 

@@ -57,20 +57,23 @@ class GenerationRequest:
 
 
 class TokenLogprob(NamedTuple):
-    """A token with its log-probability, and the likeliest alternatives at its place (empty where none were asked for)."""
+    """A token with its log-probability (None: there was nothing before it to guess it from), and the likeliest alternatives
+    at its place (empty where none were asked for)."""
 
     token_id: int
     token: str
-    logprob: float
+    logprob: float | None
     alternatives: tuple[tuple[int, str, float], ...]
 
 
 class Usage(NamedTuple):
-    """Token counts of one request, all its choices together."""
+    """Token counts of one request, all its choices together. `reasoning_tokens` are among those of the completion; None
+    where nobody counts them."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
+    reasoning_tokens: int | None = None
 
     def __add__(self, other: object) -> Usage:
         """Counts of several prompts that make one request."""
@@ -80,6 +83,9 @@ class Usage(NamedTuple):
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
+            other.reasoning_tokens
+            if self.reasoning_tokens is None
+            else self.reasoning_tokens + (other.reasoning_tokens or 0),
         )
 
 
@@ -92,13 +98,22 @@ class Accepted(NamedTuple):
     prompt_tokens: int
 
 
+class PromptLogprobs(NamedTuple):
+    """What the model made of the prompt itself; None in place of its first token. Said once, before any delta; `choice` is
+    the first of those that continue this prompt."""
+
+    choice: int
+    tokens: tuple[TokenLogprob | None, ...]
+
+
 class Delta(NamedTuple):
-    """New text of one choice. `text` may be empty: a token that completes no character yet."""
+    """New text of one choice. `text` may be empty: a token that completes no character yet. `token_ids` where asked for."""
 
     choice: int
     text: str
     token_count: int
     logprobs: tuple[TokenLogprob, ...] | None
+    token_ids: tuple[int, ...] | None = None
 
 
 class ToolCallDelta(NamedTuple):
@@ -120,6 +135,7 @@ class ParsedDelta(NamedTuple):
     logprobs: tuple[TokenLogprob, ...] | None
     reasoning: str
     tool_calls: tuple[ToolCallDelta, ...]
+    token_ids: tuple[int, ...] | None = None
 
 
 class End(NamedTuple):
@@ -131,7 +147,7 @@ class End(NamedTuple):
     usage: Usage | None
 
 
-GenerationOutput = Accepted | Delta | ParsedDelta | End
+GenerationOutput = Accepted | PromptLogprobs | Delta | ParsedDelta | End
 
 Backpressure = TypeAliasType("Backpressure", "asyncio.Future[None] | None")
 """What a sink answers: a future when it should be given no more before that is done, else None."""

@@ -101,6 +101,13 @@ class Settings(BaseSettings):
         default=None, min_length=1, description="Model of chats and completions that name none; refused when not set."
     )
     default_embedding_model: str | None = Field(default=None, min_length=1, description="Likewise of embeddings.")
+    template_arguments: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking"),
+        description="Variables of chat templates that a request may set by `chat_template_kwargs`.",
+    )
+    strict: bool = Field(
+        default=False, description="Refuse a field that neither OpenAI nor vLLM has, in place of ignoring it."
+    )
 
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body; above it 413.")
     body_timeout_s: float = Field(default=60.0, gt=0, description="Longest wait for a whole body; after it 408.")
@@ -153,7 +160,7 @@ class Settings(BaseSettings):
     )
     config_file: Path | None = Field(default=None, description="TOML file with these names, lower case.")
 
-    @field_validator("triton_urls", "required_models", "api_keys", "image_hosts", mode="before")
+    @field_validator("triton_urls", "required_models", "api_keys", "image_hosts", "template_arguments", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """`a,b` from the environment; a list from TOML."""

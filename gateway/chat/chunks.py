@@ -1,9 +1,9 @@
-"""What chat and completions share in the way from GenerationOutputs to an answer. Fed, never fetching: no await, no clock.
+"""An answer as the chunks of a stream, the same for chat and completions. Fed, never fetching: no await, no clock.
 
-    ChunkStream   Accepted -> opening chunks (chat: the role)      Fold   Delta, End -> collected by choice
-                  Delta    -> a chunk with the new text                   ended()    -> every choice
-                  End      -> a chunk with the finish reason              usage()    -> of all prompts together
-                  last End -> and one with the usage, when asked for
+    Accepted -> opening chunks (chat: the role)
+    Delta    -> a chunk with the new text
+    End      -> a chunk with the finish reason
+    last End -> and one with the usage, when asked for
 
 A chunk is the JSON text of one object of the stream. What is the same for the whole answer is rendered once per request;
 per token one string is escaped and put between two constants.
@@ -14,49 +14,20 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import orjson
 
+from gateway.chat.plan import AnswerPlan
+from gateway.chat.usage import RunningUsage, wire_usage
 from gateway.errors import InternalError
-from gateway.generation import (
-    NO_USAGE,
-    Accepted,
-    Delta,
-    End,
-    GenerationOutput,
-    ParsedDelta,
-    TokenLogprob,
-    ToolCallDelta,
-    Usage,
-)
-from gateway.schemas.common import CompletionUsage, PromptTokensDetails
+from gateway.generation import NO_USAGE, Delta, End, GenerationOutput, ParsedDelta, PromptLogprobs, TokenLogprob, Usage
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerHead:
-    """What all chunks of an answer, and the answer itself, have in common."""
-
-    id: str
-    created: int
-    model: str
-
-
-def wire_usage(usage: Usage) -> CompletionUsage:
-    """OpenAI's `usage`."""
-    return CompletionUsage(
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        total_tokens=usage.prompt_tokens + usage.completion_tokens,
-        prompt_tokens_details=PromptTokensDetails(cached_tokens=usage.cached_tokens),
-    )
-
-
 class ChunkStream(ABC):
-    """One answer as chunks, to `prompts` prompts. `choices` counts all alternatives of all of them."""
+    """One answer as chunks."""
 
     object_name: ClassVar[str]
     # A choice is  {"index":0 <opening> <text_start>"…"<text_end> ,"logprobs":…  and without text <opening><empty>.
@@ -65,21 +36,23 @@ class ChunkStream(ABC):
     text_end: ClassVar[bytes]
     empty: ClassVar[bytes]
 
-    def __init__(self, head: AnswerHead, *, choices: int, include_usage: bool, prompts: int = 1) -> None:
+    def __init__(self, plan: AnswerPlan) -> None:
         members = {
-            "id": head.id,
+            "id": plan.id,
             "object": self.object_name,
-            "created": head.created,
-            "model": head.model,
+            "created": plan.created,
+            "model": plan.model,
             "system_fingerprint": None,
         }
+        self._plan = plan
         self._start = orjson.dumps(members)[:-1]
-        self._include_usage = include_usage
         self._usage = NO_USAGE
-        self._open_prompts = prompts
+        self._open_prompts = plan.prompts
+        self._echo = plan.echo()
+        self._running = RunningUsage() if plan.continuous_usage else None
         # With include_usage every chunk has the member, null but in the last: OpenAI's documented behaviour.
-        self._end = b',"usage":null}' if include_usage else b"}"
-        self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(choices)]
+        self._end = b',"usage":null}' if plan.include_usage else b"}"
+        self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(plan.choices)]
         self._before_text = [prefix + self.text_start for prefix in self._prefix]
         self._after_text = self.text_end + b',"logprobs":null,"finish_reason":null}]' + self._end
 
@@ -90,12 +63,19 @@ class ChunkStream(ABC):
 
     def feed(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         """The chunks that these outputs make, in order."""
+        if self._echo is not None:
+            outputs = self._echo.feed(outputs)
+        if self._running is None:
+            return self._chunks(outputs)
+        return [chunk for output in outputs for chunk in self._counted(output, self._running)]
+
+    def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         chunks: list[bytes] = []
         for output in outputs:
             if isinstance(output, Delta):
-                # A token that completes no character has nothing to show, unless its logprob was asked for.
-                if output.logprobs is not None:
-                    chunks.append(self._with_logprobs(output, output.logprobs))
+                # A token that completes no character has nothing to show, unless more than its text was asked for.
+                if output.logprobs is not None or output.token_ids is not None:
+                    chunks.append(self._detailed(output))
                 elif output.text:
                     chunks.append(self._before_text[output.choice] + orjson.dumps(output.text) + self._after_text)
             elif isinstance(output, End):
@@ -104,15 +84,23 @@ class ChunkStream(ABC):
                     chunks.extend(self._count(output.usage))
             elif isinstance(output, ParsedDelta):
                 chunks.append(self._parsed(output))
-            else:
+            elif not isinstance(output, PromptLogprobs):  # streams tell those as the echo, if at all
                 chunks.extend(self._opened())
         return chunks
+
+    def _counted(self, output: GenerationOutput, running: RunningUsage) -> list[bytes]:
+        """Its chunks with the usage so far in place of null; the last of all has its own."""
+        usage = b',"usage":' + running.after(output).model_dump_json().encode() + b"}"
+        return [
+            chunk.removesuffix(self._end) + usage if chunk.endswith(self._end) else chunk
+            for chunk in self._chunks((output,))
+        ]
 
     def _count(self, usage: Usage) -> list[bytes]:
         """The last chunk of all, with no choices, when every prompt is done and the usage was asked for."""
         self._usage += usage
         self._open_prompts -= 1
-        if self._open_prompts or not self._include_usage:
+        if self._open_prompts or not self._plan.include_usage:
             return []
         return [self._start + b',"choices":[],"usage":' + wire_usage(self._usage).model_dump_json().encode() + b"}"]
 
@@ -129,69 +117,25 @@ class ChunkStream(ABC):
         log.error("reasoning or tool calls came where none can be told")
         raise InternalError
 
-    def _with_logprobs(self, delta: Delta, tokens: tuple[TokenLogprob, ...]) -> bytes:
+    def _detailed(self, delta: Delta) -> bytes:
         text = self._before_text[delta.choice] + orjson.dumps(delta.text) + self.text_end
-        return text + b',"logprobs":' + self._logprobs(delta.choice, tokens) + b',"finish_reason":null}]' + self._end
+        return text + self._details(delta) + self._end
+
+    def _details(self, delta: Delta | ParsedDelta) -> bytes:
+        """What follows the text in a choice, to its end and that of the choices."""
+        logprobs = b"null" if delta.logprobs is None else self._logprobs(delta.choice, delta.logprobs)
+        ids = b"" if delta.token_ids is None else b',"token_ids":' + orjson.dumps(delta.token_ids)
+        return b',"logprobs":' + logprobs + b',"finish_reason":null' + ids + self._said_once(delta.choice) + b"}]"
+
+    def _said_once(self, index: int) -> bytes:
+        """Members of a choice's first chunk."""
+        return b""
 
     def _finish(self, end: End) -> bytes:
-        reasons = self.empty + b',"logprobs":null,"finish_reason":' + orjson.dumps(end.finish_reason)
+        reasons = self.empty + b',"logprobs":null,"finish_reason":' + orjson.dumps(self._reason(end))
         if end.stop_reason is not None:
             reasons += b',"stop_reason":' + orjson.dumps(end.stop_reason)
         return self._prefix[end.choice] + reasons + b"}]" + self._end
 
-
-@dataclass(slots=True)
-class FoldedChoice:
-    """What has come of one choice so far."""
-
-    texts: list[str] = field(default_factory=list[str])
-    reasoning: list[str] = field(default_factory=list[str])
-    tool_calls: dict[int, list[ToolCallDelta]] = field(default_factory=dict[int, list[ToolCallDelta]])
-    logprobs: list[TokenLogprob] | None = None
-    end: End | None = None
-
-    @property
-    def text(self) -> str:
-        return "".join(self.texts)
-
-    def take(self, output: Delta | ParsedDelta | End) -> None:
-        """Add what came next."""
-        if isinstance(output, End):
-            self.end = output
-            return
-        if isinstance(output, ParsedDelta):
-            self.reasoning.append(output.reasoning)
-            for call in output.tool_calls:
-                self.tool_calls.setdefault(call.number, []).append(call)
-        self.texts.append(output.text)
-        if output.logprobs is not None:
-            if self.logprobs is None:
-                self.logprobs = []
-            self.logprobs += output.logprobs
-
-
-class Fold:
-    """The outputs of an answer, collected by choice."""
-
-    def __init__(self, choices: int) -> None:
-        self._choices = [FoldedChoice() for _ in range(choices)]
-        self._usage = NO_USAGE
-
-    def feed(self, outputs: Iterable[GenerationOutput]) -> None:
-        """Collect. None is what an OutputSink answers that can always take more."""
-        for output in outputs:
-            if not isinstance(output, Accepted):
-                self._choices[output.choice].take(output)
-                if isinstance(output, End) and output.usage is not None:
-                    self._usage += output.usage
-
-    def ended(self) -> list[tuple[FoldedChoice, End]]:
-        """Every choice with its end. Raises InternalError when the backend has left one without."""
-        pairs = [(choice, choice.end) for choice in self._choices if choice.end is not None]
-        if len(pairs) != len(self._choices):
-            raise InternalError
-        return pairs
-
-    def usage(self) -> CompletionUsage:
-        """OpenAI's `usage` of all prompts together."""
-        return wire_usage(self._usage)
+    def _reason(self, end: End) -> str:
+        return end.finish_reason

@@ -8,13 +8,15 @@ Templates are Jinja programs that come with the weights, written for the environ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from gateway.conversation import Conversation
 from gateway.errors import BadRequest
 
 
@@ -54,21 +56,48 @@ class ChatTemplate:
 
     def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
         """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises ValueError when the source is no template."""
+        environment = _environment()
         try:
-            self._template = _environment().from_string(source)
+            self._template = environment.from_string(source)
+            self.variables = frozenset(meta.find_undeclared_variables(environment.parse(source)))
         except TemplateError as error:
             raise ValueError(f"not a chat template: {error}") from error
         self._special_tokens = dict(special_tokens)
 
-    def render(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] | None = None) -> str:
-        """The prompt that asks for the assistant's next turn, and tells the model of the tools where its template does.
+    def render(self, conversation: Conversation) -> str:
+        """The prompt for what the assistant says next. `variables` are the names that the template looks at.
 
         Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
         """
-        try:
-            return self._template.render(
-                messages=messages, tools=tools, add_generation_prompt=True, **self._special_tokens
+        if conversation.continues:
+            return self._continued(conversation)
+        return self._render(conversation, conversation.messages)
+
+    def _continued(self, conversation: Conversation) -> str:
+        """The prompt up to the end of the last message: what templates put behind it is left out."""
+        *earlier, last = conversation.messages
+        mark = secrets.token_hex(16)  # nobody can have written it
+        prompt = self._render(conversation, [*earlier, {**last, "content": f"{last['content']}{mark} "}])
+        continued, found, rest = prompt.rpartition(mark)
+        if not found:
+            raise BadRequest(
+                "The chat template of this model leaves the last message out: it can't be continued.",
+                param="continue_final_message",
+                code="invalid_value",
             )
+        # Where the template trims messages, the end of this one would have been trimmed too.
+        return continued if rest.startswith(" ") else continued.rstrip()
+
+    def _render(self, conversation: Conversation, messages: Any) -> str:
+        variables = {
+            **conversation.arguments,
+            **self._special_tokens,
+            "messages": messages,
+            "tools": conversation.tools,
+            "add_generation_prompt": conversation.asks,
+        }
+        try:
+            return self._template.render(variables)
         except _Refused as refused:
             raise BadRequest(str(refused), param="messages", code="invalid_value") from refused
         except _UNRENDERABLE as error:

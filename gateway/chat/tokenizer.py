@@ -42,3 +42,7 @@ class Tokenizer:
     def _encode(self, texts: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=add_special_tokens)
         return [encoding.ids for encoding in encodings]
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of these tokens, special ones too."""
+        return self._tokenizer.decode(list(token_ids), skip_special_tokens=False)

@@ -7,6 +7,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from gateway.errors import BadRequest
+from gateway.schemas.common import RequestBody
 from gateway.services.catalog import Catalog
 from gateway.services.chat import ChatService
 from gateway.services.classification import ModerationService
@@ -27,6 +29,13 @@ class Services:
     completions: CompletionService
     embeddings: EmbeddingService
     moderations: ModerationService
+
+    def check(self, request: RequestBody) -> None:
+        """Raises BadRequest for a field that nobody knows, where the settings say so."""
+        if self.settings.strict and (unknown := request.unknown_fields()):
+            raise BadRequest(
+                f"Unrecognized request argument supplied: {unknown[0]}", param=unknown[0], code="unknown_parameter"
+            )
 
 
 def _services(request: Request) -> Services:

@@ -20,7 +20,7 @@ from gateway.errors import BadRequest
 from gateway.routes.dependencies import Services
 from gateway.routes.disconnect import ClientDisconnected
 from gateway.routes.validation import to_bad_request
-from gateway.schemas.common import WireRequest
+from gateway.schemas.common import RequestBody
 
 _CLIENT_LEFT = 499  # nginx's number for it; it is seen in metrics and logs only
 
@@ -32,7 +32,7 @@ class JsonRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any) -> None:
         """The annotation of the endpoint's `request` says what the body is."""
         super().__init__(path, endpoint, **options)
-        self._body: type[WireRequest] | None = get_type_hints(endpoint).get("request")
+        self._body: type[RequestBody] | None = get_type_hints(endpoint).get("request")
 
     @property
     def takes_body(self) -> bool:
@@ -46,6 +46,7 @@ class JsonRoute(APIRoute):
         services: Services = scope["state"]["services"]
         try:
             request = parse(self._body, await _body(receive), _default_model(self._body, services))
+            services.check(request)
             response = await self.endpoint(request, Request(scope, receive, send), services)
             await response(scope, receive, send)
         except ClientDisconnected:
@@ -61,11 +62,11 @@ async def _body(receive: Receive) -> bytes:
     return message["body"]
 
 
-def _default_model(body: type[WireRequest], services: Services) -> str | None:
+def _default_model(body: type[RequestBody], services: Services) -> str | None:
     return None if body.default_model is None else getattr(services.settings, body.default_model)
 
 
-def parse(model: type[WireRequest], body: bytes, default_model: str | None = None) -> WireRequest:
+def parse(model: type[RequestBody], body: bytes, default_model: str | None = None) -> RequestBody:
     """The body as what it should be; where it names no model, with the default one. Raises BadRequest.
 
     It is read as JSON and as nothing looser. Python's own parser takes NaN, half a surrogate pair and integers of any

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import Services, ServicesOf
 from gateway.routes.disconnect import cancelled_by_disconnect
+from gateway.routes.documented import schema_of_events
 from gateway.routes.json_route import JsonRoute
 from gateway.routes.sse import EventStream
-from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
+from gateway.schemas.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
 from gateway.schemas.common import ErrorResponse, ModelCard, ModelList, Wire
-from gateway.schemas.completions import Completion, CompletionRequest
+from gateway.schemas.completions import Completion, CompletionChunk, CompletionRequest
 from gateway.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from gateway.schemas.moderations import ModerationRequest, ModerationResponse
 from gateway.services.answers import ChunkSink
@@ -31,9 +32,9 @@ router = APIRouter(
 T = TypeVar("T")
 
 
-def _body(model: type[Wire], *, streams: bool = False) -> dict[int | str, dict[str, Any]]:
+def _body(model: type[Wire], chunk: type[Wire] | None = None) -> dict[int | str, dict[str, Any]]:
     """How the answer of an endpoint is documented. Bodies are written by the handlers: see `Wire`."""
-    content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}} if streams else {}
+    content: dict[str, Any] = {} if chunk is None else {"text/event-stream": {"schema": schema_of_events(chunk)}}
     return {200: {"model": model, "content": content}}
 
 
@@ -47,7 +48,7 @@ def _json(answer: Wire) -> Response:
     return Response(answer.model_dump_json(exclude_none=False), media_type="application/json")
 
 
-@router.post("/chat/completions", response_model=None, responses=_body(ChatCompletion, streams=True))
+@router.post("/chat/completions", response_model=None, responses=_body(ChatCompletion, ChatCompletionChunk))
 async def chat_completions(request: ChatCompletionRequest, http_request: Request, services: ServicesOf) -> Response:
     """Answer a conversation, streamed or whole."""
     if request.stream:
@@ -55,7 +56,7 @@ async def chat_completions(request: ChatCompletionRequest, http_request: Request
     return _json(await _unless_left(http_request, services.chat.complete(request)))
 
 
-@router.post("/completions", response_model=None, responses=_body(Completion, streams=True))
+@router.post("/completions", response_model=None, responses=_body(Completion, CompletionChunk))
 async def completions(request: CompletionRequest, http_request: Request, services: ServicesOf) -> Response:
     """Continue one prompt or several, streamed or whole."""
     if request.stream:

@@ -60,7 +60,7 @@ def _param(error: Mapping[str, Any], body: Any) -> str:
         elif isinstance(value, dict) and (step in value or (is_last and error["type"] == "missing")):
             path += f".{step}" if path else str(step)
             value = cast("dict[str, Any]", value).get(step)
-    named = error.get("ctx", {}).get("param") or error.get("ctx", {}).get("name")
+    named = error.get("ctx", {}).get("param")
     if named:
         path += f".{named}" if path else named
     return path
@@ -75,9 +75,11 @@ def _missing(param: str, _: Mapping[str, Any]) -> BadRequest:
     return BadRequest(f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
-def _unsupported_parameter(param: str, _: Mapping[str, Any]) -> BadRequest:
+def _unsupported_parameter(param: str, error: Mapping[str, Any]) -> BadRequest:
     return BadRequest(
-        f"Unsupported parameter: '{param}' is not supported by this server.", param=param, code="unsupported_parameter"
+        f"Unsupported parameter: '{param}' is not supported by this server: {error['msg']}.",
+        param=param,
+        code="unsupported_parameter",
     )
 
 

@@ -1,15 +1,14 @@
-"""What several endpoints share: the base of requests and responses, and the fields that bear on decoding."""
+"""What several endpoints share: the bases of requests and responses, and small things that all of them answer."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
-
-from gateway.generation import SamplingParams
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 NonEmptyStr = Annotated[str, Field(min_length=1)]
 
@@ -26,131 +25,74 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_passes_on)]
 """An object that is passed on as it came. What is read may be nested deeper than what can be written: that is refused."""
 
 
-def _kind_of_stop(value: object) -> str:
-    return "texts" if isinstance(value, list) else "text"
+def invalid(param: str, message: str) -> PydanticCustomError:
+    """What a validator of several fields raises: the field at fault, and what is wrong with it."""
+    # Pydantic's messages are templates: a brace would be a place to fill in.
+    return PydanticCustomError("invalid_value", "{message}", {"message": message, "param": param})
 
 
-Stop = Annotated[
-    Annotated[str, Tag("text")] | Annotated[list[NonEmptyStr], Field(max_length=4), Tag("texts")],
-    Discriminator(_kind_of_stop),
-]
+class Refused(NamedTuple):
+    """A known field that can't be honoured and would change the answer: why, and the values that ask for nothing."""
+
+    reason: str
+    harmless: tuple[object, ...] = ()
 
 
 class WireRequest(BaseModel):
-    """A request body. Numbers and strings are taken as what they are, never converted; NaN and infinity are refused.
+    """What a client sends, or a part of it. Numbers and strings are taken as what they are, never converted; NaN and
+    infinity are refused.
 
-    A subclass lists the known fields that it can't honour and that would change the answer in `unsupported`: given with
-    anything but null (or a value listed as harmless) they are refused by name. Other unknown fields are ignored, as
-    OpenAI's newer hints must not break a server that is older than they are.
+    Every field that a client may know of is declared, in one of three ways, from which `docs/compatibility.md` is made:
+
+        a field of the class    honoured; its description says what is not plain from OpenAI's documentation
+        `hints`                 accepted and not used: it would not change what is answered, for the reason given
+        `refused`               a 400 that names it, unless its value asks for nothing
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
-    unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {}
+    hints: ClassVar[Mapping[str, str]] = {}
+    refused: ClassVar[Mapping[str, Refused]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            given = cast("dict[str, Any]", value)
+            for name, refused in cls.refused.items():
+                if given.get(name) is not None and given[name] not in refused.harmless:
+                    raise PydanticCustomError(
+                        "unsupported_parameter", "{reason}", {"reason": refused.reason, "param": name}
+                    )
+        return cast("Any", value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The hints are documented with the fields, as what they are."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).setdefault("properties", {})
+        for name, reason in cls.hints.items():
+            properties[name] = {"description": f"Accepted and not used: {reason}."}
+        return schema
+
+
+class RequestBody(WireRequest):
+    """A whole body. Fields that nobody knows are kept by name, for a gateway that is told to refuse them."""
+
+    model_config = ConfigDict(extra="allow")
 
     # The setting that has the model for a body that names none.
     default_model: ClassVar[Literal["default_model", "default_embedding_model"] | None] = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unsupported(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            for name, harmless in cls.unsupported.items():
-                given: object = value.get(name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-                if given is not None and given not in harmless:
-                    raise PydanticCustomError("unsupported_parameter", "{name}", {"name": name})
-        return value  # pyright: ignore[reportUnknownVariableType]
-
-
-class StreamOptions(WireRequest):
-    include_usage: bool | None = None
-
-
-class DecodingRequest(WireRequest):
-    """The fields of chat and completions that bear on decoding; vLLM's extras among them.
-
-    They reach the engine by their own names (`sampling_params`). The ranges are OpenAI's, so that a wrong value is
-    refused here, before Triton is touched.
-    """
-
-    passed_on: ClassVar[frozenset[str]] = frozenset(
-        {
-            "temperature", "top_p", "n", "stop", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "stream",
-            "top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos", "stop_token_ids", "bad_words",
-            "include_stop_str_in_output", "skip_special_tokens", "spaces_between_special_tokens", "response_format",
-            "structured_outputs",
-        }
-    )  # fmt: skip
-
-    default_model = "default_model"
-
-    model: NonEmptyStr
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    n: int | None = Field(None, ge=1, le=128)
-    stop: Stop | None = None
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    presence_penalty: float | None = Field(None, ge=-2, le=2)
-    logit_bias: Annotated[dict[str, Annotated[float, Field(ge=-100, le=100)]], Field(max_length=300)] | None = None
-    user: str | None = None
-
-    top_k: int | None = Field(None, ge=-1)
-    min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0, le=2)
-    min_tokens: int | None = Field(None, ge=0)
-    ignore_eos: bool | None = None
-    stop_token_ids: Annotated[list[Annotated[int, Field(ge=0)]], Field(max_length=128)] | None = None
-    bad_words: Annotated[list[NonEmptyStr], Field(max_length=128)] | None = None
-    include_stop_str_in_output: bool | None = None
-    skip_special_tokens: bool | None = None
-    spaces_between_special_tokens: bool | None = None
-
-    response_format: JsonObject | None = None
-    structured_outputs: JsonObject | None = None
-
-    @model_validator(mode="after")
-    def _options_need_a_stream(self) -> DecodingRequest:
-        if self.stream_options is not None and not self.stream:
-            raise PydanticCustomError(
-                "invalid_value",
-                "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-                {"param": "stream_options"},
-            )
-        return self
-
-    @property
-    def include_usage(self) -> bool:
-        """Whether a stream ends with a chunk that carries the usage."""
-        return self.stream_options is not None and bool(self.stream_options.include_usage)
-
-    def sampling_params(self) -> SamplingParams:
-        """The options that were given, for the engine's own request class."""
-        given = self.model_dump(include=set(self.passed_on), exclude_none=True)
-        if given.get("top_p") == 0:
-            # OpenAI allows 0 and means the likeliest token alone; vLLM wants more than 0.
-            given["top_p"] = 1e-6
-        return given
+    def unknown_fields(self) -> list[str]:
+        """Fields that are neither OpenAI's nor vLLM's, as far as is known here."""
+        return [name for name in self.model_extra or () if name not in self.hints and name not in self.refused]
 
 
 class Wire(BaseModel):
     """A response body, or a part of one. Fields that OpenAI documents as nullable are present even when null."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class PromptTokensDetails(Wire):
-    cached_tokens: int
-
-
-class CompletionUsage(Wire):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
 
 
 class PromptUsage(Wire):

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
-from pydantic_core import PydanticCustomError
 
 from gateway.generation import SamplingParams
-from gateway.schemas.common import CompletionUsage, DecodingRequest, NonEmptyStr, Wire
+from gateway.schemas.answers import Answer, AnswerChoice, Chunk, ChunkChoice, PromptLogprobs, is_none
+from gateway.schemas.common import Refused, Wire, invalid
+from gateway.schemas.decoding import MOST_LOGPROBS, DecodingRequest, TokenIdField
 
-TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-TokenIds = Annotated[list[TokenId], Field(min_length=1)]
+TokenIds = Annotated[list[TokenIdField], Field(min_length=1)]
 
 
 def kind_of_prompt(value: object) -> str:
@@ -35,38 +35,49 @@ Prompt = Annotated[
 
 
 class CompletionRequest(DecodingRequest):
-    """The request body. Fields that are known and can't be honoured yet are refused by name."""
+    """The request body."""
 
-    unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {
-        "suffix": ("",),
-        "echo": (False,),
-        "prompt_embeds": (),
-        "prompt_logprobs": (),
-        "return_token_ids": (False,),
-        "return_tokens_as_token_ids": (False,),
-        "use_beam_search": (False,),
-        "truncate_prompt_tokens": (),
-        "add_special_tokens": (True,),
-        "priority": (0,),
-        "cache_salt": (),
-        "kv_transfer_params": (),
-        "vllm_xargs": (),
-        "logits_processors": (),
-        "allowed_token_ids": (),
+    refused: ClassVar[Mapping[str, Refused]] = {
+        **DecodingRequest.refused,
+        "suffix": Refused(
+            "models differ in how they are asked to fill a gap; write this one's own markers into the prompt", ("",)
+        ),
     }
 
-    prompt: Prompt
-    max_tokens: int | None = Field(None, ge=1)
-    best_of: int | None = Field(None, ge=0, le=20)
-    logprobs: int | None = Field(None, ge=0, le=5)
+    prompt: Prompt = Field(description="Text, texts, token ids or arrays of them: up to 128 with their alternatives.")
+    max_tokens: int | None = Field(None, ge=0, description="16 unless given; no more than the context leaves.")
+    best_of: int | None = Field(
+        None, ge=1, le=20, description="The `n` whose tokens were likeliest on average; not with `stream`."
+    )
+    logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS, description="OpenAI stops at 5.")
+    echo: bool | None = Field(None, description="With `logprobs` also those of the prompt's tokens.")
 
     @model_validator(mode="after")
-    def _no_more_than_is_returned(self) -> CompletionRequest:
-        if self.best_of is not None and self.best_of > (self.n or 1):
-            raise PydanticCustomError(
-                "unsupported_value", "'best_of' greater than 'n' is not supported by this server.", {"param": "best_of"}
-            )
+    def _best_of_several(self) -> CompletionRequest:
+        if self.best_of is None or self.best_of == (self.n or 1):
+            return self
+        wrong = "'best_of' must not be less than 'n'." if self.best_of < (self.n or 1) else None
+        if self.stream:
+            wrong = "'best_of' can't be had with 'stream': which are the best is known at the end."
+        if wrong is not None:
+            raise invalid("best_of", wrong)
         return self
+
+    @model_validator(mode="after")
+    def _fields_that_need_each_other(self) -> CompletionRequest:
+        if self.logprob_token_ids is not None and self.logprobs is None:
+            raise invalid("logprob_token_ids", "'logprob_token_ids' is only allowed with 'logprobs'.")
+        return self
+
+    @property
+    def generated(self) -> int:
+        """How many alternatives the engine makes for each prompt."""
+        return self.best_of or self.n or 1
+
+    @property
+    def ranks(self) -> bool:
+        """Whether more is generated than is told."""
+        return self.generated > (self.n or 1)
 
     def prompts(self) -> list[str] | list[list[int]]:
         """The prompts, each a text or token ids; what stands alone as a list of one."""
@@ -81,31 +92,37 @@ class CompletionRequest(DecodingRequest):
         given = dict(super().sampling_params())
         if self.logprobs is not None:
             given["logprobs"] = self.logprobs
+            if self.echo:
+                given["echo"] = True
+        if self.ranks:
+            given["n"] = self.generated
+            given.setdefault("logprobs", 0)
         return given
 
 
 class CompletionLogprobs(Wire):
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[float | None] = Field(description="Null for the first token of an echoed prompt.")
+    top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
 
 
-class CompletionChoice(Wire):
-    index: int
+class CompletionChoice(AnswerChoice):
     text: str
     logprobs: CompletionLogprobs | None
-    finish_reason: str
-    stop_reason: NonEmptyStr | int | None = Field(
-        None, description="Not OpenAI's: the stop string or token that was met."
-    )
+    prompt_logprobs: PromptLogprobs | None = Field(None, exclude_if=is_none, description="vLLM's.")
+    prompt_token_ids: list[int] | None = Field(None, exclude_if=is_none, description="vLLM's.")
 
 
-class Completion(Wire):
-    id: str
+class Completion(Answer[CompletionChoice]):
     object: Literal["text_completion"] = "text_completion"
-    created: int
-    model: str
-    choices: list[CompletionChoice]
-    usage: CompletionUsage
-    system_fingerprint: str | None = None
+
+
+class CompletionChunkChoice(ChunkChoice):
+    text: str
+    logprobs: CompletionLogprobs | None
+    prompt_token_ids: list[int] | None = Field(None, exclude_if=is_none, description="vLLM's, in the first chunk.")
+
+
+class CompletionChunk(Chunk[CompletionChunkChoice]):
+    object: Literal["text_completion"] = "text_completion"

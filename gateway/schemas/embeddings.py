@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.schemas.common import NonEmptyStr, PromptUsage, Wire, WireRequest
+from gateway.schemas.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire
 from gateway.schemas.completions import TokenIds, kind_of_prompt
 
 MAX_INPUTS = 2048  # OpenAI's limit of inputs in a request
@@ -21,16 +21,19 @@ EmbeddingInput = Annotated[
 ]
 
 
-class EmbeddingRequest(WireRequest):
-    unsupported: ClassVar[Mapping[str, tuple[object, ...]]] = {"truncate_prompt_tokens": (), "messages": ()}
+class EmbeddingRequest(RequestBody):
+    hints: ClassVar[Mapping[str, str]] = {"user": "nobody is told apart by it", "priority": "inputs wait for no others"}
+    refused: ClassVar[Mapping[str, Refused]] = {
+        "truncate_prompt_tokens": Refused("what is too long is refused, not cut"),
+        "messages": Refused("inputs are texts or token ids"),
+    }
 
     default_model = "default_embedding_model"
 
     model: NonEmptyStr
     input: EmbeddingInput
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = Field(None, ge=1)
-    user: str | None = None
+    dimensions: int | None = Field(None, ge=1, description="Only the model's own number.")
 
     def inputs(self) -> list[str] | list[list[int]]:
         """The inputs, each a text or token ids; what stands alone as a list of one."""

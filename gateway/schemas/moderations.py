@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.schemas.chat import TextPart
-from gateway.schemas.common import NonEmptyStr, Wire, WireRequest
+from gateway.schemas.common import NonEmptyStr, RequestBody, Wire
+from gateway.schemas.messages import TextPart
 
 CATEGORIES: tuple[str, ...] = (
     "harassment",
@@ -41,7 +41,7 @@ ModerationInput = Annotated[
 ]
 
 
-class ModerationRequest(WireRequest):
+class ModerationRequest(RequestBody):
     input: ModerationInput
     model: NonEmptyStr | None = None
 

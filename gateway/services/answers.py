@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.admission import Admission, Permit
-from gateway.chat.chunks import ChunkStream, Fold
+from gateway.chat.chunks import ChunkStream
+from gateway.chat.fold import Fold
 from gateway.generation import Backpressure, GenerationOutput, OutputSink
 
 Generate = Callable[[Permit, OutputSink], Awaitable[None]]

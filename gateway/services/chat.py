@@ -1,53 +1,65 @@
-"""The chat use case: messages to a prompt, the prompt to an answer, streamed or whole."""
+"""The chat use case: a conversation to a prompt, the prompt to an answer, streamed or whole."""
 
 from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Collection
 from functools import partial
-from typing import Any
 
-from gateway.chat.chunks import AnswerHead
+from gateway.chat.echo import EchoedPrompt
+from gateway.chat.plan import AnswerPlan
 from gateway.chat.stream import ChatFold, ChatStream
-from gateway.errors import BadRequest
+from gateway.chat.template import ChatTemplate
+from gateway.conversation import Conversation
+from gateway.errors import BadRequest, not_taken
 from gateway.generation import GenerationRequest, Messages
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
-from gateway.schemas.tools import for_template
 from gateway.services.answers import Answers, ChunkSink
 from gateway.services.catalog import Catalog
 from gateway.services.dispatch import Dispatcher
 from gateway.services.images import Images
 from gateway.services.models import GeneratingModel
-from gateway.services.prompts import completion_limit
-from gateway.services.unrendered import images_of, numbered_messages, template_fields
+from gateway.services.prompts import completion_limit, truncated
+from gateway.services.unrendered import images_of, numbered_messages, refuse_what_needs_tokens, template_fields
 from gateway.triton.llm import new_rid
 
 
 class ChatService:
     """`/v1/chat/completions`."""
 
-    def __init__(self, catalog: Catalog, dispatcher: Dispatcher, answers: Answers, images: Images) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        dispatcher: Dispatcher,
+        answers: Answers,
+        images: Images,
+        *,
+        template_arguments: Collection[str],
+    ) -> None:
+        """`template_arguments`: the variables of chat templates that clients may set."""
         self._catalog = catalog
         self._dispatcher = dispatcher
         self._answers = answers
         self._images = images
+        self._template_arguments = template_arguments
 
     async def stream(self, request: ChatCompletionRequest, send: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
-        generate = partial(self._dispatcher.generate, await self._prepare(request))
-        stream = ChatStream(
-            _head(request), choices=request.n or 1, include_usage=request.include_usage, may_call=request.may_call
-        )
-        return await self._answers.stream(generate, stream, send)
+        generation = await self._prepare(request)
+        stream = ChatStream(_plan(request, generation))
+        return await self._answers.stream(partial(self._dispatcher.generate, generation), stream, send)
 
     async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
         """The whole answer. Raises GatewayError."""
-        fold = ChatFold(request.n or 1, may_call=request.may_call)
-        await self._answers.fold(partial(self._dispatcher.generate, await self._prepare(request)), fold)
-        return fold.finish(_head(request))
+        generation = await self._prepare(request)
+        fold = ChatFold(_plan(request, generation))
+        await self._answers.fold(partial(self._dispatcher.generate, generation), fold)
+        return fold.finish()
 
     async def _prepare(self, request: ChatCompletionRequest) -> GenerationRequest:
         model = self._catalog.get(request.model, GeneratingModel)
+        self._check(request, model)
         images = await self._images.read(images_of(request), model=model.name, taken=model.images)
         if model.is_rendered_there:
             return _leave_rendering(request, model, Messages(numbered_messages(request), images))
@@ -57,9 +69,15 @@ class ChatService:
                 param="model",
                 code="invalid_value",
             )
-        _check_tools(request, model)
-        prompt = model.template.render(_messages(request), for_template(request.tools))
-        [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=False)
+        _check_template(request, model.name, model.template)
+        prompt = model.template.render(_conversation(request))
+        [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=bool(request.add_special_tokens))
+        token_ids = truncated(
+            token_ids,
+            request.truncate_prompt_tokens,
+            request.truncation_side,
+            context_length=model.context_length,
+        )
         limit = completion_limit(
             context_length=model.context_length,
             prompt_tokens=len(token_ids),
@@ -71,10 +89,22 @@ class ChatService:
             params["max_completion_tokens"] = limit
         return GenerationRequest(new_rid(), model.triton_name, "chat", token_ids, params, model.adapter)
 
+    def _check(self, request: ChatCompletionRequest, model: GeneratingModel) -> None:
+        """Raises BadRequest for what this model can't honour."""
+        if request.tool_use.may_call and not model.calls_tools:
+            raise BadRequest(
+                f"The model `{model.name}` has no tool parser, so its tool calls could not be told from text.",
+                param="tools" if request.functions is None else "functions",
+                code="unsupported_parameter",
+            )
+        for name in request.chat_template_kwargs or {}:
+            if name not in self._template_arguments:
+                raise not_taken(f"chat_template_kwargs.{name}", "is not among those that may be set here")
+
 
 def _leave_rendering(request: ChatCompletionRequest, model: GeneratingModel, messages: Messages) -> GenerationRequest:
     """For a model whose prompts only its backend can make: how long they are it says itself."""
-    _check_tools(request, model)
+    refuse_what_needs_tokens(request, model.name)
     params = {**request.sampling_params(), **template_fields(request)}
     limit = completion_limit(
         context_length=model.context_length, prompt_tokens=0, asked=request.completion_limit, param="messages"
@@ -84,18 +114,18 @@ def _leave_rendering(request: ChatCompletionRequest, model: GeneratingModel, mes
     return GenerationRequest(new_rid(), model.triton_name, "chat", None, params, model.adapter, messages)
 
 
-def _check_tools(request: ChatCompletionRequest, model: GeneratingModel) -> None:
-    if request.may_call and not model.calls_tools:
-        raise BadRequest(
-            f"The model `{model.name}` has no tool parser, so its tool calls could not be told from text.",
-            param="tools",
-            code="unsupported_parameter",
-        )
+def _check_template(request: ChatCompletionRequest, model: str, template: ChatTemplate) -> None:
+    """Raises BadRequest for what the template does not look at."""
+    if request.documents is not None and "documents" not in template.variables:
+        raise not_taken("documents", f"is not taken by the chat template of `{model}`")
+    thinks = not template.variables.isdisjoint({"reasoning_effort", "enable_thinking"})
+    if request.reasoning_effort not in (None, "none") and not thinks:
+        raise not_taken("reasoning_effort", f"is not taken by the chat template of `{model}`")
 
 
-def _messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:
+def _conversation(request: ChatCompletionRequest) -> Conversation:
     try:
-        return [message.for_template() for message in request.messages]
+        return request.conversation()
     except ValueError as error:
         raise BadRequest(
             "The arguments of a tool call in 'messages' must be a JSON object in a string.",
@@ -104,5 +134,19 @@ def _messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:
         ) from error
 
 
-def _head(request: ChatCompletionRequest) -> AnswerHead:
-    return AnswerHead(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), request.model)
+def _plan(request: ChatCompletionRequest, generation: GenerationRequest) -> AnswerPlan:
+    ids = generation.prompt_token_ids
+    return AnswerPlan(
+        id=f"chatcmpl-{uuid.uuid4().hex}",
+        created=int(time.time()),
+        model=request.model,
+        choices=request.n or 1,
+        include_usage=request.include_usage,
+        continuous_usage=request.continuous_usage,
+        may_call=request.tool_use.may_call,
+        calls_functions=request.functions is not None,
+        names_ids=bool(request.return_tokens_as_token_ids),
+        tells_prompt_logprobs=request.prompt_logprobs is not None,
+        prompt_token_ids=None if ids is None or not request.return_token_ids else [ids],
+        echoed=None if request.echoed is None else [EchoedPrompt(request.echoed)],
+    )

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from gateway.admission import Permit
-from gateway.chat.chunks import AnswerHead
 from gateway.chat.completion_stream import CompletionFold, CompletionStream
+from gateway.chat.echo import EchoedPrompt
+from gateway.chat.plan import AnswerPlan, Best
+from gateway.chat.tokenizer import Tokenizer
 from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest, OutputSink
 from gateway.schemas.completions import Completion, CompletionRequest
@@ -19,11 +21,12 @@ from gateway.services.dispatch import Dispatcher
 from gateway.services.inputs import token_ids
 from gateway.services.merge import merged
 from gateway.services.models import GeneratingModel
-from gateway.services.prompts import completion_limit
+from gateway.services.prompts import completion_limit, truncated
+from gateway.services.unrendered import refuse_what_needs_tokens
 from gateway.triton.llm import new_rid
 
 MAX_CHOICES = 128
-"""Prompts times `n`: each is a sequence in the engine, whatever it is counted as here."""
+"""Prompts times `n` or `best_of`: each is a sequence in the engine, whatever it is counted as here."""
 
 
 class CompletionService:
@@ -36,61 +39,90 @@ class CompletionService:
 
     async def stream(self, request: CompletionRequest, send: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
-        generations = await self._prepare(request)
-        stream = CompletionStream(
-            _head(request),
-            choices=_choices(request),
-            include_usage=request.include_usage,
-            prompts=len(generations),
-        )
-        return await self._answers.stream(partial(self._generate, generations, request.n or 1), stream, send)
+        model, generations = await self._prepare(request)
+        stream = CompletionStream(_plan(request, generations, model.tokenizer))
+        return await self._answers.stream(partial(self._generate, generations, request.generated), stream, send)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The whole answer. Raises GatewayError."""
-        fold = CompletionFold(_choices(request))
-        generations = await self._prepare(request)
-        await self._answers.fold(partial(self._generate, generations, request.n or 1), fold)
-        return fold.finish(_head(request))
+        model, generations = await self._prepare(request)
+        fold = CompletionFold(_plan(request, generations, model.tokenizer))
+        await self._answers.fold(partial(self._generate, generations, request.generated), fold)
+        return fold.finish()
 
     async def _generate(
-        self, generations: Sequence[GenerationRequest], n: int, permit: Permit, take: OutputSink
+        self, generations: Sequence[GenerationRequest], choices_each: int, permit: Permit, take: OutputSink
     ) -> None:
         if len(generations) == 1:
             await self._dispatcher.generate(generations[0], permit, take)
         else:
-            await merged([partial(self._dispatcher.generate, each, permit) for each in generations], n, take)
+            await merged([partial(self._dispatcher.generate, each, permit) for each in generations], choices_each, take)
 
-    async def _prepare(self, request: CompletionRequest) -> list[GenerationRequest]:
+    async def _prepare(self, request: CompletionRequest) -> tuple[GeneratingModel, list[GenerationRequest]]:
         model = self._catalog.get(request.model, GeneratingModel)
-        if _choices(request) > MAX_CHOICES:
+        if len(request.prompts()) * request.generated > MAX_CHOICES:
             raise BadRequest(
-                f"At most {MAX_CHOICES} completions can be asked for at a time: prompts times 'n'.",
+                f"At most {MAX_CHOICES} completions can be asked for at a time: prompts times 'n' or 'best_of'.",
                 param="prompt",
                 code="invalid_value",
             )
         prompts = request.prompts()
-        if model.tokenizer is not None:
-            prompts = await token_ids(model.tokenizer, prompts, param="prompt")
-        return [self._generation(request, model, prompt) for prompt in prompts]
+        if model.tokenizer is None:
+            refuse_what_needs_tokens(request, model.name)
+        else:
+            special = request.add_special_tokens is not False
+            prompts = await token_ids(model.tokenizer, prompts, param="prompt", add_special_tokens=special)
+        return model, [self._generation(request, model, prompt) for prompt in prompts]
 
     def _generation(
         self, request: CompletionRequest, model: GeneratingModel, prompt: list[int] | str
     ) -> GenerationRequest:
+        ids, text = (prompt, None) if isinstance(prompt, list) else (None, prompt)
+        if ids is not None:
+            ids = truncated(
+                ids, request.truncate_prompt_tokens, request.truncation_side, context_length=model.context_length
+            )
         # How long a text is that only the backend can tokenise is for the backend to judge.
-        known = len(prompt) if isinstance(prompt, list) else 0
+        known = 0 if ids is None else len(ids)
         limit = completion_limit(
             context_length=model.context_length, prompt_tokens=known, asked=request.max_tokens, param="prompt"
         )
         params = dict(request.sampling_params())
         if limit is not None:
-            params["max_tokens"] = limit
-        ids, text = (prompt, None) if isinstance(prompt, list) else (None, prompt)
+            params["max_tokens"] = max(1, limit)  # the engine can't make nothing; AnswerPlan.is_empty leaves it out
         return GenerationRequest(new_rid(), model.triton_name, "completions", ids, params, model.adapter, text)
 
 
-def _choices(request: CompletionRequest) -> int:
-    return len(request.prompts()) * (request.n or 1)
+def _plan(
+    request: CompletionRequest, generations: Sequence[GenerationRequest], tokenizer: Tokenizer | None
+) -> AnswerPlan:
+    ids = [generation.prompt_token_ids for generation in generations]
+    known = [prompt for prompt in ids if prompt is not None]
+    return AnswerPlan(
+        id=f"cmpl-{uuid.uuid4().hex}",
+        created=int(time.time()),
+        model=request.model,
+        choices=len(ids) * request.generated,
+        prompts=len(ids),
+        include_usage=request.include_usage,
+        continuous_usage=request.continuous_usage,
+        names_ids=bool(request.return_tokens_as_token_ids),
+        tells_prompt_logprobs=request.prompt_logprobs is not None,
+        prompt_token_ids=known if request.return_token_ids and len(known) == len(ids) else None,
+        echoed=[_echoed(*each, request, tokenizer) for each in zip(request.prompts(), ids, strict=True)]
+        if request.echo
+        else None,
+        is_empty=request.max_tokens == 0,
+        best=Best(request.n or 1, tells_logprobs=request.logprobs is not None) if request.ranks else None,
+    )
 
 
-def _head(request: CompletionRequest) -> AnswerHead:
-    return AnswerHead(f"cmpl-{uuid.uuid4().hex}", int(time.time()), request.model)
+def _echoed(
+    written: str | list[int], ids: list[int] | None, request: CompletionRequest, tokenizer: Tokenizer | None
+) -> EchoedPrompt:
+    """What is repeated of a prompt: the client's own text, where there is one and all of it counted."""
+    if tokenizer is None or ids is None:
+        return EchoedPrompt(str(written))
+    is_whole = isinstance(written, str) and request.truncate_prompt_tokens is None
+    first = None if request.logprobs is None else (ids[0], tokenizer.decode(ids[:1]))
+    return EchoedPrompt(str(written) if is_whole else tokenizer.decode(ids), first)

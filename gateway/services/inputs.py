@@ -10,11 +10,15 @@ from gateway.errors import BadRequest
 
 
 async def token_ids(
-    tokenizer: Tokenizer, inputs: Sequence[str] | Sequence[list[int]], *, param: str
+    tokenizer: Tokenizer,
+    inputs: Sequence[str] | Sequence[list[int]],
+    *,
+    param: str,
+    add_special_tokens: bool = True,
 ) -> list[list[int]]:
     """The ids of every input. Raises BadRequest (naming `param`) on an empty one, and on ids that the model hasn't."""
     if isinstance(inputs[0], str):
-        ids = await tokenizer.encode(cast("Sequence[str]", inputs), add_special_tokens=True)
+        ids = await tokenizer.encode(cast("Sequence[str]", inputs), add_special_tokens=add_special_tokens)
     else:
         ids = cast("list[list[int]]", list(inputs))
         if max(map(max, ids)) >= tokenizer.vocabulary_size:

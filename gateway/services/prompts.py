@@ -1,8 +1,10 @@
-"""Prompts against the context of a model: what fits, and how long the answer may be."""
+"""Prompts against the context of a model: what fits, what is cut, and how long the answer may be."""
 
 from __future__ import annotations
 
-from gateway.errors import ContextLengthExceeded
+from typing import Literal
+
+from gateway.errors import BadRequest, ContextLengthExceeded
 
 
 def completion_limit(*, context_length: int, prompt_tokens: int, asked: int | None, param: str) -> int | None:
@@ -17,3 +19,20 @@ def completion_limit(*, context_length: int, prompt_tokens: int, asked: int | No
             context_length=context_length, prompt_tokens=prompt_tokens, max_tokens=asked, param=param
         )
     return None if asked is None else min(asked, room)
+
+
+def truncated(
+    token_ids: list[int], keep: int | None, side: Literal["left", "right"] | None, *, context_length: int
+) -> list[int]:
+    """No more than `keep` tokens of a prompt, cut at the `side`, the left unless said otherwise; -1 keeps what leaves room
+    for a token of answer. Raises BadRequest for more than the model's context, and for none."""
+    if keep is None:
+        return token_ids
+    if keep == 0 or keep > context_length:
+        raise BadRequest(
+            f"'truncate_prompt_tokens' must be -1 or from 1 to {context_length}, the context length of this model.",
+            param="truncate_prompt_tokens",
+            code="invalid_value",
+        )
+    most = context_length - 1 if keep == -1 else keep
+    return token_ids[:most] if side == "right" else token_ids[-most:]

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final
 
+from gateway.errors import not_taken
 from gateway.schemas.chat import ChatCompletionRequest
+from gateway.schemas.completions import CompletionRequest
+from gateway.schemas.decoding import DecodingRequest
 from gateway.schemas.images import ImagePart
+from gateway.schemas.messages import in_current_form
 from gateway.services.images import ImageReference
 
-_ROLES: Final[Mapping[str, str]] = {"developer": "system"}
-"""Templates know `system`, but rarely OpenAI's newer name for it."""
-
-_TEMPLATE_FIELDS: Final = frozenset(
-    {
-        "tools",
-        "chat_template_kwargs",
-        "reasoning_effort",
-        "documents",
-        "add_generation_prompt",
-        "continue_final_message",
-    }
-)
+_TEMPLATE_FIELDS: Final = frozenset({"documents", "add_generation_prompt", "continue_final_message"})
+"""Besides those that bear on decoding too."""
 
 
 def images_of(request: ChatCompletionRequest) -> list[ImageReference]:
@@ -39,21 +31,32 @@ def images_of(request: ChatCompletionRequest) -> list[ImageReference]:
 def numbered_messages(request: ChatCompletionRequest) -> list[dict[str, Any]]:
     """The messages, with the number of each image in place of its URL."""
     numbers = count()
-    return [_message(message.model_dump(exclude_none=True), numbers) for message in request.messages]
+    messages = in_current_form(request.messages)
+    for message in messages:
+        if isinstance(message.get("content"), list):
+            for part in message["content"]:
+                if part["type"] == "image_url":
+                    part["image_url"]["url"] = f"media:{next(numbers)}"
+    return messages
 
 
 def template_fields(request: ChatCompletionRequest) -> dict[str, Any]:
     """What a template is told besides the messages, by the names of vLLM's own API."""
     fields = request.model_dump(include=set(_TEMPLATE_FIELDS), exclude_none=True)
-    if "tools" in fields and not request.may_call:
+    if request.continue_final_message:
+        fields["add_generation_prompt"] = False
+    use = request.tool_use
+    if use.tools and not use.may_call:
+        fields["tools"] = [tool.model_dump(exclude_none=True) for tool in use.tools]
         fields["tool_choice"] = "none"
     return fields
 
 
-def _message(message: dict[str, Any], numbers: Iterator[int]) -> dict[str, Any]:
-    message["role"] = _ROLES.get(message["role"], message["role"])
-    if isinstance(message.get("content"), list):
-        for part in message["content"]:
-            if part["type"] == "image_url":
-                part["image_url"]["url"] = f"media:{next(numbers)}"
-    return message
+def refuse_what_needs_tokens(request: DecodingRequest, model: str) -> None:
+    """Raises BadRequest for a field that can't be honoured where only the backend knows the tokens of a prompt."""
+    for name in ("truncate_prompt_tokens", "add_special_tokens"):
+        if getattr(request, name) is not None:
+            raise not_taken(name, f"is not taken for `{model}`, whose prompts its backend makes")
+    if isinstance(request, CompletionRequest) and request.echo:
+        if request.logprobs is not None or not isinstance(request.prompts()[0], str):
+            raise not_taken("echo", f"of tokens and of their log-probabilities is not told of `{model}`")

@@ -8,7 +8,17 @@ from typing import Any, Final, NamedTuple, cast
 import orjson
 
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound
-from gateway.generation import Accepted, Delta, End, GenerationOutput, ParsedDelta, TokenLogprob, ToolCallDelta, Usage
+from gateway.generation import (
+    Accepted,
+    Delta,
+    End,
+    GenerationOutput,
+    ParsedDelta,
+    PromptLogprobs,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
 from gateway.triton import status
 from gateway.triton.protocol import decode_bytes
 from gateway.triton.tensors import RECORDS, output_bytes
@@ -69,6 +79,8 @@ def to_outputs(records: list[list[Any]], choices: int) -> Outputs:
                 outputs.append(Accepted(_count(record[3]["prompt_tokens"])))
             elif kind == "error":
                 return Outputs(outputs, to_error(record))
+            elif kind == "prompt":
+                outputs.append(PromptLogprobs(0, tuple(map(_prompt_token, record[3]["logprobs"]))))
             else:
                 raise ValueError("a record of a kind that generate does not have")
     except _MALFORMED as error:
@@ -87,9 +99,12 @@ def _end(record: list[Any], choices: int) -> End:
         raise TypeError("a stop reason is a string or a token id")
     counts = None
     if usage is not None:
-        cached = usage.get("cached_tokens")
+        cached, reasoning = usage.get("cached_tokens"), usage.get("reasoning_tokens")
         counts = Usage(
-            _count(usage["prompt_tokens"]), _count(usage["completion_tokens"]), 0 if cached is None else _count(cached)
+            _count(usage["prompt_tokens"]),
+            _count(usage["completion_tokens"]),
+            0 if cached is None else _count(cached),
+            None if reasoning is None else _count(reasoning),
         )
     return End(index, finish_reason, stop_reason, counts)
 
@@ -101,13 +116,21 @@ def _count(value: Any) -> int:
 
 
 def _with_extra(index: int, text: str, count: int, extra: dict[str, Any]) -> Delta | ParsedDelta:
-    logprobs = _logprobs(extra)
+    logprobs, token_ids = _logprobs(extra), _token_ids(extra)
     reasoning, calls = extra.get("reasoning"), extra.get("tool_calls")
     if reasoning is None and calls is None:
-        return Delta(index, text, count, logprobs)
+        return Delta(index, text, count, logprobs, token_ids)
     if reasoning is not None and type(reasoning) is not str:
         raise TypeError("reasoning is a text")
-    return ParsedDelta(index, text, count, logprobs, reasoning or "", tuple(_tool_call(call) for call in calls or ()))
+    tool_calls = tuple(_tool_call(call) for call in calls or ())
+    return ParsedDelta(index, text, count, logprobs, reasoning or "", tool_calls, token_ids)
+
+
+def _token_ids(extra: dict[str, Any]) -> tuple[int, ...] | None:
+    ids = extra.get("token_ids")
+    if ids is None:
+        return None
+    return tuple(_count(token_id) for token_id in ids)
 
 
 def _tool_call(call: dict[str, Any]) -> ToolCallDelta:
@@ -118,12 +141,16 @@ def _tool_call(call: dict[str, Any]) -> ToolCallDelta:
 
 def _logprobs(extra: dict[str, Any]) -> tuple[TokenLogprob, ...] | None:
     tokens = extra.get("logprobs")
-    if tokens is None:
-        return None
-    return tuple(
-        TokenLogprob(*_token(token_id, token, logprob), tuple(_token(*alternative) for alternative in alternatives))
-        for token_id, token, logprob, alternatives in tokens
-    )
+    return None if tokens is None else tuple(map(_logprob, tokens))
+
+
+def _prompt_token(token: list[Any] | None) -> TokenLogprob | None:
+    return None if token is None else _logprob(token)
+
+
+def _logprob(written: list[Any]) -> TokenLogprob:
+    token_id, token, logprob, alternatives = written
+    return TokenLogprob(*_token(token_id, token, logprob), tuple(_token(*alternative) for alternative in alternatives))
 
 
 def _token(token_id: Any, token: Any, logprob: Any) -> tuple[int, str, float]:

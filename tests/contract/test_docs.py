@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from docs.settings_table import TARGET, table
+from docs import compatibility, settings_table
 from gateway.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +14,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def test_settings_page_is_fresh() -> None:
     """`make docs` would write the page that is there."""
-    assert TARGET.read_text(encoding="utf-8") == table()
+    assert settings_table.TARGET.read_text(encoding="utf-8") == settings_table.table()
+
+
+def test_compatibility_page_is_fresh() -> None:
+    """And the page of fields, after any change of the schemas."""
+    assert compatibility.TARGET.read_text(encoding="utf-8") == compatibility.page()
 
 
 def test_changelog_has_this_version() -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "settings", "schemas", "version"),
+    ("errors", "generation", "conversation", "settings", "schemas", "version"),
     ("chat", "quota"),
     ("callers",),
     ("triton", "images", "admission", "metrics", "log"),
@@ -38,8 +38,9 @@ ALONE = {
 }
 """Libraries, and the only parts of the gateway that may import them."""
 
-WITHIN_A_ROW = {("middleware", "routes"), ("schemas", "generation")}
-"""`middleware` answers with errors, whose response `routes/error_handlers.py` makes; `schemas` make SamplingParams."""
+WITHIN_A_ROW = {("middleware", "routes"), ("schemas", "generation"), ("schemas", "conversation")}
+"""`middleware` answers with errors, whose response `routes/error_handlers.py` makes; `schemas` make SamplingParams
+and Conversations."""
 
 
 def modules(*, cli: bool) -> list[Path]:

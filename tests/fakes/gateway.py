@@ -15,6 +15,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.server.guarded_http import GuardedHttp
 from gateway.settings import Settings
+from tests.fakes import sdk_types
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class RunningGateway:
     settings: Settings
 
     def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=10, **options)
+        """Its bodies are judged by the official SDK's types."""
+        hooks = {"response": [sdk_types.check_response]}
+        return httpx.Client(base_url=self.url, timeout=10, event_hooks=hooks, **options)
 
     def wait_ready(self, timeout_s: float = 10) -> None:
         """Until `/readyz` says 200."""

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import orjson
 
+from tests.fakes import sdk_types
 from tests.fakes.triton import CHAT_MODEL, Call, Message
 
 WAIT_S = 5.0
@@ -37,10 +38,13 @@ def events(body: str) -> list[str]:
 
 
 def chunks(body: str) -> list[dict[str, Any]]:
-    """The chunks of a complete stream, `[DONE]` checked and taken off."""
+    """The chunks of a complete stream, each of the SDK's type, `[DONE]` checked and taken off."""
     *data, done = events(body)
     assert done == "[DONE]"
-    return [orjson.loads(event) for event in data]
+    received = [orjson.loads(event) for event in data]
+    for chunk in received:
+        sdk_types.check(chunk)
+    return received
 
 
 @contextmanager

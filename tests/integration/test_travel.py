@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from benchmarks.system import MODEL, System, system
-from gateway.chat.chunks import AnswerHead
+from gateway.chat.plan import AnswerPlan
 from gateway.chat.stream import ChatFold
 from gateway.errors import BadRequest, GatewayError, InternalError, Unavailable
 from gateway.generation import GenerationOutput, GenerationRequest
@@ -89,9 +89,9 @@ async def outputs_of(client: TritonClient, asked: GenerationRequest) -> list[Gen
 
 async def answer_of(client: TritonClient, asked: GenerationRequest) -> str:
     """The whole body of a chat answer."""
-    fold = ChatFold(asked.sampling_params.get("n", 1))
+    fold = ChatFold(AnswerPlan("chatcmpl-1", 1, MODEL, choices=asked.sampling_params.get("n", 1)))
     fold.feed(await outputs_of(client, asked))
-    return fold.finish(AnswerHead("chatcmpl-1", 1, MODEL)).model_dump_json()
+    return fold.finish().model_dump_json()
 
 
 async def stats_of(client: TritonClient) -> dict[str, Any]:

@@ -34,6 +34,7 @@ LACKING = {
     "vllm.v1.metrics.loggers.PrometheusStatLogger.record_admission_rejection",
     "vllm.parser.Parser.always_adjust_request",
     "vllm.parser.Parser.set_prompt_token_ids",
+    "vllm.parser.Parser.count_reasoning_tokens",
     "vllm.parser.ParserManager.get_parser(tokenizer)",
     "vllm.parser.ParserManager.get_parser(tool_strict_level)",
     "vllm.entrypoints.openai.chat_completion.protocol.ChatCompletionRequest.resolve_reasoning_ended",

@@ -29,6 +29,7 @@ from .official.request import OfficialEmbed, OfficialGenerate
 from .parsed import ParserNames
 from .parsing import ParsedGeneration, Parsers
 from .pooling import MOST_INPUTS, Lora, Pool
+from .repeated import RepeatedGeneration
 from .request import Generate
 from .vllm_sampling import OfficialDecoding
 from .watchdog import Watchdog
@@ -177,7 +178,9 @@ class VllmEngine:
             lora_request=None if request.adapter is None else lora_request(self._adapters.get(request.adapter)),
             **({} if reader is None else reader.engine_arguments),
         )
-        generation = VllmGeneration(llm, queue, plan, self.count_step)
+        generation: Generation = VllmGeneration(llm, queue, plan, self.count_step)
+        if openai.n is not None and openai.n > plan.choices:
+            generation = RepeatedGeneration(generation, openai.n)
         return generation if reader is None else ParsedGeneration(generation, reader)
 
     async def _open_official(self, llm: AsyncLLM, request: OfficialGenerate) -> VllmGeneration:
@@ -380,6 +383,9 @@ class Decoding:
         return rendered
 
     def plan(self, request: Generate, openai: OpenAIRequest, prompt_tokens: int) -> tuple[SamplingParams, Plan]:
+        """What the engine is to do. One choice is planned for several that could only be equal."""
+        if self._is_greedy(openai):
+            openai = openai.model_copy(update={"n": 1})
         params = openai.to_sampling_params(
             self._get_max_tokens(
                 self._model_config.max_model_len,
@@ -394,6 +400,11 @@ class Decoding:
         return params, Plan(
             params.n, prompt_tokens, alternatives, bool(openai.return_token_ids), params.prompt_logprobs
         )
+
+    def _is_greedy(self, openai: OpenAIRequest) -> bool:
+        default: float = self._defaults.get("temperature", 1.0)
+        # vLLM's own limit, below which it takes the likeliest token.
+        return (default if openai.temperature is None else openai.temperature) < 1e-5
 
 
 def _warn_of_amx(dtype: str) -> None:

@@ -46,6 +46,15 @@ def reasoning_ended(request: ChatCompletionRequest, parser: Parser, prompt_token
     return None if parser.reasoning_parser is None else _is_reasoning_end(parser, prompt_token_ids)
 
 
+def reasoning_tokens(parser: Parser, token_ids: Sequence[int]) -> int | None:
+    """How many of a choice's tokens are reasoning; None where nothing tells them apart. Older ones leave the count to the
+    part of the parser that is for reasoning."""
+    if parser.reasoning_parser is None:
+        return None
+    counter: Any = parser if hasattr(parser, "count_reasoning_tokens") else parser.reasoning_parser
+    return counter.count_reasoning_tokens(token_ids)
+
+
 def make_tool_call_id() -> str:
     """An id as vLLM makes them; the function has moved."""
     try:

@@ -44,6 +44,8 @@ class ParsedChoice:
     stop_reason: int | str | None
     parsed: Mapping[str, Any]
     cumulative_logprob: float | None = None
+    # Of the whole choice, said with its end by a model with a reasoning parser.
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

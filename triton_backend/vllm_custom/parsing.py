@@ -166,9 +166,11 @@ class _StreamReader:
         self._parser = parser
         self._request = request
         self._prompt_token_ids = prompt_token_ids
+        self._token_ids: list[int] = []
         self._called = False
 
     def read(self, output: ChoiceOutput) -> ParsedChoice:
+        self._token_ids += output.token_ids
         message = self._parser.parse_delta(
             output.text,
             list(output.token_ids),
@@ -181,7 +183,12 @@ class _StreamReader:
         text = (message.content or "") if message is not None else ""
         # Not every version of vLLM leaves out by itself what is not wanted.
         reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
-        return _choice(output, self._request, text, reasoning, calls, called=self._called)
+        counted = (
+            engine_versions.reasoning_tokens(self._parser, self._token_ids)
+            if output.finish_reason is not None
+            else None
+        )
+        return _choice(output, self._request, text, reasoning, calls, called=self._called, reasoning_tokens=counted)
 
 
 class _WholeReader:
@@ -205,7 +212,10 @@ class _WholeReader:
         if not self._request.include_reasoning:
             reasoning = None
         calls = _calls(functions or (), self._request)
-        return _choice(output, self._request, content or "", reasoning, calls, called=bool(calls))
+        counted = engine_versions.reasoning_tokens(self._parser, output.token_ids)
+        return _choice(
+            output, self._request, content or "", reasoning, calls, called=bool(calls), reasoning_tokens=counted
+        )
 
 
 def _choice(
@@ -216,6 +226,7 @@ def _choice(
     calls: list[dict[str, Any]],
     *,
     called: bool,
+    reasoning_tokens: int | None,
 ) -> ParsedChoice:
     parsed: dict[str, Any] = {}
     if reasoning:
@@ -235,6 +246,7 @@ def _choice(
         output.stop_reason,
         parsed,
         output.cumulative_logprob,
+        reasoning_tokens,
     )
 
 

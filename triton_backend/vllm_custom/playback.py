@@ -41,6 +41,8 @@ class Output:
     outputs: Sequence[Choice]
     finished: bool
     num_cached_tokens: int = 0
+    prompt_token_ids: Sequence[int] | None = None
+    prompt_logprobs: Sequence[Mapping[int, Logprob] | None] | None = None
 
 
 class Playback:
@@ -53,6 +55,7 @@ class Playback:
         lines: Sequence[Line],
         *,
         stream: bool,
+        prompt_token_ids: Sequence[int],
         name: Callable[[int], str],
         death: asyncio.Event,
         on_step: Callable[[Output], None] = lambda output: None,
@@ -64,6 +67,7 @@ class Playback:
         self._entry = entry
         self._lines = lines
         self._stream = stream
+        self._prompt_token_ids = prompt_token_ids
         self._name = name
         self._death = death
         self._on_step = on_step
@@ -119,7 +123,12 @@ class Playback:
     def _output(self, start: int) -> Output:
         """Everything from `start` up to where the playback has come."""
         choices = [self._choice(index, line, start, self._at) for index, line in enumerate(self._lines)]
-        output = Output([choice for choice in choices if choice is not None], self._at == self._length)
+        output = Output(
+            [choice for choice in choices if choice is not None],
+            self._at == self._length,
+            prompt_token_ids=self._prompt_token_ids,
+            prompt_logprobs=self._prompt_logprobs() if start == 0 else None,
+        )
         self._on_step(output)
         return output
 
@@ -143,7 +152,9 @@ class Playback:
             [token.id for token in tokens],
             None
             if self.plan.alternatives is None
-            else [self._logprobs(token.id, start + offset) for offset, token in enumerate(tokens)],
+            else [
+                self._logprobs(token.id, start + offset, self.plan.alternatives) for offset, token in enumerate(tokens)
+            ],
             line.finish_reason if ends else None,
             line.stop_reason if ends else None,
             self._cumulative_logprob(min(stop, len(line.tokens))),
@@ -154,11 +165,18 @@ class Playback:
         rounds, rest = divmod(length, len(scripted))
         return rounds * sum(scripted) + sum(scripted[:rest])
 
-    def _logprobs(self, token_id: int, position: int) -> dict[int, Logprob]:
+    def _prompt_logprobs(self) -> list[Mapping[int, Logprob] | None] | None:
+        alternatives = self.plan.prompt_alternatives
+        if alternatives is None:
+            return None
+        rest = enumerate(self._prompt_token_ids[1:])
+        return [None, *(self._logprobs(token_id, place, alternatives) for place, token_id in rest)]
+
+    def _logprobs(self, token_id: int, position: int, alternatives: int) -> dict[int, Logprob]:
         """The scripted token first, then its neighbours in the vocabulary, each a little less likely."""
         scripted = self._entry.logprobs[position % len(self._entry.logprobs)]
-        ids = [token_id, *(other for other in range(max(1, self.plan.alternatives or 0)) if other != token_id)]
+        ids = [token_id, *(other for other in range(max(1, alternatives)) if other != token_id)]
         return {
             candidate: Logprob(scripted - rank + 1, rank, self._name(candidate))
-            for rank, candidate in enumerate(ids[: max(1, self.plan.alternatives or 0)], start=1)
+            for rank, candidate in enumerate(ids[: max(1, alternatives)], start=1)
         }

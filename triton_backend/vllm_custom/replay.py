@@ -151,7 +151,8 @@ class ReplayEngine:
             self._adapters.get(request.adapter)
         if request.conversation is not None:
             check_images(len(request.conversation.images), self._images)
-        prompt, prompt_tokens = tokenizer.prompt(request)
+        prompt, prompt_token_ids = tokenizer.prompt(request)
+        prompt_tokens = len(prompt_token_ids)
         entry = next(entry for entry in self._script if entry.prompt in prompt)
         await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
@@ -165,13 +166,14 @@ class ReplayEngine:
         room = self._context_length - prompt_tokens
         body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
         lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
-        plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids)
+        plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids, body.prompt_alternatives)
         account = self._figures.opened(prompt_tokens, body.choices)
         playback = Playback(
             plan,
             entry,
             lines,
             stream=body.stream,
+            prompt_token_ids=prompt_token_ids,
             name=tokenizer.name,
             death=self._dead,
             on_step=account.step,

@@ -14,11 +14,12 @@ IGNORED = frozenset(
     {"model", "user", "temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "logit_bias",
      "repetition_penalty", "response_format", "structured_outputs", "stream_options", "min_tokens", "ignore_eos",
      "priority", "cache_salt", "stop_token_ids", "skip_special_tokens", "tools", "tool_choice", "parallel_tool_calls",
-     "include_reasoning"}
+     "include_reasoning", "reasoning_effort", "chat_template_kwargs", "thinking_token_budget", "bad_words",
+     "allowed_token_ids", "logprob_token_ids", "spaces_between_special_tokens", "repetition_detection"}
 )  # fmt: skip
 HONOURED = frozenset(
     {"max_tokens", "max_completion_tokens", "stop", "include_stop_str_in_output", "n", "seed", "stream", "logprobs",
-     "top_logprobs", "return_token_ids"}
+     "top_logprobs", "return_token_ids", "prompt_logprobs", "echo"}
 )  # fmt: skip
 COMPLETION_TOKENS = 16
 MOST_CHOICES = 128
@@ -36,6 +37,7 @@ class Decoding:
     stream: bool
     alternatives: int | None
     token_ids: bool
+    prompt_alternatives: int | None = None
 
 
 def read_body(request: Generate, room: int) -> Decoding:
@@ -53,6 +55,7 @@ def read_body(request: Generate, room: int) -> Decoding:
         stream=_flag(body, "stream"),
         alternatives=_alternatives(request),
         token_ids=_flag(body, "return_token_ids"),
+        prompt_alternatives=_prompt_alternatives(request),
     )
 
 
@@ -66,6 +69,13 @@ def _alternatives(request: Generate) -> int | None:
     if request.api == "completions":
         return None if request.body.get("logprobs") is None else _whole(request.body, "logprobs", 0, 0, 20)
     return _whole(request.body, "top_logprobs", 0, 0, 20) if _flag(request.body, "logprobs") else None
+
+
+def _prompt_alternatives(request: Generate) -> int | None:
+    """As vLLM: `echo` tells of the prompt what `logprobs` tells of the answer."""
+    if request.body.get("prompt_logprobs") is None:
+        return _alternatives(request) if _flag(request.body, "echo") else None
+    return _whole(request.body, "prompt_logprobs", 0, 0, 20)
 
 
 def _stops(body: Mapping[str, Any]) -> Sequence[str]:

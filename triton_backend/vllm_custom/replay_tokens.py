@@ -24,18 +24,18 @@ class Tokenizer:
         # A script says the same few texts again and again.
         self.tokens = lru_cache(64)(self._tokens)
 
-    def prompt(self, request: Generate) -> tuple[str, int]:
-        """The prompt's text and its number of tokens; raises BadRequest for an id that no token has."""
+    def prompt(self, request: Generate) -> tuple[str, Sequence[int]]:
+        """The prompt's text and its tokens, zeros for images; raises BadRequest for an id that no token has."""
         if request.conversation is not None:
             text = request.conversation.text()
-            return text, len(self._tokenizer.encode(text).ids) + IMAGE_TOKENS * len(request.conversation.images)
+            return text, self._tokenizer.encode(text).ids + [0] * (IMAGE_TOKENS * len(request.conversation.images))
         if request.token_ids is None:
             text = request.prompt or ""
-            return text, len(self._tokenizer.encode(text).ids)
+            return text, self._tokenizer.encode(text).ids
         if max(request.token_ids) >= self.vocab_size:
             raise BadRequest(f"token id {max(request.token_ids)} is out of vocabulary", param="token_ids")
         text = self._tokenizer.decode(list(request.token_ids), skip_special_tokens=False)
-        return text, len(request.token_ids)
+        return text, request.token_ids
 
     def ids(self, text: str) -> list[int]:
         return self._tokenizer.encode(text).ids

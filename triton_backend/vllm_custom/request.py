@@ -113,7 +113,6 @@ FOREIGN_FIELDS: Mapping[str, str] = {
     "messages": "they travel beside the body",
     "prompt": "the prompt travels beside the body",
     "prompt_embeds": "embeddings as prompts are not supported",
-    "echo": "the prompt is not repeated here",
     "suffix": "infilling is not supported",
     "use_beam_search": "beam search is not supported",
     "truncate_prompt_tokens": "the gateway decides the length of the prompt",

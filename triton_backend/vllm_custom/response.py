@@ -71,6 +71,7 @@ class Answer:
         "_open",
         "_prompt_alternatives",
         "_prompt_tokens",
+        "_reasoning_tokens",
         "_rid",
         "_token_ids",
     )
@@ -90,6 +91,7 @@ class Answer:
         self._open = set(range(choices))
         self._prompt_tokens = prompt_tokens
         self._completion_tokens = 0
+        self._reasoning_tokens: int | None = None
         self._alternatives = alternatives
         self._token_ids = token_ids
         self._prompt_alternatives = prompt_alternatives
@@ -119,15 +121,18 @@ class Answer:
         if choice.finish_reason not in FINISH_REASONS:
             raise _given_up(choice.finish_reason)
         self._open.discard(choice.index)
+        if isinstance(choice, ParsedChoice) and choice.reasoning_tokens is not None:
+            self._reasoning_tokens = (self._reasoning_tokens or 0) + choice.reasoning_tokens
         usage = None if self._open else self._usage(output)
         return [self._rid, "end", choice.index, choice.finish_reason, choice.stop_reason, usage]
 
     def _usage(self, output: StepOutput) -> dict[str, int]:
-        return {
+        usage = {
             "prompt_tokens": self._prompt_tokens,
             "completion_tokens": self._completion_tokens,
             "cached_tokens": output.num_cached_tokens or 0,
         }
+        return usage if self._reasoning_tokens is None else {**usage, "reasoning_tokens": self._reasoning_tokens}
 
     def _extra(self, choice: ChoiceOutput) -> dict[str, Any] | None:
         parsed = choice.parsed if isinstance(choice, ParsedChoice) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,17 +10,17 @@ import pytest
 from hypothesis import given
 from openai.types import Completion
 
-from gateway.chat.chunks import AnswerHead
 from gateway.chat.completion_stream import CompletionFold, CompletionStream
+from gateway.chat.plan import AnswerPlan
 from gateway.generation import Accepted, Delta, End, TokenLogprob, Usage
 from tests.cases import Generation, StreamCase, generations, stream_cases
 
-HEAD = AnswerHead("cmpl-1", 1700000000, "m")
+PLAN = AnswerPlan("cmpl-1", 1700000000, "m")
 CASES = stream_cases()
 
 
 def chunks_of(generation: Generation, *, include_usage: bool = True) -> list[dict[str, Any]]:
-    stream = CompletionStream(HEAD, choices=generation.choices, include_usage=include_usage)
+    stream = CompletionStream(replace(PLAN, choices=generation.choices, include_usage=include_usage))
     raw = [chunk for message in generation.messages for chunk in stream.feed(message)]
     assert not any(b"\n" in chunk or b"\r" in chunk for chunk in raw)
     return [orjson.loads(chunk) for chunk in raw]
@@ -51,10 +52,10 @@ def test_chunks_are_of_the_sdks_type(generation: Generation) -> None:
 @given(generations(logprobs=True))
 def test_fold_is_the_sum_of_the_chunks(generation: Generation) -> None:
     """Texts, reasons, usage and the four parallel lists of log-probabilities."""
-    fold = CompletionFold(generation.choices)
+    fold = CompletionFold(replace(PLAN, choices=generation.choices))
     for message in generation.messages:
         fold.feed(message)
-    raw = fold.finish(HEAD).model_dump_json()
+    raw = fold.finish().model_dump_json()
     Completion.model_validate_json(raw, strict=True)
     whole = orjson.loads(raw)
     *chunks, last = chunks_of(generation)
@@ -74,7 +75,7 @@ def test_fold_is_the_sum_of_the_chunks(generation: Generation) -> None:
 
 def test_offsets_count_on_by_choice() -> None:
     """`text_offset` is where a token starts in the text of its own choice."""
-    stream = CompletionStream(HEAD, choices=2, include_usage=False)
+    stream = CompletionStream(replace(PLAN, choices=2))
 
     def offset(choice: int, text: str) -> list[int]:
         [chunk] = stream.feed([Delta(choice, text, 1, (TokenLogprob(1, text, -1.0, ()),))])
@@ -85,7 +86,7 @@ def test_offsets_count_on_by_choice() -> None:
 
 def test_usage_waits_for_every_prompt() -> None:
     """Several prompts make one answer: one usage chunk, the sum, after the last of them."""
-    stream = CompletionStream(HEAD, choices=2, include_usage=True, prompts=2)
+    stream = CompletionStream(replace(PLAN, choices=2, include_usage=True, prompts=2))
     first = stream.feed([Accepted(1), End(0, "stop", None, Usage(1, 2, 1))])
     last = stream.feed([Accepted(3), End(1, "stop", None, Usage(3, 4, 0))])
     assert [orjson.loads(chunk)["usage"] for chunk in first] == [None]

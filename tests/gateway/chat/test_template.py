@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.chat.template import ChatTemplate
+from gateway.conversation import Conversation
 from gateway.errors import BadRequest
 from tests.fakes.tokenizer import CHAT_TEMPLATE, SPECIAL_TOKENS
 
@@ -15,7 +16,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def render(source: str, messages: list[dict[str, Any]] | None = None) -> str:
-    return ChatTemplate(source, SPECIAL_TOKENS).render(messages or HELLO)
+    return ChatTemplate(source, SPECIAL_TOKENS).render(Conversation(messages or HELLO))
 
 
 def test_messages_become_the_prompt() -> None:
@@ -83,7 +84,7 @@ def test_sandbox_keeps_templates_in(source: str) -> None:
     """No way from a template to Python's insides, nor to changing its input."""
     messages = [dict(HELLO[0])]
     with pytest.raises(BadRequest):
-        ChatTemplate(source, {}).render(messages)
+        ChatTemplate(source, {}).render(Conversation(messages))
     assert messages == HELLO
 
 
@@ -121,8 +122,8 @@ def test_broken_source_is_a_value_error(source: str) -> None:
 def test_tools_reach_the_template() -> None:
     """As a list of definitions, and as nothing where there are none."""
     template = ChatTemplate("{% if tools %}{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% endif %}!", {})
-    assert template.render(HELLO, [{"type": "function", "function": {"name": "weather"}}]) == "weather!"
-    assert template.render(HELLO) == "!"
+    assert template.render(Conversation(HELLO, [{"type": "function", "function": {"name": "weather"}}])) == "weather!"
+    assert template.render(Conversation(HELLO)) == "!"
 
 
 def test_templates_can_render_at_once() -> None:
@@ -130,4 +131,37 @@ def test_templates_can_render_at_once() -> None:
     template = ChatTemplate(
         "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", {}
     )
-    assert [template.render(HELLO * n) for n in (3, 1, 2)] == ["3", "1", "2"]
+    assert [template.render(Conversation(HELLO * n)) for n in (3, 1, 2)] == ["3", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "prompt"),
+    [
+        (CHAT_TEMPLATE, "The answer is ", "<user>Hello</s><assistant>The answer is "),
+        (CHAT_TEMPLATE, "", "<user>Hello</s><assistant>"),
+        (CHAT_TEMPLATE, "s>", "<user>Hello</s><assistant>s>"),  # part of what stands behind it, too
+        ("{% for m in messages %}[{{ m.content | trim }}]{% endfor %}", "Well,  ", "[Hello][Well,"),
+    ],
+)
+def test_last_message_goes_on(source: str, content: str, prompt: str) -> None:
+    """Nothing that the template puts behind it is left, and its end is what the template makes of it."""
+    messages = [*HELLO, {"role": "assistant", "content": content}]
+    conversation = Conversation(messages, asks=False, continues=True)
+    assert ChatTemplate(source, SPECIAL_TOKENS).render(conversation) == prompt
+
+
+def test_message_that_is_not_rendered_can_not_go_on() -> None:
+    """A template that shows only the first message has nothing to continue."""
+    template = ChatTemplate("{{ messages[0].content }}", {})
+    with pytest.raises(BadRequest) as caught:
+        template.render(Conversation([*HELLO, *HELLO], asks=False, continues=True))
+    assert caught.value.param == "continue_final_message"
+
+
+def test_arguments_are_variables_of_the_template() -> None:
+    """What a request sets is seen; the names that are ours can't be taken over."""
+    source = "{{ enable_thinking }} {{ messages | length }} {{ bos_token }} {{ add_generation_prompt }}"
+    template = ChatTemplate(source, {"bos_token": "<s>"})
+    assert template.variables == {"enable_thinking", "messages", "bos_token", "add_generation_prompt"}
+    arguments = {"enable_thinking": False, "messages": [], "bos_token": "x", "add_generation_prompt": 5}
+    assert template.render(Conversation(HELLO, arguments=arguments)) == "False 1 <s> True"

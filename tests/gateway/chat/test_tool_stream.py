@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,14 +13,14 @@ from openai.lib.streaming._deltas import accumulate_delta
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from gateway.chat.chunks import AnswerHead
 from gateway.chat.completion_stream import CompletionStream
+from gateway.chat.plan import AnswerPlan
 from gateway.chat.stream import ChatFold, ChatStream
 from gateway.errors import InternalError
 from gateway.generation import Accepted, Delta, End, GenerationOutput, ParsedDelta, ToolCallDelta, Usage
 from tests.cases import CRUEL
 
-HEAD = AnswerHead("chatcmpl-1", 1700000000, "m")
+PLAN = AnswerPlan("chatcmpl-1", 1700000000, "m")
 texts = st.text(st.sampled_from(CRUEL) | st.characters(exclude_categories=("Cs",)), max_size=6)
 
 
@@ -41,16 +42,16 @@ def calling_answers(draw: st.DrawFn) -> list[GenerationOutput]:
 
 
 def chunks_of(outputs: list[GenerationOutput], *, may_call: bool = True) -> list[dict[str, Any]]:
-    raw = ChatStream(HEAD, choices=1, include_usage=True, may_call=may_call).feed(outputs)
+    raw = ChatStream(replace(PLAN, include_usage=True, may_call=may_call)).feed(outputs)
     for chunk in raw:
         ChatCompletionChunk.model_validate_json(chunk, strict=True)
     return [orjson.loads(chunk) for chunk in raw]
 
 
 def fold_of(outputs: list[GenerationOutput], *, may_call: bool = True) -> dict[str, Any]:
-    fold = ChatFold(1, may_call=may_call)
+    fold = ChatFold(replace(PLAN, may_call=may_call))
     fold.feed(outputs)
-    raw = fold.finish(HEAD).model_dump_json(exclude_none=False)
+    raw = fold.finish().model_dump_json(exclude_none=False)
     ChatCompletion.model_validate_json(raw, strict=True)
     return orjson.loads(raw)
 
@@ -122,4 +123,4 @@ def test_plain_answers_have_no_trace_of_calls() -> None:
 def test_completions_have_no_place_for_calls() -> None:
     """A backend that sends calls for a completion is at fault."""
     with pytest.raises(InternalError):
-        CompletionStream(HEAD, choices=1, include_usage=False).feed([parsed("", "x")])
+        CompletionStream(PLAN).feed([parsed("", "x")])

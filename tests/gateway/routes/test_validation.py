@@ -104,7 +104,34 @@ OTHERS = [
     Wrong("stream_options", "5", "stream_options", "invalid_type"),
     Wrong("top_logprobs", "2", "top_logprobs", "invalid_value"),
     Wrong("response_format", "5", "response_format", "invalid_type"),
-    Wrong("response_format", '{"a":' * 400 + "1" + "}" * 400, "response_format", "invalid_value"),
+    Wrong("response_format", '{"type":"yaml"}', "response_format.type", "invalid_value"),
+    Wrong("response_format", '{"type":"json_schema"}', "response_format.json_schema", "missing_required_parameter"),
+    Wrong(
+        "response_format",
+        '{"type":"json_schema","json_schema":{"name":"x","schema":' + '{"a":' * 400 + "1" + "}" * 402,
+        "response_format.json_schema.schema",
+        "invalid_value",
+    ),
+    Wrong(
+        "response_format",
+        '{"type":"json_schema","json_schema":{"name":"a b","schema":{}}}',
+        "response_format.json_schema.name",
+        "invalid_value",
+    ),
+    Wrong("structured_outputs", '{"regex":"a","choice":["a"]}', "structured_outputs", "invalid_value"),
+    Wrong("structured_outputs", "{}", "structured_outputs", "invalid_value"),
+    Wrong("logit_bias", '{"x":1}', "logit_bias.x", "invalid_value"),
+    Wrong("prompt_logprobs", "21", "prompt_logprobs", "integer_above_max_value"),
+    Wrong("priority", "-1", "priority", "integer_below_min_value"),
+    Wrong("reasoning_effort", '"huge"', "reasoning_effort", "invalid_value"),
+    Wrong("reasoning_effort", '"high"', "reasoning_effort", "unsupported_parameter"),
+    Wrong("documents", '[{"text":"x"}]', "documents", "unsupported_parameter"),
+    Wrong("chat_template_kwargs", '{"messages":[]}', "chat_template_kwargs.messages", "unsupported_parameter"),
+    Wrong("truncate_prompt_tokens", "0", "truncate_prompt_tokens", "invalid_value"),
+    Wrong("truncate_prompt_tokens", "129", "truncate_prompt_tokens", "invalid_value"),
+    Wrong("logprob_token_ids", "[1]", "logprob_token_ids", "invalid_value"),
+    Wrong("stop", '""', "stop", "empty_string"),
+    Wrong("messages", '[{"role":"function","content":"x"}]', "messages[0].name", "missing_required_parameter"),
 ]
 
 NOT_JSON = [
@@ -207,9 +234,9 @@ def test_missing_field_is_named(client: httpx.Client, path: str, field: str) -> 
         ("/v1/completions", completion(prompt=[[1], []]), "prompt[1]", "empty_array"),
         ("/v1/completions", completion(prompt={}), "prompt", "invalid_type"),
         ("/v1/completions", completion(prompt=["a"] * 65, n=2), "prompt", "invalid_value"),
-        ("/v1/completions", completion(best_of=2), "best_of", "unsupported_value"),
-        ("/v1/completions", completion(logprobs=6), "logprobs", "integer_above_max_value"),
-        ("/v1/completions", completion(echo=True), "echo", "unsupported_parameter"),
+        ("/v1/completions", completion(best_of=2, stream=True), "best_of", "invalid_value"),
+        ("/v1/completions", completion(best_of=2, n=3), "best_of", "invalid_value"),
+        ("/v1/completions", completion(logprobs=21), "logprobs", "integer_above_max_value"),
         ("/v1/completions", completion(max_tokens=129), "prompt", "context_length_exceeded"),
         ("/v1/completions", completion(prompt="x" * 128), "prompt", "context_length_exceeded"),
         ("/v1/chat/completions", chat(max_tokens=10**6), "messages", "context_length_exceeded"),
@@ -237,8 +264,8 @@ def test_wrong_request_is_refused(client: httpx.Client, path: str, body: Any, pa
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/v1/chat/completions", name) for name in ChatCompletionRequest.unsupported]
-    + [("/v1/completions", name) for name in CompletionRequest.unsupported]
+    [("/v1/chat/completions", name) for name in ChatCompletionRequest.refused]
+    + [("/v1/completions", name) for name in CompletionRequest.refused]
     + [("/v1/embeddings", "truncate_prompt_tokens")],
 )
 def test_unsupported_field_is_refused_by_name(client: httpx.Client, path: str, name: str) -> None:

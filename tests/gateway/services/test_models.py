@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 
+from gateway.conversation import Conversation
 from gateway.services.models import _template  # pyright: ignore[reportPrivateUsage]
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import running_gateway
@@ -31,7 +32,7 @@ def test_template_is_found(files: dict[str, object], prompt: str) -> None:
     raw = {name: value.encode() if isinstance(value, str) else orjson.dumps(value) for name, value in files.items()}
     template = _template(raw)
     assert template is not None
-    assert template.render(HELLO) == prompt
+    assert template.render(Conversation(HELLO)) == prompt
 
 
 def test_model_without_template_completes_only() -> None:

@@ -27,7 +27,7 @@ def test_extra_becomes_a_parsed_delta() -> None:
 
 def test_other_extras_leave_a_delta_plain() -> None:
     """Token ids alone make nothing to parse."""
-    assert read({"token_ids": [1]}) == Delta(0, "t", 1, None)
+    assert read({"token_ids": [1]}) == Delta(0, "t", 1, None, (1,))
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_empty_foreign_fields_are_dropped():
         "rid": "a",
         "api": "chat",
         "prompt": "p",
-        "body": {"suffix": None, "echo": False},
+        "body": {"suffix": None, "use_beam_search": False},
     }
     request = understood(json.dumps(envelope).encode())
     assert isinstance(request, Generate)

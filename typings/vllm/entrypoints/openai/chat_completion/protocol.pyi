@@ -7,6 +7,8 @@ from vllm.sampling_params import SamplingParams
 
 class ChatCompletionRequest:
     model_fields: ClassVar[dict[str, Any]]
+    n: int | None
+    temperature: float | None
     max_tokens: int | None
     max_completion_tokens: int | None
     logprobs: bool | None
@@ -21,6 +23,7 @@ class ChatCompletionRequest:
     include_reasoning: bool
     @classmethod
     def model_validate(cls, obj: Any) -> Self: ...
+    def model_copy(self, *, update: dict[str, Any]) -> Self: ...
     def build_chat_params(self, default_template: str | None, default_template_content_format: str) -> ChatParams: ...
     def resolve_reasoning_ended(self, parser: Parser | None, prompt_token_ids: list[int]) -> bool | None: ...
     def build_tok_params(self, model_config: ModelConfig) -> TokenizeParams: ...
