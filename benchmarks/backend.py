@@ -7,9 +7,10 @@ wants is gone, how soon a killed engine is replaced.
 a request, one every 20 ms, all in the same step. The replay engine's own work is in it.
 
 `cancellation`, with vLLM and SmolLM2-135M: from the end of the client's call (`call`), or from an `abort` (`abort`), until
-the backend has ended the request (`ended`), and until the engine's processes have gone quiet (`quiet`), which nothing
-else keeps busy. A request is caught while it is queued behind others, while a prompt of 4,000 tokens is prefilled, and
-while it decodes. A step that has begun is not broken off: on a CPU that one of the prefill takes longer than all else.
+the backend has ended the request (`ended`), and until another request, sent at that moment, has its token (`another
+served`), which takes `idle` where nothing was cancelled. A request is caught while it is queued behind others, while a
+prompt of 4,000 tokens is prefilled, and while it decodes. A step that has begun is not broken off: on a CPU that one of
+the prefill takes seconds.
 
 `recovery`, with the same: from SIGKILL of the engine until its requests have failed, and until another engine gives a token.
 """
@@ -51,7 +52,8 @@ SEATS = 4
 _READY_LIMIT_S = 300.0
 _ANSWER_LIMIT_S = 120.0
 _LOOK_S = 0.005
-_QUIET_S = 0.5
+_IN_IT_S = 0.1
+"""From the engine's first word until it is surely at work on the request."""
 _KILLS = 2
 
 Record = list[Any]
@@ -103,7 +105,7 @@ class Client:
         return self.wait_for(self.ask("stats"), "result")[3]
 
     def leave(self) -> None:
-        """End the call with whatever runs on it."""
+        """End the call with whatever runs on it; once is enough."""
         self._client.stop_stream(cancel_requests=True)
         self._client.close()
 
@@ -178,53 +180,71 @@ def _chat_system() -> Generator[System, None, None]:
 
 
 def _cancellation(running: System, repeat: int) -> Iterator[dict[str, Any]]:
+    idle = [_served_after(running, None, "") for _ in range(repeat)]
+    yield {"state": "idle", "by": "", **_spread("ended", []), **_spread("another served", idle)}
     for state in ("queued", "prefill", "decode"):
         for way in ("call", "abort"):
-            times = [_cancel(running, state, way) for _ in range(repeat)]
-            ended, quiet = zip(*times, strict=True)
-            yield {"state": state, "by": way, **_spread("ended", ended), **_spread("quiet", quiet)}
+            ended = [_ended_after(running, state, way) for _ in range(repeat)]
+            # A queued one stands in nobody's way.
+            served = [_served_after(running, state, way) for _ in range(repeat)] if state != "queued" else []
+            yield {"state": state, "by": way, **_spread("ended", ended), **_spread("another served", served)}
 
 
-def _cancel(running: System, state: str, way: str) -> tuple[float, float]:
-    """Seconds until the backend has ended one request in that state, and until the engine has gone quiet."""
+def _ended_after(running: System, state: str, way: str) -> float:
+    """Seconds until the backend has ended one request in that state."""
     watcher = Client(running.grpc_port, CHAT_MODEL)
-    others = Client(running.grpc_port, CHAT_MODEL)
+    with _caught(running, state) as (client, rid):
+        left = watcher.stats()["unfinished"] - 1
+        started = time.monotonic()
+        _end(client, rid, way)
+        while watcher.stats()["unfinished"] > left:
+            time.sleep(_LOOK_S)
+        seconds = time.monotonic() - started
+    watcher.leave()
+    return seconds
+
+
+def _served_after(running: System, state: str | None, way: str) -> float:
+    """Seconds that another request waits for its first token, one in that state being ended as it comes."""
+    other = Client(running.grpc_port, CHAT_MODEL)
+    with _caught(running, state) as (client, rid):
+        started = time.monotonic()
+        if rid is not None:
+            _end(client, rid, way)
+        other.wait_for(other.generate([504, 216], 1), "delta")
+        seconds = time.monotonic() - started
+    other.leave()
+    return seconds
+
+
+@contextmanager
+def _caught(running: System, state: str | None) -> Generator[tuple[Client, str | None], None, None]:
+    """A request in that state on a call of its own; an idle engine before and after it."""
+    others, client = (Client(running.grpc_port, CHAT_MODEL) for _ in range(2))
     for _ in range(SEATS if state == "queued" else 0):
         others.wait_for(others.generate([504, 216], 4000), "delta")
-    client = Client(running.grpc_port, CHAT_MODEL)
-    rid = client.generate([504 + number % 1000 for number in range(PROMPT_TOKENS if state == "prefill" else 2)], 4000)
-    client.wait_for(rid, "delta" if state == "decode" else "accepted")
-    time.sleep(0.1)
-    started = time.monotonic()
+    rid = None
+    if state is not None:
+        prompt = [504 + number % 1000 for number in range(PROMPT_TOKENS if state == "prefill" else 2)]
+        rid = client.generate(prompt, 4000)
+        client.wait_for(rid, "delta" if state == "decode" else "accepted")
+        time.sleep(_IN_IT_S)
+    yield client, rid
+    for each in (others, client):
+        each.leave()
+    watcher = Client(running.grpc_port, CHAT_MODEL)
+    while watcher.stats()["unfinished"]:
+        time.sleep(_LOOK_S)
+    # The step that was under way, too.
+    watcher.wait_for(watcher.generate([504, 216], 1), "end")
+    watcher.leave()
+
+
+def _end(client: Client, rid: str | None, way: str) -> None:
     if way == "call":
         client.leave()
     else:
-        watcher.ask("abort", target=rid)
-    left = SEATS if state == "queued" else 0
-    while watcher.stats()["unfinished"] > left:
-        time.sleep(_LOOK_S)
-    ended = time.monotonic() - started
-    # Those that the queued one waited for would keep the engine busy.
-    quiet = ended if state == "queued" else _until_quiet(running) - started
-    others.leave()
-    if way == "abort":
-        client.leave()
-    while watcher.stats()["unfinished"]:
-        time.sleep(_LOOK_S)
-    watcher.leave()
-    _until_quiet(running)
-    return ended, quiet
-
-
-def _until_quiet(running: System) -> float:
-    """When the engine's processes last used their processor."""
-    engine = _engine_processes(running)
-    last, used = time.monotonic(), _used(engine)
-    while time.monotonic() - last < _QUIET_S:
-        time.sleep(0.02)
-        if (now := _used(engine)) > used:
-            last, used = time.monotonic(), now
-    return last
+        client.ask("abort", target=rid)
 
 
 def _recovery(running: System) -> Iterator[dict[str, Any]]:
@@ -253,12 +273,9 @@ def _engine_processes(running: System) -> list[psutil.Process]:
     return [each for each in running.triton.children(recursive=True) if each.name().startswith("VLLM")]
 
 
-def _used(processes: Sequence[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
-
-
 def _spread(name: str, seconds: Sequence[float]) -> dict[str, str]:
+    if not seconds:
+        return {name: "-", f"{name}, slowest": "-"}
     slowest = sorted(seconds)[max(0, math.ceil(0.99 * len(seconds)) - 1)]
     return {name: f"{statistics.median(seconds) * 1000:.0f} ms", f"{name}, slowest": f"{slowest * 1000:.0f} ms"}
 

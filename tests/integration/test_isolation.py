@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Generator
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.repository import add_replay
+from benchmarks.repository import CHAT_MODEL, add_chat_model, add_replay
 from benchmarks.system import RunLayout, System, serving, write_backends
 from gateway.cli.layout import find_layout
 from gateway.triton import llm
@@ -23,6 +24,8 @@ from gateway.triton.tensors import envelope_request
 pytestmark = pytest.mark.anyio
 
 SOON_S = 30.0
+# Names the folder of an environment with another vLLM than the set-up's.
+OTHER_VLLM = "OTHER_VLLM_ENVIRONMENT"
 # The name under which Triton looks for the environment of a backend. A link to a folder will do.
 BACKENDS_ENVIRONMENT = "pb_exec_env_model.py.tar.gz"
 
@@ -83,3 +86,24 @@ def test_all_of_them_serve(running: System) -> None:
         body = {"model": model, "messages": [{"role": "user", "content": "Hi"}]}
         answer = httpx.post(f"http://127.0.0.1:{running.port}/v1/chat/completions", json=body, timeout=SOON_S)
         assert answer.json()["choices"][0]["message"]["content"] == model
+
+
+@pytest.mark.skipif(OTHER_VLLM not in os.environ, reason=f"{OTHER_VLLM} names no environment with another vLLM")
+async def test_two_versions_of_vllm_serve_side_by_side(tmp_path: Path) -> None:
+    """Each on the real engine, with the same weights: two versions, one answer."""
+    layout = RunLayout(find_layout().root, tmp_path)
+    write_backends(layout)
+    small = {"max_model_len": 2048, "max_num_seqs": 16, "kv_cache_memory_bytes": 1 << 28}
+    add_chat_model(layout, **small)
+    add_chat_model(layout, name="other", environment=Path(os.environ[OTHER_VLLM]), **small)
+    answers: dict[str, str] = {}
+    with serving(layout, ready_limit_s=300) as both:
+        for model in (CHAT_MODEL, "other"):
+            version = (await description_of(both, model))["engine_version"]
+            body = {"model": model, "messages": [{"role": "user", "content": "What is the capital of France?"}]}
+            async with httpx.AsyncClient(timeout=120) as client:
+                url = f"http://127.0.0.1:{both.port}/v1/chat/completions"
+                answer = await client.post(url, json={**body, "temperature": 0, "max_tokens": 12})
+            answers[version] = answer.json()["choices"][0]["message"]["content"]
+    assert len(answers) == 2, "the environments hold the same version"
+    assert len(set(answers.values())) == 1
