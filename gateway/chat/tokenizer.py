@@ -2,7 +2,7 @@
 
 `Tokenizer.encode` of the library holds the GIL: a long text would stop the event loop even from another thread.
 `encode_batch_fast` releases it, so long texts go there, in a thread; short ones are quicker in place than the way to a
-thread and back.
+thread and back. `decode` and `decode_batch` are the same pair.
 """
 
 from __future__ import annotations
@@ -46,3 +46,19 @@ class Tokenizer:
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of these tokens, special ones too."""
         return self._tokenizer.decode(list(token_ids), skip_special_tokens=False)
+
+    async def text(self, token_ids: Sequence[int]) -> str:
+        """As `decode`, for any number of tokens: many are decoded off the event loop."""
+        if len(token_ids) <= INLINE_CHARACTERS:
+            return self.decode(token_ids)
+        [text] = await asyncio.to_thread(self._tokenizer.decode_batch, [list(token_ids)], skip_special_tokens=False)
+        return text
+
+    async def pieces(self, token_ids: Sequence[int]) -> list[str]:
+        """The tokens as the vocabulary writes them, which is not text: `Ġthe`. An id that it lacks is an empty piece."""
+        if len(token_ids) <= INLINE_CHARACTERS:
+            return self._pieces(token_ids)
+        return await asyncio.to_thread(self._pieces, token_ids)
+
+    def _pieces(self, token_ids: Sequence[int]) -> list[str]:
+        return [self._tokenizer.id_to_token(token_id) or "" for token_id in token_ids]

@@ -15,6 +15,7 @@ from gateway.services.classification import ModerationService
 from gateway.services.completions import CompletionService
 from gateway.services.embeddings import EmbeddingService
 from gateway.services.health import Health
+from gateway.services.tokenization import TokenizationService
 from gateway.settings import Settings
 
 
@@ -29,6 +30,7 @@ class Services:
     completions: CompletionService
     embeddings: EmbeddingService
     moderations: ModerationService
+    tokenization: TokenizationService
 
     def check(self, request: RequestBody) -> None:
         """Raises BadRequest for a field that nobody knows, where the settings say so."""

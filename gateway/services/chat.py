@@ -11,12 +11,12 @@ from gateway.chat.echo import EchoedPrompt
 from gateway.chat.plan import AnswerPlan
 from gateway.chat.stream import ChatFold, ChatStream
 from gateway.chat.template import ChatTemplate
-from gateway.conversation import Conversation
 from gateway.errors import BadRequest, not_taken
 from gateway.generation import GenerationRequest, Messages
 from gateway.schemas.chat import ChatCompletion, ChatCompletionRequest
 from gateway.services.answers import Answers, ChunkSink
 from gateway.services.catalog import Catalog
+from gateway.services.conversations import check_arguments, conversation_of
 from gateway.services.dispatch import Dispatcher
 from gateway.services.images import Images
 from gateway.services.models import GeneratingModel
@@ -70,7 +70,7 @@ class ChatService:
                 code="invalid_value",
             )
         _check_template(request, model.name, model.template)
-        prompt = model.template.render(_conversation(request))
+        prompt = model.template.render(conversation_of(request))
         [token_ids] = await model.tokenizer.encode([prompt], add_special_tokens=bool(request.add_special_tokens))
         token_ids = truncated(
             token_ids,
@@ -97,9 +97,7 @@ class ChatService:
                 param="tools" if request.functions is None else "functions",
                 code="unsupported_parameter",
             )
-        for name in request.chat_template_kwargs or {}:
-            if name not in self._template_arguments:
-                raise not_taken(f"chat_template_kwargs.{name}", "is not among those that may be set here")
+        check_arguments(request, self._template_arguments)
 
 
 def _leave_rendering(request: ChatCompletionRequest, model: GeneratingModel, messages: Messages) -> GenerationRequest:
@@ -121,17 +119,6 @@ def _check_template(request: ChatCompletionRequest, model: str, template: ChatTe
     thinks = not template.variables.isdisjoint({"reasoning_effort", "enable_thinking"})
     if request.reasoning_effort not in (None, "none") and not thinks:
         raise not_taken("reasoning_effort", f"is not taken by the chat template of `{model}`")
-
-
-def _conversation(request: ChatCompletionRequest) -> Conversation:
-    try:
-        return request.conversation()
-    except ValueError as error:
-        raise BadRequest(
-            "The arguments of a tool call in 'messages' must be a JSON object in a string.",
-            param="messages",
-            code="invalid_value",
-        ) from error
 
 
 def _plan(request: ChatCompletionRequest, generation: GenerationRequest) -> AnswerPlan:

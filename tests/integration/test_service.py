@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import openai
@@ -44,6 +45,18 @@ def _completion_tokens(system: System) -> float:
     text = httpx.get(f"{system.url}/metrics").text
     found = re.search(rf'^triton_gateway_completion_tokens_total{{model="{CHAT_MODEL}"}} (\S+)$', text, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+def test_tokens_are_those_that_are_used(system: System, client: openai.OpenAI) -> None:
+    """What `/tokenize` makes of a conversation is what a chat is charged for, and it reads as the template writes it."""
+    messages: list[Any] = [{"role": "user", "content": "Say a colour, naïvely."}]
+    told = httpx.post(f"{system.url}/tokenize", json={"model": CHAT_MODEL, "messages": messages}).json()
+    answer = client.chat.completions.create(model=CHAT_MODEL, messages=messages, max_tokens=1)
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == told["count"] == len(told["tokens"])
+    body = {"model": CHAT_MODEL, "tokens": told["tokens"]}
+    prompt = httpx.post(f"{system.url}/detokenize", json=body).json()["prompt"]
+    assert "<|im_start|>user\nSay a colour, naïvely.<|im_end|>\n<|im_start|>assistant\n" in prompt
 
 
 def test_triton_listens_on_loopback_only(system: System) -> None:
