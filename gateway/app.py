@@ -121,7 +121,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         watch = Health(
             catalog,
             folder / "health",
-            required=settings.required_models,
+            required=[settings.aliases.get(name, name) for name in settings.required_models],
             fresh_s=settings.health_fresh_s,
             stale_s=settings.health_stale_s,
         )

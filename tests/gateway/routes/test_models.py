@@ -131,6 +131,15 @@ def test_no_model_is_picked_that_the_key_may_not_use(named: RunningGateway) -> N
     assert (refused.status_code, refused.json()["error"]["code"]) == (404, "model_not_found")
 
 
+def test_alias_may_be_required(triton: FakeTriton) -> None:
+    """Ready is then what it stands for."""
+    with running_gateway(
+        triton_urls=(triton.address,), aliases={"gpt-4o": CHAT_MODEL}, required_models=("gpt-4o",), **PROBED_ONCE
+    ) as gateway:
+        gateway.wait_ready()
+        assert set(httpx.get(f"{gateway.url}/readyz").json()["models"]) == {CHAT_MODEL}
+
+
 def test_alias_of_a_model_that_comes_back_is_unavailable() -> None:
     """Like the model itself: a Triton that is away is no reason for a 404."""
     with running_gateway(triton_urls=("127.0.0.1:1",), aliases={"gpt-4o": CHAT_MODEL}) as gateway:
