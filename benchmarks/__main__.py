@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import alone, document, memory, report, results, streams, subjects, whole
 from benchmarks.cost import Bench
@@ -21,8 +22,10 @@ from benchmarks.results import Results
 from benchmarks.sources import FLOODED, sse_source
 from benchmarks.triton_source import MODEL
 from gateway.cli.errors import Problem
+from gateway.cli.layout import find_layout
 
 PARTS = ("alone", "streams", "memory", "whole")
+Measured = TypeVar("Measured")
 _SUBJECTS = (subjects.OURS, subjects.OURS_DIRECT, *subjects.PEERS)
 
 
@@ -30,21 +33,17 @@ def main() -> int:
     arguments = _arguments()
     _prepare()
     facts = machine()
-    try:
-        with started() as bench:
-            run = _run(bench, facts, arguments.only, arguments.repeat)
-    except RuntimeError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    with started() as bench:
+        run = _run(bench, facts, arguments.only, arguments.repeat)
     sys.stdout.write(report.markdown(run) + "\n")
     target: Path = arguments.out / "bench.json"
     results.write(run, target)
     if run.alone and run.streams:
         _draw(target)
-    if set(PARTS) <= {*arguments.only} and arguments.out == results.FOLDER:
+    if arguments.out == results.FOLDER:
         document.update()
     say(f"done; the figures are in {arguments.out}")
-    return 0
+    return 1 if run.failed else 0
 
 
 def _prepare() -> None:
@@ -57,13 +56,28 @@ def _prepare() -> None:
 
 
 def _run(bench: Bench, facts: dict[str, str], parts: Sequence[str], repeats: int) -> Results:
+    failed: dict[str, str] = {}
+    fewer = max(1, repeats - 1)
+
+    def part(name: str, measure: Callable[[], Measured]) -> Measured | None:
+        """What has been measured is kept when a part fails."""
+        if name not in parts:
+            return None
+        try:
+            return measure()
+        except RuntimeError as error:
+            say(f"{name} failed: {error}")
+            failed[name] = str(error)
+            return None
+
     return Results(
         machine=facts,
         generator=_generator(bench),
-        alone=alone.measure(bench, _SUBJECTS, repeats) if "alone" in parts else None,
-        streams=streams.measure(bench, max(1, repeats - 1)) if "streams" in parts else None,
-        memory=memory.measure(bench) if "memory" in parts else None,
-        whole=whole.measure(bench, max(1, repeats - 1)) if "whole" in parts else None,
+        alone=part("alone", lambda: alone.measure(bench, _SUBJECTS, repeats)),
+        streams=part("streams", lambda: streams.measure(bench, fewer)),
+        memory=part("memory", lambda: memory.measure(bench)),
+        whole=part("whole", lambda: whole.measure(bench, fewer)),
+        failed=failed,
     )
 
 
@@ -89,8 +103,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures the gateway and its peers.")
     parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=results.FOLDER)
-    return parser.parse_args()
+    parser.add_argument("--out", type=Path, help="benchmarks/results/ when nothing is left out, else .cache/bench/")
+    arguments = parser.parse_args()
+    if arguments.out is None:
+        # Part of a run must not take the place of the whole one that the documentation tells of.
+        arguments.out = results.FOLDER if set(PARTS) <= {*arguments.only} else find_layout().cache / "bench"
+    return arguments
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Bench:
     def paced(self, subject: Subject, pace: Pace, streams: int, seconds: float = WINDOW_S) -> Sample:
         """Streams that are open already and stay so, for so long."""
         subject.source.set(OPENING)
-        with self.load.held(subject.port, subject.model, streams=streams) as held:
+        with self.load.held(subject.port, subject.model, streams=streams, tokens=subject.longest) as held:
             subject.source.set(pace)
             time.sleep(SETTLE_S)
             held.count_anew()

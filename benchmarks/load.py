@@ -14,7 +14,7 @@ from typing import Any
 
 CHAT = "/v1/chat/completions"
 LIMIT_S = 240.0
-OPEN_LIMIT_S = 30.0
+OPEN_LIMIT_S = 60.0
 ENDLESS_TOKENS = 500_000
 PROMPT = "Tell me about the water."
 SLOWLY = "Tell me about the water, slowly."
@@ -79,9 +79,11 @@ class Load:
         return seen_by(self._start(port, path, body, streams=streams, requests=requests))
 
     @contextmanager
-    def held(self, port: int, model: str, *, streams: int, prompt: str = PROMPT) -> Generator[Held, None, None]:
-        """So many chats without an end, each with its first token, until the block is left."""
-        body = _chat(model, prompt, tokens=ENDLESS_TOKENS, stream=True)
+    def held(
+        self, port: int, model: str, *, streams: int, prompt: str = PROMPT, tokens: int = ENDLESS_TOKENS
+    ) -> Generator[Held, None, None]:
+        """So many chats that do not end for long, each with its first token, until the block is left."""
+        body = _chat(model, prompt, tokens=tokens, stream=True)
         with held_open(self._start(port, CHAT, body, streams=streams, requests=0)) as held:
             yield held
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks import subjects
 from benchmarks.cost import Bench
 from benchmarks.environment import say
-from benchmarks.sources import SILENT, STEADY, Pace, triton_source
+from benchmarks.sources import OPENING, SILENT, STEADY, Pace, triton_source
 from benchmarks.subjects import Subject
 from benchmarks.table import table
 
@@ -51,7 +51,7 @@ def measure(bench: Bench) -> Memory:
 
 def _with_streams(bench: Bench, subject: Subject, pace: Pace) -> int:
     """Bytes while they are open."""
-    subject.source.set(STEADY)
+    subject.source.set(OPENING)
     with bench.load.held(subject.port, subject.model, streams=STREAMS):
         subject.source.set(pace)
         time.sleep(_SETTLE_S)

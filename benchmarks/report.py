@@ -35,6 +35,7 @@ def _parts(results: Results) -> Iterator[str]:
         yield pooling_table(results.whole.pooling)
     if results.memory:
         yield memory_table(results.memory)
+    yield from _missing(results.failed)
 
 
 def _missing(reasons: Mapping[str, str]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "results"
 @dataclass(frozen=True)
 class Results:
     """What was measured, each part None where it was left out. `generator` is the load generator before the source that the
-    peers have, with nothing between."""
+    peers have, with nothing between. `failed` says why a part is missing that was asked for."""
 
     machine: dict[str, str]
     generator: Seen | None
@@ -28,6 +28,7 @@ class Results:
     streams: Streams | None
     memory: Memory | None
     whole: Whole | None
+    failed: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def write(results: Results, path: Path) -> None:

@@ -37,7 +37,7 @@ class Streams:
 def measure(bench: Bench, repeats: int) -> Streams:
     """Every count of streams with one worker, then more workers where there are cores for them."""
     missing: dict[str, str] = {}
-    return Streams([*_one_worker(bench, repeats, missing), *_more_workers(bench, repeats)], missing)
+    return Streams([*_one_worker(bench, repeats, missing), *_more_workers(bench, repeats, missing)], missing)
 
 
 def _one_worker(bench: Bench, repeats: int, missing: dict[str, str]) -> list[TokenCost]:
@@ -60,11 +60,12 @@ def _one_worker(bench: Bench, repeats: int, missing: dict[str, str]) -> list[Tok
     return [cost.read_off(subject.name, pace, samples) for (pace, _), samples in runs.items()]
 
 
-def _more_workers(bench: Bench, repeats: int) -> list[TokenCost]:
+def _more_workers(bench: Bench, repeats: int, missing: dict[str, str]) -> list[TokenCost]:
     """Half of the cores at most, so that source and client keep up; none on a machine of two."""
     rows: list[TokenCost] = []
     for workers in WORKERS:
         if workers * 2 > (psutil.cpu_count() or 1):
+            missing[f"{workers} workers and more"] = f"they would take {workers * 2} cores"
             break
         say(f"{workers} workers")
         on = cores(workers)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import system, triton_source
+from benchmarks.load import ENDLESS_TOKENS
 from benchmarks.processes import Running, free_ports, running, wait_for
 from benchmarks.sources import Source
 from gateway.cli.layout import find_layout
@@ -35,7 +36,7 @@ _LITELLM = {
 @dataclass(frozen=True)
 class Subject:
     """One thing under measurement, ready. `slowness` shortens the runs of what would take too long: requests are divided
-    by it."""
+    by it. `longest`: tokens of an answer that is left before its end, which a peer may go on reading all the same."""
 
     name: str
     program: Running
@@ -43,6 +44,7 @@ class Subject:
     model: str
     source: Source
     slowness: int = 1
+    longest: int = ENDLESS_TOKENS
 
 
 @contextmanager
@@ -67,7 +69,8 @@ def peer(name: str, source: Source, folder: Path, on: Sequence[int]) -> Generato
     command, more, path = _COMMANDS[name](bin_folder, port, metrics_port, source.port, folder)
     with running(name, command, folder, on=on, environment=more) as started:
         wait_for(lambda: system.answers(port, path), [started, source.program], limit_s=90)
-        yield Subject(name, started, port, triton_source.MODEL, source, slowness=16 if name == LITELLM else 1)
+        more = {"slowness": 16, "longest": 1000} if name == LITELLM else {}
+        yield Subject(name, started, port, triton_source.MODEL, source, **more)
 
 
 def environment(name: str) -> Path:

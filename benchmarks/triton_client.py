@@ -195,13 +195,18 @@ async def _hold(client: Client, streams: int) -> None:
     await asyncio.gather(*asking, return_exceptions=True)
 
 
+async def _ask(client: Client, requests: int) -> None:
+    """So many answers of one token, one after the other."""
+    for _ in range(requests):
+        await client.one(PROMPT, 1)
+
+
 async def _main(address: str, way: str, streams: int, requests: int) -> None:
     client = Client(address, way)
     if not requests:
         await _hold(client, streams)
     else:
-        for _ in range(requests):
-            await client.one(PROMPT, 1)
+        await asyncio.gather(*(_ask(client, requests // streams) for _ in range(streams)))
         os.write(1, client.figures.printed().encode())
     await client.close()
 

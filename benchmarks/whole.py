@@ -85,7 +85,8 @@ class Whole:
     pooling: list[Pooling]
 
 
-FIRST_TOKEN, BETWEEN_TOKENS = "first token, one client", f"between tokens, {LATENCY_STREAMS} streams"
+FIRST_TOKEN, FIRST_OF_MANY = "first token, one client", f"first token, {LATENCY_STREAMS} clients at once"
+BETWEEN_TOKENS = f"between tokens, {LATENCY_STREAMS} streams"
 
 
 def measure(bench: Bench, repeats: int) -> Whole:
@@ -100,19 +101,22 @@ def measure(bench: Bench, repeats: int) -> Whole:
         whole = _OnTriton(bench, server, {SESSION: by_session, DIRECT: directly})
         paths: dict[tuple[str, int], list[PathCost]] = {}
         firsts: list[tuple[Seen, Seen]] = []
+        bursts: list[tuple[Seen, Seen]] = []
         gaps: list[tuple[Seen, Seen]] = []
         for number in range(repeats):
             say(f"the real Triton, round {number + 1} of {repeats}")
             for streams in STREAMS:
                 for way in (SESSION, DIRECT, OFFICIAL):
                     paths.setdefault((way, streams), []).append(whole.path(way, streams))
-            firsts.append(whole.first_tokens())
+            firsts.append(whole.first_tokens(1, _SEQUENTIAL))
+            bursts.append(whole.first_tokens(LATENCY_STREAMS, LATENCY_STREAMS * 2))
             gaps.append(whole.gaps())
         say("embeddings and moderations")
         return Whole(
             [_least(each) for each in paths.values()],
             [
                 _added(FIRST_TOKEN, firsts, lambda seen: (seen.first_p50_ms, seen.first_p99_ms)),
+                _added(FIRST_OF_MANY, bursts, lambda seen: (seen.first_p50_ms, seen.first_p99_ms)),
                 _added(BETWEEN_TOKENS, gaps, lambda seen: (seen.gap_p50_ms, seen.gap_p99_ms)),
             ],
             measure_pooling(bench, by_session),
@@ -172,11 +176,11 @@ class _OnTriton:
             gap_p99_ms=seen.gap_p99_ms,
         )
 
-    def first_tokens(self) -> tuple[Seen, Seen]:
-        """One after the other: by a direct client, and through the gateway."""
-        direct = seen_by(self._client(DIRECT, 1, _SEQUENTIAL))
+    def first_tokens(self, streams: int, requests: int) -> tuple[Seen, Seen]:
+        """So many at a time: by a direct client, and through the gateway."""
+        direct = seen_by(self._client(DIRECT, streams, requests))
         port = self.gateways[SESSION].port
-        return direct, self.bench.load.chat(port, MODEL, streams=1, requests=_SEQUENTIAL, tokens=1)
+        return direct, self.bench.load.chat(port, MODEL, streams=streams, requests=requests, tokens=1)
 
     def gaps(self) -> tuple[Seen, Seen]:
         """Many at once, both by session: the direct client has the same steps from the same Triton."""
