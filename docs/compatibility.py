@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from fastapi.routing import APIRoute
 from pydantic.fields import FieldInfo
 
-from gateway.routes import openai, tokenization
+from gateway.routes import openai, pooling, tokenization
 from gateway.schemas.common import WireRequest
 
 TARGET = Path(__file__).with_name("compatibility.md")
@@ -47,8 +47,8 @@ class Row(NamedTuple):
 
 def page() -> str:
     """The page."""
-    routes = [*openai.router.routes, *tokenization.router.routes]
-    sections = [_section(route) for route in routes if isinstance(route, APIRoute)]
+    routes = [*openai.router.routes, *pooling.router.routes, *tokenization.router.routes]
+    sections = [_section(route) for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
     return "\n".join([INTRODUCTION, *filter(None, sections)])
 
 

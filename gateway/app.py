@@ -23,7 +23,7 @@ from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
 from gateway.middleware.shortcut import Shortcut
-from gateway.routes import documented, error_handlers, health, openai, tokenization
+from gateway.routes import documented, error_handlers, health, openai, pooling, tokenization
 from gateway.routes.dependencies import Services
 from gateway.routes.json_route import JsonRoute
 from gateway.services.answers import Answers
@@ -38,6 +38,7 @@ from gateway.services.health import Health
 from gateway.services.images import ImageLimits, Images
 from gateway.services.models import ModelLoader
 from gateway.services.pooling import Pooler
+from gateway.services.scoring import ScoringService
 from gateway.services.tokenization import TokenizationService
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         strict_content_type=False,  # BodyLimit has checked it, and answers in OpenAI's shape
     )
     app.include_router(openai.router)
+    app.include_router(pooling.router)
     app.include_router(tokenization.router)
     app.include_router(health.router)
     error_handlers.install(app)
@@ -154,6 +156,7 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             completions=CompletionService(catalog, dispatcher, answers),
             embeddings=EmbeddingService(catalog, encoder, pooler),
             moderations=ModerationService(catalog, encoder),
+            scoring=ScoringService(catalog, pooler),
             tokenization=TokenizationService(catalog, admission, template_arguments=settings.template_arguments),
         )
 

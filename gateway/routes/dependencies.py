@@ -15,6 +15,7 @@ from gateway.services.classification import ModerationService
 from gateway.services.completions import CompletionService
 from gateway.services.embeddings import EmbeddingService
 from gateway.services.health import Health
+from gateway.services.scoring import ScoringService
 from gateway.services.tokenization import TokenizationService
 from gateway.settings import Settings
 
@@ -30,6 +31,7 @@ class Services:
     completions: CompletionService
     embeddings: EmbeddingService
     moderations: ModerationService
+    scoring: ScoringService
     tokenization: TokenizationService
 
     def check(self, request: RequestBody) -> None:
