@@ -6,17 +6,19 @@ import asyncio
 import gc
 import logging
 import tempfile
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from gateway import log as log_setup
 from gateway import metrics
 from gateway.admission import Admission
-from gateway.callers import anybody, known_keys
+from gateway.callers import KnownKey, anybody, known_keys
 from gateway.images.remote import Fetcher
 from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
@@ -46,10 +48,10 @@ from gateway.version import VERSION
 
 log = logging.getLogger(__name__)
 
-_PUBLIC = frozenset({"livez", "readyz"})
+_PUBLIC = frozenset({"/livez", "/readyz", "/health"})
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> ASGIApp:
     """The gateway. Without `settings` they are read from the environment, as uvicorn's workers do."""
     settings = settings or Settings()
     log_setup.set_up(settings.log_level)
@@ -77,14 +79,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     error_handlers.install(app)
     documented.install(app)
-    # The last added is the outermost.
-    app.add_middleware(Shortcut, routes=[r for r in openai.router.routes if isinstance(r, JsonRoute) and r.takes_body])
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
-    app.add_middleware(RateLimit)
-    public = [route for route in health.router.routes if getattr(route, "name", None) in _PUBLIC]
-    app.add_middleware(ApiKey, keys=keys, anybody=anybody(settings), public=public)
-    app.add_middleware(RequestContext)
-    return app
+    return _guarded(app, settings, keys)
+
+
+def _guarded(app: FastAPI, settings: Settings, keys: Sequence[KnownKey]) -> ASGIApp:
+    """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI puts
+    around its own would be in the way of every request and every token."""
+    routes = (*openai.router.routes, *tokenization.router.routes)
+    stack: ASGIApp = Shortcut(app, [r for r in routes if isinstance(r, JsonRoute) and r.takes_body])
+    stack = BodyLimit(stack, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
+    stack = RateLimit(stack)
+    open_to_all = [r for r in health.router.routes if isinstance(r, APIRoute) and r.path in _PUBLIC]
+    stack = ApiKey(
+        stack, keys, anybody(settings), {(method, r.path) for r in open_to_all for method in r.methods or ()}
+    )
+    return RequestContext(stack)
 
 
 def _settle() -> None:

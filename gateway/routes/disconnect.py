@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from starlette.types import Receive
 
@@ -13,31 +12,33 @@ class ClientDisconnected(Exception):
     """The client is gone: there is nobody to answer."""
 
 
-@asynccontextmanager
-async def cancelled_by_disconnect(receive: Receive) -> AsyncGenerator[None, None]:
-    """Cancel the block when the client leaves, and raise ClientDisconnected in its place.
+class CancelledByDisconnect:
+    """`async with` cancels its block when the client leaves, and raises ClientDisconnected in the cancellation's place.
 
     `receive` must have nothing more of the body to give. One waiting task per request; nothing polls.
     """
-    task = asyncio.current_task()
-    if task is None:
-        raise RuntimeError("outside of a task there is nothing to cancel")
-    gone = False
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        gone = True
-        task.cancel()
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
 
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("outside of a task there is nothing to cancel")
+        self._task = task
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watcher.cancel()
         # Ours only if nobody else wanted the task to end as well (uvicorn's shutdown, say).
-        if gone and task.uncancel() == 0:
+        if isinstance(error, asyncio.CancelledError) and self._gone and self._task.uncancel() == 0:
             raise ClientDisconnected from None
-        raise
-    finally:
-        watcher.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        self._task.cancel()

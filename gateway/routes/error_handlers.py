@@ -42,7 +42,13 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     return error_response(InternalError())
 
 
+async def _fault(_: Request, __: Exception) -> Response:
+    """Of our own; it is raised on, and logged by the outermost middleware."""
+    return error_response(InternalError())
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers."""
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _fault)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import Services, ServicesOf
-from gateway.routes.disconnect import cancelled_by_disconnect
+from gateway.routes.disconnect import CancelledByDisconnect
 from gateway.routes.documented import schema_of_events
 from gateway.routes.json_route import JsonRoute
 from gateway.routes.sse import EventStream
@@ -40,7 +40,7 @@ def _body(model: type[Wire], chunk: type[Wire] | None = None) -> dict[int | str,
 
 async def _unless_left(http_request: Request, work: Awaitable[T]) -> T:
     """The result of `work`, which is cancelled when the client leaves before it is done."""
-    async with cancelled_by_disconnect(http_request.receive):
+    async with CancelledByDisconnect(http_request.receive):
         return await work
 
 

@@ -23,7 +23,7 @@ from gateway import metrics
 from gateway.errors import GatewayError, InternalError
 from gateway.generation import Backpressure
 from gateway.routes import eager
-from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
+from gateway.routes.disconnect import CancelledByDisconnect, ClientDisconnected
 from gateway.services.answers import ChunkSink
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         writer = EventWriter(send, scope.get(SEND_BODY, send), ping_interval_s=self._ping_interval_s)
         try:
-            async with cancelled_by_disconnect(receive):
+            async with CancelledByDisconnect(receive):
                 await writer.end(await self._last_events(writer))
         except ClientDisconnected:
             if not writer.is_open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import ServicesOf
-from gateway.routes.disconnect import cancelled_by_disconnect
+from gateway.routes.disconnect import CancelledByDisconnect
 from gateway.routes.json_route import JsonRoute
 from gateway.schemas.common import ErrorResponse
 from gateway.schemas.tokenization import DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse
@@ -22,7 +22,7 @@ router = APIRouter(
 @router.post("/tokenize", response_model=None, responses={200: {"model": TokenizeResponse}})
 async def tokenize(request: TokenizeRequest, http_request: Request, services: ServicesOf) -> Response:
     """The tokens that a model would be given for a prompt or a conversation."""
-    async with cancelled_by_disconnect(http_request.receive):
+    async with CancelledByDisconnect(http_request.receive):
         answer = await services.tokenization.tokenize(request)
     return Response(answer.model_dump_json(), media_type="application/json")
 
@@ -31,6 +31,6 @@ async def tokenize(request: TokenizeRequest, http_request: Request, services: Se
 @router.post("/detokenize", response_model=None, responses={200: {"model": DetokenizeResponse}})
 async def detokenize(request: DetokenizeRequest, http_request: Request, services: ServicesOf) -> Response:
     """The text of tokens."""
-    async with cancelled_by_disconnect(http_request.receive):
+    async with CancelledByDisconnect(http_request.receive):
         answer = await services.tokenization.detokenize(request)
     return Response(answer.model_dump_json(), media_type="application/json")

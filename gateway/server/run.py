@@ -29,6 +29,7 @@ def run(settings: Settings) -> None:
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks for the client's address or scheme
         timeout_graceful_shutdown=4,
     )
     if settings.workers > 1:

@@ -12,7 +12,7 @@ import httpx
 import orjson
 import pytest
 
-from gateway.routes.disconnect import ClientDisconnected, cancelled_by_disconnect
+from gateway.routes.disconnect import CancelledByDisconnect, ClientDisconnected
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import WAIT_S, Gate, chat, completion, eventually
@@ -171,7 +171,7 @@ async def test_block_is_cancelled_and_says_why() -> None:
     client = Client()
     client.left.set()
     with pytest.raises(ClientDisconnected):
-        async with cancelled_by_disconnect(client.receive):
+        async with CancelledByDisconnect(client.receive):
             await asyncio.sleep(WAIT_S)
     await asyncio.sleep(0)  # not cancelled any more
 
@@ -183,7 +183,7 @@ async def test_other_cancellation_stays_one() -> None:
     inside = asyncio.Event()
 
     async def work() -> None:
-        async with cancelled_by_disconnect(client.receive):
+        async with CancelledByDisconnect(client.receive):
             inside.set()
             await asyncio.sleep(WAIT_S)
 
@@ -203,7 +203,7 @@ async def test_other_cancellation_stays_one() -> None:
 async def test_nothing_watches_after_the_block() -> None:
     """A client that leaves later cancels nothing."""
     client = Client()
-    async with cancelled_by_disconnect(client.receive):
+    async with CancelledByDisconnect(client.receive):
         pass
     client.left.set()
     await asyncio.sleep(0.01)
