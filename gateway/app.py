@@ -85,7 +85,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 def _guarded(app: FastAPI, settings: Settings, keys: Sequence[KnownKey]) -> ASGIApp:
     """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI puts
     around its own would be in the way of every request and every token."""
-    routes = (*openai.router.routes, *tokenization.router.routes)
+    routes = (*openai.router.routes, *pooling.router.routes, *tokenization.router.routes)
     stack: ASGIApp = Shortcut(app, [r for r in routes if isinstance(r, JsonRoute) and r.takes_body])
     stack = BodyLimit(stack, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     stack = RateLimit(stack)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import ServicesOf
-from gateway.routes.disconnect import cancelled_by_disconnect
+from gateway.routes.disconnect import CancelledByDisconnect
 from gateway.routes.json_route import JsonRoute
 from gateway.schemas.common import ErrorResponse, Wire
 from gateway.schemas.pooling import (
@@ -29,7 +29,7 @@ router = APIRouter(
 
 async def _answer(http_request: Request, work: Awaitable[Wire]) -> Response:
     """The answer as JSON; the work is cancelled when the client leaves before it is done."""
-    async with cancelled_by_disconnect(http_request.receive):
+    async with CancelledByDisconnect(http_request.receive):
         answer = await work
     return Response(answer.model_dump_json(), media_type="application/json")
 
