@@ -192,3 +192,26 @@ def test_bad_field_is_named(start, body, param):
     error = start().generate(**body).finish()[-1]
     assert error[3] == "bad_request"
     assert error[5] == param
+
+
+@pytest.mark.parametrize(
+    ("body", "alternatives"),
+    [({"prompt_logprobs": 2}, 2), ({"prompt_logprobs": 0}, 0), ({"echo": True, "logprobs": 1}, 1)],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_prompt_is_told_of_once(start, body, alternatives, stream):
+    """Before any delta: nothing for its first token, then a token a place with as many alternatives as were asked for."""
+    backend = start({"text": "xy", "logprobs": [-1.5]})
+    body = {"stream": stream, "n": 2, **body}
+    records = backend.ask("generate", api="completions", prompt="abc", body=body).finish()
+    assert [record[1] for record in records[:2]] == ["accepted", "prompt"]
+    first, *others = records[1][3]["logprobs"]
+    assert first is None
+    assert [(token[1], token[2], len(token[3])) for token in others] == [(c, -1.5, alternatives) for c in "bc"]
+    assert [record[1] for record in records].count("prompt") == 1
+
+
+def test_prompt_is_not_told_of_unasked(start):
+    """`echo` alone asks for no log probabilities; the text is the client's own."""
+    asked = start({"text": "x"}).ask("generate", api="completions", prompt="abc", body={"echo": True})
+    assert [record[1] for record in asked.finish()] == ["accepted", "delta", "end"]
