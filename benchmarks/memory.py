@@ -1,4 +1,4 @@
-"""What a worker of the gateway holds in memory: before anything, for an open stream, and afterwards."""
+"""What a worker of the gateway holds in memory with one language model: at rest, for an open stream, and afterwards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmarks.environment import say
 from benchmarks.sources import OPENING, SILENT, STEADY, Pace, triton_source
 from benchmarks.subjects import Subject
 from benchmarks.table import table
+from benchmarks.triton_source import MODEL
 
 STREAMS = 1000
 _SETTLE_S = 3.0
@@ -32,7 +33,7 @@ def measure(bench: Bench) -> Memory:
     say(f"memory of {STREAMS} streams")
     folder, on = bench.load.folder, bench.cores
     with ExitStack() as stack:
-        source = stack.enter_context(triton_source(folder, on.others))
+        source = stack.enter_context(triton_source(folder, on.others, [MODEL]))
         subject = stack.enter_context(subjects.gateway(source, folder, on.measured))
         bench.warm_up(subject)
         time.sleep(_SETTLE_S)

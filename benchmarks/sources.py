@@ -64,11 +64,11 @@ def sse_source(folder: Path, on: Sequence[int]) -> Generator[Source, None, None]
 
 
 @contextmanager
-def triton_source(folder: Path, on: Sequence[int]) -> Generator[Source, None, None]:
-    """Triton's protocol and the contract's, for the gateway."""
+def triton_source(folder: Path, on: Sequence[int], models: Sequence[str] = ()) -> Generator[Source, None, None]:
+    """Triton's protocol and the contract's, for the gateway; with both of its models unless some are named."""
     [port] = free_ports(1)
     layout = find_layout()
-    command = [sys.executable, "-m", "benchmarks.triton_source", str(port), layout.models / TOKENIZER]
+    command = [sys.executable, "-m", "benchmarks.triton_source", str(port), layout.models / TOKENIZER, *models]
     with running("triton_source", command, folder, on=on, piped=True, at=layout.root) as program:
         yield _ready(program, port)
 

@@ -1,6 +1,6 @@
 """What stands behind the gateway in place of Triton: the contract's wire, by the word " sea", with next to no work a token.
 
-    python -m benchmarks.triton_source PORT FOLDER      FOLDER: of a tokenizer
+    python -m benchmarks.triton_source PORT FOLDER [MODEL …]      FOLDER: of a tokenizer
 
 The peer of native/sse_source.c, with the same lines on its input that set the pace: "MICROSECONDS STREAMS". It serves two
 models: `bench` travels by session, one response a step with a record for each stream, as the backend sends them;
@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,9 @@ class Session:
 class TritonSource:
     """The methods of Triton's gRPC service that the gateway uses."""
 
-    def __init__(self, folder: Path, pace: Pace) -> None:
+    def __init__(self, folder: Path, pace: Pace, models: Sequence[str]) -> None:
         self._pace = pace
+        self._models = models
         self._files = {name: (folder / name).read_bytes() for name in _FILES}
 
     def handler(self) -> Any:
@@ -201,7 +202,7 @@ class TritonSource:
 
     async def _index(self, _request: Any, _context: Any) -> Any:
         index = pb.RepositoryIndexResponse()
-        for name in (MODEL, DIRECT_MODEL):
+        for name in self._models:
             index.models.add(name=name, version="1", state="READY")
         return index
 
@@ -294,10 +295,10 @@ async def _take_pace(pace: Pace) -> None:
         os.write(1, b"ok\n")
 
 
-async def _serve(port: int, folder: Path) -> None:
+async def _serve(port: int, folder: Path, models: Sequence[str]) -> None:
     pace = Pace()
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((TritonSource(folder, pace).handler(),))
+    server.add_generic_rpc_handlers((TritonSource(folder, pace, models).handler(),))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await _take_pace(pace)
@@ -305,4 +306,4 @@ async def _serve(port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(_serve(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:] or (MODEL, DIRECT_MODEL)))
