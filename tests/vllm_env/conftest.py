@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import warnings
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,21 @@ def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vllm_custom.launch.leave", lambda: None)
 
 
+_status = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[_status] = exitstatus
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_unconfigure() -> None:
-    """What vLLM leaves open ends with the process, where pytest looks for it once more: the run would fail for that."""
-    warnings.simplefilter("ignore", pytest.PytestUnraisableExceptionWarning)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Where engines ran, the process ends as the product's does (`launch.leave`): the interpreter's own shutdown takes so
+    long with vLLM's threads around that the watchdog kills it, and the run would fail for that."""
+    if os.environ.get("VLLM_CUSTOM_ENGINE_TESTS") == "1":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(_status, 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
