@@ -69,7 +69,7 @@ def peer(name: str, source: Source, folder: Path, on: Sequence[int]) -> Generato
     command, more, path = _COMMANDS[name](bin_folder, port, metrics_port, source.port, folder)
     with running(name, command, folder, on=on, environment=more) as started:
         wait_for(lambda: system.answers(port, path), [started, source.program], limit_s=90)
-        more = {"slowness": 16, "longest": 1000} if name == LITELLM else {}
+        more = {"slowness": 16, "longest": 400} if name == LITELLM else {}
         yield Subject(name, started, port, triton_source.MODEL, source, **more)
 
 
