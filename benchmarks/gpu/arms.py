@@ -147,7 +147,7 @@ class Workshop:
         script = Path(__file__).with_name("engine_alone.py")
         settings = self.folder / "engine_alone.json"
         settings.write_text(json.dumps({"model": str(self._model), **self.arguments}))
-        command = [self.layout.python("vllm_custom"), script, settings, self.bodies]
+        command = [self.layout.python("vllm_custom"), "-P", script, settings, self.bodies]
         program = self._start("AsyncLLM", command, self._environment(), piped=True)
         if program.process.stdout is None or program.process.stdout.readline() != b"ready\n":
             raise RuntimeError(program.last_words())

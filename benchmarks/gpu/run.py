@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,7 @@ from typing import Any
 from benchmarks.gpu.arms import Arm, Server, Workshop, cpu
 from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.install import CLIENT
-from benchmarks.gpu.profile import record
+from benchmarks.gpu.stacks import record
 from benchmarks.gpu.table import Result, table
 from gateway.cli.layout import find_layout
 
@@ -41,8 +42,10 @@ ARGUMENTS: dict[str, Any] = {
     "enable_prefix_caching": False,
 }
 """The same for every engine. Five of them fit on the GPU."""
-ROUNDS = {1: 12, 64: 8, 256: 5}
+ROUNDS = {1: 10, 64: 8, 256: 4}
 """Requests a stream, by how many streams there are; a few seconds each."""
+MOST_SECONDS = 8.0
+"""An arm that would take longer, at the rate of its warm-up, gets fewer requests, but one a stream at least."""
 TOKENS = 128
 _PROMPTS = 512
 _WORDS = 112
@@ -58,6 +61,8 @@ _VOCABULARY = (
 
 def main() -> int:
     arguments = _arguments()
+    # So that what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = arguments.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-gpu-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,8 @@ def main() -> int:
         results = _measure(arms, arguments)
         say(table(results))
         if arguments.profile:
-            for arm in arms:
+            # The reference and the first of the product's.
+            for arm in arms[:2]:
                 record(arm, arguments.profile, max(arguments.streams), folder)
     return 0
 
@@ -118,15 +124,18 @@ def _start(arguments: argparse.Namespace, folder: Path, stack: ExitStack) -> lis
 
 
 def _measure(arms: list[Arm], arguments: argparse.Namespace) -> list[Result]:
+    most: dict[str, int] = {}
     for arm in arms:
         # The first touch of every size of a batch, and what each process builds when it is first used.
-        arm.load(max(arguments.streams), 2 * max(arguments.streams))
+        seen = arm.load(max(arguments.streams), max(arguments.streams))
+        most[arm.name] = round(seen["answers"] / seen["seconds"] * MOST_SECONDS)
     results: list[Result] = []
     for number in range(arguments.passes):
         for streams in arguments.streams:
             for arm in _turned(arms, number):
                 try:
-                    result = _one(number, arm, streams, arguments.rounds)
+                    requests = round(streams * ROUNDS.get(streams, 8) * arguments.rounds)
+                    result = _one(number, arm, streams, max(streams, min(requests, most[arm.name])))
                 except (RuntimeError, subprocess.TimeoutExpired) as error:
                     say(f"{arm.name} with {streams} streams has failed: {error}")
                     continue
@@ -141,8 +150,7 @@ def _turned(arms: Sequence[Arm], number: int) -> list[Arm]:
     return order[::-1] if number % 2 else order
 
 
-def _one(number: int, arm: Arm, streams: int, rounds: float) -> Result:
-    requests = max(streams, round(streams * ROUNDS.get(streams, 8) * rounds))
+def _one(number: int, arm: Arm, streams: int, requests: int) -> Result:
     before = cpu(arm)
     seen = arm.load(streams, requests)
     used = {kind: value - before.get(kind, 0.0) for kind, value in cpu(arm).items()}
@@ -203,7 +211,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", type=json.loads, default={}, help="engine arguments to change, as JSON")
     parser.add_argument("--json", type=Path)
     parser.add_argument(
-        "--profile", metavar="PY-SPY", help="record each arm under a further load, which is not counted"
+        "--profile", metavar="PY-SPY", help="record the first two arms under a further load, which is not counted"
     )
     parser.add_argument("--logs", type=Path, help="where the programs' logs go")
     return parser.parse_args()

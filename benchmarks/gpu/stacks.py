@@ -13,7 +13,7 @@ from benchmarks.gpu.arms import Arm
 
 _SECONDS = 4
 _RATE = 200
-_REQUESTS = 8
+_REQUESTS = 3
 """A stream, of which there are enough to last as long as the recording."""
 
 
