@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from benchmarks.gpu.arms import Arm, Server, Workshop, cpu
@@ -62,7 +63,7 @@ _VOCABULARY = (
 def main() -> int:
     arguments = _arguments()
     # So that what was started is ended, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         folder = arguments.logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-gpu-")))
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,10 @@ def main() -> int:
             for arm in arms[:2]:
                 record(arm, arguments.profile, max(arguments.streams), folder)
     return 0
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(1)
 
 
 def _write(results: Sequence[Result], arguments: argparse.Namespace) -> None:

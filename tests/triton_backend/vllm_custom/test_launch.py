@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 import pytest
@@ -130,3 +131,15 @@ def test_interrupted_start_stops_the_engine():
     with pytest.raises(KeyboardInterrupt):
         Instance("toy", engine).start()
     assert engine.stopped
+
+
+def test_sender_gets_its_turn_soon(monkeypatch):
+    """Whatever comes after it: the interpreter's lock changes hands sooner than by default."""
+    before = sys.getswitchinterval()
+    monkeypatch.setattr(launch.config, "load", lambda *_: pytest.fail("stop here"))
+    try:
+        with pytest.raises(pytest.fail.Exception):
+            launch.launch({"model_config": "{}", "model_name": "m", "model_version": "1", "model_repository": "/m"})
+        assert sys.getswitchinterval() == pytest.approx(launch.SWITCH_INTERVAL)
+    finally:
+        sys.setswitchinterval(before)
