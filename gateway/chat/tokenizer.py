@@ -8,7 +8,10 @@ thread and back. `decode` and `decode_batch` are the same pair.
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import hashlib
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import tokenizers
 
@@ -62,3 +65,26 @@ class Tokenizer:
 
     def _pieces(self, token_ids: Sequence[int]) -> list[str]:
         return [self._tokenizer.id_to_token(token_id) or "" for token_id in token_ids]
+
+
+class Tokenizers:
+    """One for each file, however many models have the same: one of 50,000 tokens takes 15 MB."""
+
+    def __init__(self) -> None:
+        self._by_digest: WeakValueDictionary[bytes, Tokenizer] = WeakValueDictionary()
+
+    def get(self, tokenizer_json: bytes) -> Tokenizer:
+        """The tokeniser that the file makes. Raises ValueError when it makes none. Any thread may call."""
+        digest = hashlib.sha256(tokenizer_json).digest()
+        tokenizer = self._by_digest.get(digest)
+        if tokenizer is None:
+            tokenizer = self._by_digest[digest] = Tokenizer(tokenizer_json)
+            _give_memory_back()
+        return tokenizer
+
+
+def _give_memory_back() -> None:
+    """Parsing needs more than what it makes, and glibc keeps that: as much again. Other C libraries have no such call."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 
 from gateway.chat.template import ChatTemplate
-from gateway.chat.tokenizer import Tokenizer
+from gateway.chat.tokenizer import Tokenizer, Tokenizers
 from gateway.schemas.moderations import CATEGORIES
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel
@@ -115,6 +115,7 @@ class ModelLoader:
     def __init__(self, cache_dir: Path | None) -> None:
         """`cache_dir` is shared by the workers; None keeps nothing."""
         self._cache_dir = cache_dir
+        self._tokenizers = Tokenizers()
 
     async def load(self, client: TritonClient, model: DiscoveredModel) -> ServedModel:
         """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
@@ -129,7 +130,7 @@ class ModelLoader:
             raise ModelNotServable("it offers no tokenizer.json")
         try:
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
-            return await asyncio.to_thread(_build, model, description, files)
+            return await asyncio.to_thread(_build, model, description, files, self._tokenizers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelNotServable(f"its files can't be used: {error}") from error
 
@@ -165,21 +166,23 @@ class ModelLoader:
             log.warning("%s is not kept: %s", entry.name, error)
 
 
-def _build(model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes]) -> ServedModel:
+def _build(
+    model: DiscoveredModel, description: dict[str, Any], files: dict[str, bytes], tokenizers: Tokenizers
+) -> ServedModel:
     created = int(time.time())
     if model.task == "generation" and _generates(description):
         return GeneratingModel(
             model.name,
             created,
             int(description["context_length"]),
-            Tokenizer(files["tokenizer.json"]) if "tokenizer.json" in files else None,
+            tokenizers.get(files["tokenizer.json"]) if "tokenizer.json" in files else None,
             _template(files),
             calls_tools=description.get("tool_parser") is not None,
             takes_adapters=description.get("loras") is not None,
             is_rendered_there=_is_rendered_there(description),
             images=_images(description),
         )
-    tokenizer = Tokenizer(files["tokenizer.json"])
+    tokenizer = tokenizers.get(files["tokenizer.json"])
     if model.task == "generation":
         tasks = frozenset(str(task) for task in description["tasks"])
         labels = _class_names(files.get("config.json", b"{}"))

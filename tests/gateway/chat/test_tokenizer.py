@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from gateway.chat import tokenizer as module
-from gateway.chat.tokenizer import Tokenizer
+from gateway.chat.tokenizer import Tokenizer, Tokenizers
 from tests.fakes.tokenizer import toy_tokenizer
 
 pytestmark = pytest.mark.anyio
@@ -90,3 +90,14 @@ async def test_other_files_are_refused(content: bytes) -> None:
     """With ValueError, which the loader expects."""
     with pytest.raises(ValueError, match="not a tokenizer"):
         Tokenizer(content)
+
+
+def test_same_file_makes_one_tokenizer() -> None:
+    """Models share it as long as one of them has it; another file makes another."""
+    shared = Tokenizers()
+    first = shared.get(tokenizer_json())
+    assert shared.get(tokenizer_json()) is first
+    other = shared.get(tokenizer_json(post_processor=POST_PROCESSOR))
+    assert other is not first
+    with pytest.raises(ValueError, match=r"not a tokenizer\.json"):
+        shared.get(b"{}")
