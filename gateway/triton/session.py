@@ -141,8 +141,8 @@ class Session:
 
     async def _requests(self) -> AsyncGenerator[Any, None]:
         """What gRPC writes, one after the other: two writes at once would end the call."""
-        while True:
-            yield await self._outgoing.get()
+        while (request := await self._outgoing.get()) is not None:
+            yield request
 
     def _beat(self) -> None:
         if self._loop.time() - self._heard > SILENCE_LIMIT_S:
@@ -219,6 +219,7 @@ class Session:
         log.log(logging.INFO if self._retired else logging.WARNING, "session of %s: %s", self.model, reason)
         self._timer.cancel()
         self._call.cancel()
+        self._outgoing.put_nowait(None)  # of a call that has ended by itself gRPC would let the writer wait for ever
         boxes, self._boxes = self._boxes, {}
         for box in boxes.values():
             box.fail(status.unavailable())
