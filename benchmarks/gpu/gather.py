@@ -2,8 +2,8 @@
 
     .cache/envs/dev/bin/python -m benchmarks.gpu.gather FOLDER
 
-Needs pip, a C compiler, and the weights of `make setup`. The folder: `backend`, `gateway` and `triton` with wheels for
-Python 3.12 on x86-64, `model` with SmolLM2-135M-Instruct, and `client`. About 1 GB; install.py makes the rest of it.
+Needs a C compiler, and the pip and the weights of `make setup`. The folder: `backend`, `gateway` and `triton` with wheels
+for Python 3.12 on x86-64, `model` with SmolLM2-135M-Instruct, and `client`. About 700 MB; install.py makes the rest of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> int:
     folder: Path = parser.parse_args().folder
     layout = find_layout()
     for name, requirements in _requirements(layout).items():
-        _download(folder / name, requirements)
+        _download(layout.pip / "bin" / "python", folder / name, requirements)
     shutil.copytree(layout.models / MODEL, folder / "model", dirs_exist_ok=True)
     source = Path(__file__).with_name("client.c")
     # Linked statically, because it is to run on another system.
@@ -44,12 +44,12 @@ def _requirements(layout: Layout) -> dict[str, Path]:
     }
 
 
-def _download(folder: Path, requirements: Path) -> None:
+def _download(python: Path, folder: Path, requirements: Path) -> None:
     platforms = [*(f"manylinux_2_{minor}_x86_64" for minor in _GLIBC), *(f"{name}_x86_64" for name in _OLDER)]
     options = [option for platform in platforms for option in ("--platform", platform)]
     options += ["--python-version", "3.12", "--implementation", "cp", "--only-binary", ":all:", "--no-deps"]
     command = ["pip", "download", "--quiet", *options, "--dest", folder, "--requirement", requirements]
-    subprocess.run([sys.executable, "-m", *command], check=True)
+    subprocess.run([python, "-m", *command], check=True)
 
 
 if __name__ == "__main__":
