@@ -219,8 +219,8 @@ def coalesce(records: Sequence[Record]) -> list[Record]:
 
     Linear in the number of records; a choice's text never moves behind its `end`.
     """
-    if len(records) < 2:
-        return list(records)
+    if len({record[0] for record in records}) == len(records):
+        return list(records)  # one of each request: a step of the engine, sent at once
     groups: list[list[Record]] = []
     deltas: dict[tuple[str, int], list[Record]] = {}
     for record in records:
