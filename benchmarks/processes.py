@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-_STOP_LIMIT_S = 10.0
+_STOP_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,23 @@ class Running:
 
     def stop(self) -> None:
         """End it and its descendants."""
-        if self.process.poll() is not None:
-            return
-        family = self.family()
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for left in psutil.wait_procs(family, timeout=3)[1]:
-            left.kill()
+        end(self.process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program and its descendants."""
+    if process.poll() is not None:
+        return
+    leader = psutil.Process(process.pid)
+    family = [leader, *leader.children(recursive=True)]
+    process.terminate()
+    try:
+        process.wait(_STOP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for left in psutil.wait_procs(family, timeout=3)[1]:
+        left.kill()
 
 
 @contextmanager

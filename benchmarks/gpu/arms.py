@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.programs import Program, ask_capital, start, wait_for
 from benchmarks.processes import free_ports
+from benchmarks.system import RunLayout
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 
@@ -181,7 +182,7 @@ class Workshop:
         }
 
     def _triton_layout(self, name: str, backend: str) -> Layout:
-        layout = _TritonLayout(self.layout.root, self.folder / f"triton-{name.replace(' ', '-')}")
+        layout = RunLayout(self.layout.root, self.folder / f"triton-{name.replace(' ', '-')}")
         shutil.copytree(self.layout.backends / "python", layout.backends / "python")
         (layout.backends / "vllm_custom").symlink_to(self.layout.root / "triton_backend" / "vllm_custom")
         official = layout.backends / "one_by_one"
@@ -193,21 +194,6 @@ class Workshop:
         (version.parent / "config.pbtxt").write_text(_CONFIG.format(backend=backend, environment=environment))
         (version / "model.json").write_text(json.dumps({"model": str(self._model), **self.arguments}))
         return layout
-
-
-@dataclass(frozen=True)
-class _TritonLayout(Layout):
-    """The checkout's, with backends and models of this run."""
-
-    folder: Path = Path()
-
-    @property
-    def backends(self) -> Path:
-        return self.folder / "backends"
-
-    @property
-    def model_repository(self) -> Path:
-        return self.folder / "repository"
 
 
 def cpu(arm: Arm) -> dict[str, float]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-_STOP_LIMIT_S = 20.0
+from benchmarks import processes
+
 _KINDS = (
     ("EngineCore", "engine"),
     ("triton_python_backend_stub", "stub"),
@@ -52,15 +53,15 @@ class Program:
     def kinds(self) -> list[tuple[psutil.Process, str]]:
         """Its processes and what each is; one that does not show it is what its parent is."""
         found: dict[int, str] = {}
-        processes: list[tuple[psutil.Process, str]] = []
+        grouped: list[tuple[psutil.Process, str]] = []
         for process in self.family():
             try:
                 kind = _kind(process) or found.get(process.ppid(), "others")
             except psutil.Error:
                 continue
             found[process.pid] = kind
-            processes.append((process, kind))
-        return processes
+            grouped.append((process, kind))
+        return grouped
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -68,17 +69,7 @@ class Program:
 
     def stop(self) -> None:
         """End it and its descendants."""
-        if self.process.poll() is not None:
-            return
-        family = self.family()
-        self.process.terminate()
-        try:
-            self.process.wait(_STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        for left in psutil.wait_procs(family, timeout=3)[1]:
-            left.kill()
+        processes.end(self.process)
 
 
 def start(
