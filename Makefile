@@ -11,7 +11,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models parsers integration bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit models parsers integration conformance bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -48,6 +48,9 @@ parsers: setup  ## tool calls and reasoning by vLLM's own parsers; VLLM_CUSTOM_E
 
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration
+
+conformance: setup  ## other people's clients and their suites against the gateway, written into docs/conformance.md (3 minutes)
+	$(DEV) -m tests.conformance
 
 bench: setup  ## CPU a token and request, latency and memory, beside other gateways (10 minutes; needs a C compiler)
 	$(DEV) -m benchmarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +21,17 @@ def test_settings_page_is_fresh() -> None:
 def test_compatibility_page_is_fresh() -> None:
     """And the page of fields, after any change of the schemas."""
     assert compatibility.TARGET.read_text(encoding="utf-8") == compatibility.page()
+
+
+def test_conformance_page_tells_of_the_locked_clients() -> None:
+    """Every version in its table is one that a lock names: after an update `make conformance` has to be run again."""
+    table = re.findall(r"^\|[^|]+\|([^|]+)\| \d", (ROOT / "docs" / "conformance.md").read_text("utf-8"), re.MULTILINE)
+    told = {tuple(package.split()) for cell in table for package in cell.strip().split(", ")}
+    locks = [*(ROOT / "requirements").glob("conformance-*.txt"), *(ROOT / "requirements").glob("dev-*.txt")]
+    locked = {found for lock in locks for found in re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(), re.MULTILINE)}
+    manifest = json.loads((ROOT / "tests" / "conformance" / "node" / "package.json").read_text())
+    assert told
+    assert not told - locked - set(manifest["dependencies"].items())
 
 
 def test_changelog_has_this_version() -> None:

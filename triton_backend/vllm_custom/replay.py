@@ -153,7 +153,7 @@ class ReplayEngine:
             check_images(len(request.conversation.images), self._images)
         prompt, prompt_token_ids = tokenizer.prompt(request)
         prompt_tokens = len(prompt_token_ids)
-        entry = next(entry for entry in self._script if entry.prompt in prompt)
+        entry = next(entry for entry in self._script if entry.fits(prompt, request.body))
         await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
             raise scripted_error(entry.refuse)

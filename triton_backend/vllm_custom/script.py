@@ -3,6 +3,7 @@
 The keys of an entry, all optional:
 
     prompt            plays when this text is part of the prompt; without it, for every prompt
+    body              plays when each of these stands in the request's body, with this value
     text              what is generated, or a list of texts: choice i under seed s says number (s + i) of it
     finish_reason     at the end of the text, `stop` if not given
     accept_seconds    before `accepted`, while the request is being checked
@@ -18,7 +19,7 @@ The keys of an entry, all optional:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from . import errors
@@ -30,6 +31,7 @@ DEFAULT_TEXT = "This text was scripted, not generated."
 @dataclass(frozen=True, slots=True)
 class Entry:
     prompt: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     text: str | Sequence[str] = DEFAULT_TEXT
     finish_reason: str = "stop"
     accept_seconds: float = 0.0
@@ -41,6 +43,9 @@ class Entry:
     fail: Mapping[str, Any] | None = None
     fail_at: int = 0
     die_at: int | None = None
+
+    def fits(self, prompt: str, body: Mapping[str, Any]) -> bool:
+        return self.prompt in prompt and all(body.get(name) == value for name, value in self.body.items())
 
     def text_of(self, choice: int, seed: int) -> str:
         texts = [self.text] if isinstance(self.text, str) else self.text
@@ -55,7 +60,7 @@ def parse_script(source: str, script: Any) -> tuple[Entry, ...]:
 
 
 def _entry(source: str, item: Any) -> Entry:
-    known = {field.name for field in fields(Entry)}
+    known = {each.name for each in fields(Entry)}
     if not isinstance(item, dict) or not cast("dict[str, Any]", item).keys() <= known:
         raise ConfigError(f"{source}: an entry of script may hold {', '.join(sorted(known))}, not {item!r}")
     return Entry(**cast("dict[str, Any]", item))

@@ -92,6 +92,15 @@ def test_seed_chooses_among_scripted_texts(start):
     assert texts == ["one", "one", "two"]
 
 
+def test_script_tells_requests_of_one_prompt_apart(start):
+    """By what stands in their bodies: an entry plays where all of its values do."""
+    backend = start({"body": {"seed": 1, "max_tokens": 9}, "text": "both"}, {"body": {"seed": 1}, "text": "seeded"})
+    bodies = [{"seed": 1, "max_tokens": 9}, {"seed": 1}, {"max_tokens": 9}]
+    texts = [text_of(backend.generate(**body).finish()) for body in bodies]
+    assert texts[:2] == ["both", "seeded"]
+    assert texts[2] not in texts[:2]
+
+
 def test_token_ids_are_a_prompt(start):
     """A tokenised prompt is counted as it came."""
     backend = start()
