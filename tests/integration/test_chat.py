@@ -175,7 +175,7 @@ def test_concurrent_streams_interleave(system: System) -> None:
         ({"temperature": 3}, 400, "decimal_above_max_value", "temperature"),
         ({"messages": [{"role": "user", "content": "word " * 9000}]}, 400, "context_length_exceeded", "messages"),
         ({"logit_bias": {"99999999": 1}}, 400, None, "logit_bias"),
-        ({"response_format": {"type": "json_schema"}}, 400, None, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, 400, None, "response_format.json_schema"),
         ({"min_tokens": 10, "max_tokens": 5}, 400, None, None),
     ],
 )
