@@ -142,7 +142,12 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
             max_wait_s=settings.max_queue_wait_s,
             on_change=_show_admission,
         )
-        dispatcher = Dispatcher(catalog, watch, stall_timeout_s=settings.stall_timeout_s)
+        dispatcher = Dispatcher(
+            catalog,
+            watch,
+            stall_timeout_s=settings.stall_timeout_s,
+            separate_caches=settings.separate_prefix_caches,
+        )
         answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
         encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
         pooler = Pooler(catalog, admission, watch, timeout_s=settings.infer_timeout_s)

@@ -93,6 +93,12 @@ class Settings(BaseSettings):
         default=None, ge=1, description="Likewise for the tokens of prompts and answers together."
     )
 
+    separate_prefix_caches: bool = Field(
+        default=False,
+        description="Give each key a prefix cache of its own in the engine: nobody can tell by an answer's speed what others"
+        " have asked. Beginnings that several keys have in common are computed for each.",
+    )
+
     aliases: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
         description="Other names of models: `gpt-4o=smollm2-135m-instruct`, separated by commas; a table in the file.",

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from gateway import metrics
+from gateway import callers, metrics
 from gateway.admission import Permit
 from gateway.errors import Unavailable
 from gateway.generation import Accepted, Backpressure, GenerationOutput, GenerationRequest, OutputSink, usage_of
@@ -21,10 +21,14 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """Runs generations, and counts what they use."""
 
-    def __init__(self, catalog: Catalog, health: Health, *, stall_timeout_s: float) -> None:
+    def __init__(
+        self, catalog: Catalog, health: Health, *, stall_timeout_s: float, separate_caches: bool = False
+    ) -> None:
+        """`separate_caches`: what one caller's prompts have left in the engine's prefix cache is of no use to another."""
         self._catalog = catalog
         self._health = health
         self._stall_timeout_s = stall_timeout_s
+        self._separate_caches = separate_caches
 
     async def generate(self, request: GenerationRequest, permit: Permit, take: OutputSink) -> None:
         """Hand what the model makes of the prompt to `take`; one `Accepted`, however often it was tried.
@@ -34,6 +38,10 @@ class Dispatcher:
         error stands, since what was said can't be taken back.
         """
         reservation = permit.reserve(request.most_tokens)
+        if self._separate_caches:
+            # vLLM hashes it into the blocks of the cache. Clients can't set it, so the name of the key will do.
+            salted = {**request.sampling_params, "cache_salt": callers.caller.get().name}
+            request = replace(request, sampling_params=salted)
         replicas = self._catalog.replicas(request.model)[:2]
         progress = _Progress()
 

@@ -171,3 +171,21 @@ def test_default_model_is_used_where_none_is_named(triton: FakeTriton) -> None:
             assert named.json()["error"]["code"] == "empty_string"
         with holder(gateway, "own") as client:
             assert client.post("/v1/completions", json={"prompt": "x"}).status_code == 404
+
+
+def test_prefix_caches_can_be_kept_apart(triton: FakeTriton) -> None:
+    """By the holder of the key, whom a client can't choose; without the setting nothing is said of it."""
+    for apart, salts in ((True, ["chat", "own", "own"]), (False, [None, None, None])):
+        with running_gateway(
+            triton_urls=(triton.address,), keys=KEYS, aliases=ALIASES, separate_prefix_caches=apart, **PROBED_ONCE
+        ) as gateway:
+            gateway.wait_ready()
+            triton.reset()
+            for key, model in (("chat", "gpt-4o"), ("own", CHAT_MODEL)):
+                with holder(gateway, key) as client:
+                    assert client.post("/v1/chat/completions", json=chat(model=model)).status_code == 200
+            with holder(gateway, "own") as client:
+                assert client.post("/v1/completions", json=completion(model=CHAT_MODEL)).status_code == 200
+                refused = client.post("/v1/chat/completions", json=chat(cache_salt="chat"))
+                assert refused.json()["error"]["param"] == "cache_salt"
+            assert [call.body.get("cache_salt") for call in triton.calls] == salts
