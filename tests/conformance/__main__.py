@@ -1,6 +1,6 @@
 """`make conformance`: clients of other people's against the gateway, and docs/conformance.md written from what they said.
 
-With CONFORMANCE_BASE_URL they go to that server instead, and the page is only printed; see target.py for its models.
+With CONFORMANCE_BASE_URL they go to that server instead, and the tables are only printed; see target.py for its models.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ def main() -> int:
         return 1
     with _target(told) as target:
         results = [suites.run(suite, target, environments) for suite in suites.SUITES]
-    text = page.page(results)
-    sys.stdout.write(text)
+    sys.stdout.write(page.tables(results))
     if told is None:
-        page.TARGET.write_text(text, encoding="utf-8")
+        page.TARGET.write_text(page.page(results), encoding="utf-8")
     return 0 if all(result.passed and not result.failed for result in results) else 1
 
 

@@ -18,14 +18,18 @@ Clients of other people's, unchanged, against the gateway. Written by `make conf
 language models play scripted texts there, in the forms that vLLM's parsers `hermes` and `deepseek_r1` read, so what is shown
 is the wire and not how clever a model is; the embedder is the real one. Another server, also one with a real model, is
 tried with `CONFORMANCE_BASE_URL` and `CONFORMANCE_MODEL` (`CONFORMANCE_REASONING_MODEL`, `CONFORMANCE_EMBEDDING_MODEL`,
-`CONFORMANCE_API_KEY`); then the page is only printed.
+`CONFORMANCE_API_KEY`); then the tables are only printed.
 """
 
 
 def page(results: Sequence[Result]) -> str:
-    """The page."""
+    """The page, of a run against the gateway."""
+    return _INTRODUCTION.format(date=time.strftime("%Y-%m-%d", time.gmtime())) + "\n" + tables(results)
+
+
+def tables(results: Sequence[Result]) -> str:
+    """What the suites said, of whatever server."""
     parts = [
-        _INTRODUCTION.format(date=time.strftime("%Y-%m-%d", time.gmtime())),
         "| suite | versions | passed | skipped | failed |\n| --- | --- | --- | --- | --- |\n"
         + "\n".join(_row(result) for result in results)
         + "\n",
