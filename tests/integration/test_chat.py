@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx
 import openai
 import pytest
 
@@ -194,3 +195,47 @@ def test_bad_request_is_refused(
         if param is not None:
             assert caught.value.param == param
     assert client.chat.completions.create(model=CHAT_MODEL, messages=PARIS, max_tokens=1).choices
+
+
+def test_greedy_alternatives_are_equal(client: openai.OpenAI) -> None:
+    """At temperature 0 vLLM has one answer and refuses to be asked for two; OpenAI gives it twice, and so do we."""
+    for stream in (False, True):
+        options = {"model": CHAT_MODEL, "messages": PARIS, "temperature": 0, "n": 2, "max_tokens": 8}
+        if stream:
+            texts = {0: "", 1: ""}
+            for chunk in client.chat.completions.create(**options, stream=True):
+                for choice in chunk.choices:
+                    texts[choice.index] += choice.delta.content or ""
+            assert texts[0] == texts[1] != ""
+        else:
+            answer = client.chat.completions.create(**options)
+            assert answer.choices[0].message == answer.choices[1].message
+            assert answer.usage is not None
+            assert answer.usage.completion_tokens == 16
+
+
+def test_prompt_is_judged_and_repeated(system: System) -> None:
+    """`echo` with `logprobs` and no token to generate is how evaluation harnesses score a text."""
+    text = "The capital of France is Paris"
+    body = {"model": CHAT_MODEL, "prompt": text, "echo": True, "logprobs": 1, "max_tokens": 0}
+    answer = httpx.post(f"{system.url}/v1/completions", json=body, timeout=120).json()
+    [choice] = answer["choices"]
+    logprobs = choice["logprobs"]
+    assert choice["text"] == text == "".join(logprobs["tokens"])
+    assert logprobs["token_logprobs"][0] is None
+    assert all(value <= 0 for value in logprobs["token_logprobs"][1:])
+    assert logprobs["token_logprobs"][-1] > -3  # it knows
+    assert answer["usage"]["completion_tokens"] == 0
+
+
+def test_message_goes_on(client: openai.OpenAI) -> None:
+    """The answer takes up where the last message stops."""
+    messages = [*PARIS, {"role": "assistant", "content": "The capital of France is"}]
+    answer = client.chat.completions.create(
+        model=CHAT_MODEL,
+        messages=messages,
+        temperature=0,
+        max_tokens=4,
+        extra_body={"continue_final_message": True, "echo": True},
+    )
+    assert (answer.choices[0].message.content or "").startswith("The capital of France is Paris")
