@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.triton_backend.vllm_custom.conftest import MODEL_PY, Backend, arguments
@@ -206,6 +208,25 @@ def test_broken_adapter_is_a_bad_request(smollm2: Backend) -> None:
     record = smollm2.ask("lora", action="load", name="broken", path="broken").finish(60)[-1]
     assert (record[3], record[5]) == ("bad_request", "path")
     assert say(smollm2)[-1][1] == "end"
+
+
+def test_adapters_survive_the_engine(smollm2: Backend) -> None:
+    """The engine's process is killed; the one that follows it in place says the same under the adapter's name.
+
+    Last of the generating engine's: with every test before it the engine was the same.
+    """
+    if "loud2" not in smollm2.ask("lora", action="list").finish(60)[-1][3]["loras"]:
+        smollm2.ask("lora", action="load", name="loud2", path="loud").finish(60)
+    loud, base = text_of(say(smollm2, lora="loud2")), text_of(say(smollm2))
+    [engine] = [each for each in psutil.Process().children(recursive=True) if "EngineCore" in each.name()]
+    engine.kill()
+    deadline = time.monotonic() + 300
+    while smollm2.model._instance._engine.health()["restarts"] == 0 or not smollm2.model.is_ready():
+        assert time.monotonic() < deadline, smollm2.model._instance._engine.health()
+        time.sleep(0.1)
+    assert "loud2" in smollm2.ask("describe").finish()[-1][3]["loras"]
+    assert text_of(say(smollm2, lora="loud2")) == loud
+    assert text_of(say(smollm2)) == base != loud
 
 
 TEXTS = ["A fox runs.", "A wolf is running.", "Interest rates rose."]
