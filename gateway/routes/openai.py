@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import Services, ServicesOf
-from gateway.routes.disconnect import CancelledByDisconnect
 from gateway.routes.documented import schema_of_events
+from gateway.routes.json_answer import ERRORS, json_answer, unless_left
 from gateway.routes.json_route import JsonRoute
 from gateway.routes.sse import EventStream
 from gateway.schemas.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionRequest
-from gateway.schemas.common import ErrorResponse, ModelCard, ModelList, Wire
+from gateway.schemas.common import ModelCard, ModelList, Wire
 from gateway.schemas.completions import Completion, CompletionChunk, CompletionRequest
 from gateway.schemas.embeddings import EmbeddingRequest, EmbeddingResponse
 from gateway.schemas.moderations import ModerationRequest, ModerationResponse
@@ -24,12 +24,8 @@ from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationM
 router = APIRouter(
     prefix="/v1",
     route_class=JsonRoute,
-    responses={
-        "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
-    },
+    responses=ERRORS,
 )
-
-T = TypeVar("T")
 
 
 def _body(model: type[Wire], chunk: type[Wire] | None = None) -> dict[int | str, dict[str, Any]]:
@@ -38,22 +34,12 @@ def _body(model: type[Wire], chunk: type[Wire] | None = None) -> dict[int | str,
     return {200: {"model": model, "content": content}}
 
 
-async def _unless_left(http_request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves before it is done."""
-    async with CancelledByDisconnect(http_request.receive):
-        return await work
-
-
-def _json(answer: Wire) -> Response:
-    return Response(answer.model_dump_json(exclude_none=False), media_type="application/json")
-
-
 @router.post("/chat/completions", response_model=None, responses=_body(ChatCompletion, ChatCompletionChunk))
 async def chat_completions(request: ChatCompletionRequest, http_request: Request, services: ServicesOf) -> Response:
     """Answer a conversation, streamed or whole."""
     if request.stream:
         return _events(services, partial(services.chat.stream, request))
-    return _json(await _unless_left(http_request, services.chat.complete(request)))
+    return await json_answer(http_request, services.chat.complete(request))
 
 
 @router.post("/completions", response_model=None, responses=_body(Completion, CompletionChunk))
@@ -61,20 +47,20 @@ async def completions(request: CompletionRequest, http_request: Request, service
     """Continue one prompt or several, streamed or whole."""
     if request.stream:
         return _events(services, partial(services.completions.stream, request))
-    return _json(await _unless_left(http_request, services.completions.complete(request)))
+    return await json_answer(http_request, services.completions.complete(request))
 
 
 @router.post("/embeddings", response_model=None, responses=_body(EmbeddingResponse))
 async def embeddings(request: EmbeddingRequest, http_request: Request, services: ServicesOf) -> Response:
     """Turn texts into vectors."""
-    body = await _unless_left(http_request, services.embeddings.create(request))
+    body = await unless_left(http_request, services.embeddings.create(request))
     return Response(body, media_type="application/json")
 
 
 @router.post("/moderations", response_model=None, responses=_body(ModerationResponse))
 async def moderations(request: ModerationRequest, http_request: Request, services: ServicesOf) -> Response:
     """Judge whether texts are harmful."""
-    return _json(await _unless_left(http_request, services.moderations.create(request)))
+    return await json_answer(http_request, services.moderations.create(request))
 
 
 @router.get("/models", response_model=ModelList)

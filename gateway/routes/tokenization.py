@@ -5,16 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from gateway.routes.dependencies import ServicesOf
-from gateway.routes.disconnect import CancelledByDisconnect
+from gateway.routes.json_answer import ERRORS, json_answer
 from gateway.routes.json_route import JsonRoute
-from gateway.schemas.common import ErrorResponse
 from gateway.schemas.tokenization import DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse
 
 router = APIRouter(
     route_class=JsonRoute,
-    responses={
-        "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
-    },
+    responses=ERRORS,
 )
 
 
@@ -22,15 +19,11 @@ router = APIRouter(
 @router.post("/tokenize", response_model=None, responses={200: {"model": TokenizeResponse}})
 async def tokenize(request: TokenizeRequest, http_request: Request, services: ServicesOf) -> Response:
     """The tokens that a model would be given for a prompt or a conversation."""
-    async with CancelledByDisconnect(http_request.receive):
-        answer = await services.tokenization.tokenize(request)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return await json_answer(http_request, services.tokenization.tokenize(request))
 
 
 @router.post("/v1/detokenize", response_model=None, responses={200: {"model": DetokenizeResponse}})
 @router.post("/detokenize", response_model=None, responses={200: {"model": DetokenizeResponse}})
 async def detokenize(request: DetokenizeRequest, http_request: Request, services: ServicesOf) -> Response:
     """The text of tokens."""
-    async with CancelledByDisconnect(http_request.receive):
-        answer = await services.tokenization.detokenize(request)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return await json_answer(http_request, services.tokenization.detokenize(request))
