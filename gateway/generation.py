@@ -5,7 +5,8 @@ A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` are h
 token: they are cheaper to make than frozen dataclasses.
 
 Outputs are pushed, from whoever reads Triton's messages to the client's socket, by plain calls: to wake a task for each
-token costs more than all that is done with it (docs/performance.md).
+token costs more than all that is done with it. And a `Delta` that is nothing but text, as nearly all are, is not even made
+where the sink has a shorter way for it (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -152,8 +153,24 @@ GenerationOutput = Accepted | PromptLogprobs | Delta | ParsedDelta | End
 Backpressure = TypeAliasType("Backpressure", "asyncio.Future[None] | None")
 """What a sink answers: a future when it should be given no more before that is done, else None."""
 
-OutputSink = Callable[[list[GenerationOutput]], Backpressure]
-"""Who takes outputs as they come. It never waits; what it raises ends the generation."""
+TextSink = Callable[[int, str, int], Backpressure]
+"""Who takes the choice, the text and the number of tokens of a `Delta` with nothing else in it."""
+
+
+def _no_texts() -> TextSink | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSink:
+    """Who takes outputs as they come. It never waits; what it raises ends the generation.
+
+    `texts` is asked after each `take`: the shorter way for deltas of plain text, good until the next `take`; None where
+    there is none, or none yet.
+    """
+
+    take: Callable[[list[GenerationOutput]], Backpressure]
+    texts: Callable[[], TextSink | None] = _no_texts
 
 
 def usage_of(outputs: Sequence[GenerationOutput]) -> Usage | None:

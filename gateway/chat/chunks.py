@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 import orjson
@@ -21,7 +21,18 @@ import orjson
 from gateway.chat.plan import AnswerPlan
 from gateway.chat.usage import RunningUsage, wire_usage
 from gateway.errors import InternalError
-from gateway.generation import NO_USAGE, Delta, End, GenerationOutput, ParsedDelta, PromptLogprobs, TokenLogprob, Usage
+from gateway.generation import (
+    NO_USAGE,
+    Backpressure,
+    Delta,
+    End,
+    GenerationOutput,
+    ParsedDelta,
+    PromptLogprobs,
+    TextSink,
+    TokenLogprob,
+    Usage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +64,8 @@ class ChunkStream(ABC):
         # With include_usage every chunk has the member, null but in the last: OpenAI's documented behaviour.
         self._end = b',"usage":null}' if plan.include_usage else b"}"
         self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(plan.choices)]
-        self._before_text = [prefix + self.text_start for prefix in self._prefix]
+        # By choice; not a list, which would take a choice of -1.
+        self._text_starts = {i: prefix + self.text_start for i, prefix in enumerate(self._prefix)}
         self._after_text = self.text_end + b',"logprobs":null,"finish_reason":null}]' + self._end
 
     @property
@@ -69,6 +81,18 @@ class ChunkStream(ABC):
             return self._chunks(outputs)
         return [chunk for output in outputs for chunk in self._counted(output, self._running)]
 
+    def texts(self, write: Callable[[bytes], Backpressure]) -> TextSink | None:
+        """The way for plain deltas past `feed`: their chunks go to `write`. None where more is told of them."""
+        if self._echo is not None or self._running is not None:
+            return None
+        before, after, dumps = self._text_starts, self._after_text, orjson.dumps
+
+        def take(choice: int, text: str, _: int) -> Backpressure:
+            # A token that completes no character has nothing to show.
+            return write(before[choice] + dumps(text) + after) if text else None
+
+        return take
+
     def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         chunks: list[bytes] = []
         for output in outputs:
@@ -77,7 +101,7 @@ class ChunkStream(ABC):
                 if output.logprobs is not None or output.token_ids is not None:
                     chunks.append(self._detailed(output))
                 elif output.text:
-                    chunks.append(self._before_text[output.choice] + orjson.dumps(output.text) + self._after_text)
+                    chunks.append(self._text_starts[output.choice] + orjson.dumps(output.text) + self._after_text)
             elif isinstance(output, End):
                 chunks.append(self._finish(output))
                 if output.usage is not None:
@@ -118,7 +142,7 @@ class ChunkStream(ABC):
         raise InternalError
 
     def _detailed(self, delta: Delta) -> bytes:
-        text = self._before_text[delta.choice] + orjson.dumps(delta.text) + self.text_end
+        text = self._text_starts[delta.choice] + orjson.dumps(delta.text) + self.text_end
         return text + self._details(delta) + self._end
 
     def _details(self, delta: Delta | ParsedDelta) -> bytes:

@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 SEND_BODY: Final = "gateway.send_body"
 """Where the scope has the server's own `send`, for the messages behind `http.response.start`."""
 
+WRITE_PART: Final = "gateway.write_part"
+"""Where the scope has a plain function of the server's, if that has one, which writes a part of the body at once. It answers
+False, and has done nothing, when `send` has to do it: to wait for the client, say."""
+
 _DONE: Final = b"data: [DONE]\n\n"
 _PING: Final = b": ping\n\n"
 _HEADERS: Final = (
@@ -42,16 +46,28 @@ _HEADERS: Final = (
 
 def frame(chunks: list[bytes]) -> bytes:
     """Events for the chunks, ready for one write."""
-    return b"".join([b"data: " + chunk + b"\n\n" for chunk in chunks])
+    return b"".join([b"data: %b\n\n" % chunk for chunk in chunks])
+
+
+def _write_nothing(_: bytes) -> bool:
+    return False
 
 
 class EventWriter:
     """Writes events from plain calls. Made in the event loop that uses it; `close` it there."""
 
-    def __init__(self, send: Send, send_body: Send, *, ping_interval_s: float) -> None:
-        """`send` takes the start of the response, `send_body` what comes behind."""
+    def __init__(
+        self,
+        send: Send,
+        send_body: Send,
+        *,
+        ping_interval_s: float,
+        write_part: Callable[[bytes], bool] = _write_nothing,
+    ) -> None:
+        """`send` takes the start of the response, `send_body` what comes behind; `write_part` is WRITE_PART."""
         self._send = send
         self._send_body = send_body
+        self._write_part = write_part
         self._ping_interval_s = ping_interval_s
         self._loop = asyncio.get_running_loop()
         self._pings: asyncio.TimerHandle | None = None
@@ -79,6 +95,15 @@ class EventWriter:
         if chunks:
             self._idle = False
             self._push(self._send_body, _part(frame(chunks)))
+        return self._draining
+
+    def write_one(self, chunk: bytes) -> Backpressure:
+        """As `write` of one chunk, behind the headers: it is called for each token."""
+        event = b"data: %b\n\n" % chunk
+        self._idle = False
+        if self._draining is None and self._write_part(event):
+            return None
+        self._push(self._send_body, _part(event))
         return self._draining
 
     async def end(self, last: bytes) -> None:
@@ -133,7 +158,12 @@ class EventStream(Response):
         self._ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        writer = EventWriter(send, scope.get(SEND_BODY, send), ping_interval_s=self._ping_interval_s)
+        writer = EventWriter(
+            send,
+            scope.get(SEND_BODY, send),
+            ping_interval_s=self._ping_interval_s,
+            write_part=scope.get(WRITE_PART, _write_nothing),
+        )
         try:
             async with CancelledByDisconnect(receive):
                 await writer.end(await self._last_events(writer))
@@ -147,7 +177,7 @@ class EventStream(Response):
     async def _last_events(self, writer: EventWriter) -> bytes:
         """Do the work; how the stream ends."""
         try:
-            last = await self._work(writer.write)
+            last = await self._work(writer)
         except GatewayError as error:
             if not writer.is_open:
                 raise

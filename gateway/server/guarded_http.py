@@ -10,12 +10,15 @@ of a request may be. What is refused here gets OpenAI's envelope too, and its co
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
+from gateway.routes.sse import WRITE_PART
+from gateway.server.corked import CorkedTransport
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 128
@@ -29,7 +32,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """As uvicorn declares it: all transports of a server are."""
-        super().connection_made(transport)
+        super().connection_made(CorkedTransport(transport))
         self._refused = False
         self._is_silent = True
         self._in_head = True
@@ -69,6 +72,7 @@ class GuardedHttp(HttpToolsProtocol):
             self._refuse(error)
         else:
             super().on_headers_complete()
+            cast("dict[str, Any]", self.scope)[WRITE_PART] = _part_writer(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -130,6 +134,20 @@ class GuardedHttp(HttpToolsProtocol):
                 + body
             )
         self.transport.close()
+
+
+def _part_writer(cycle: RequestResponseCycle) -> Callable[[bytes], bool]:
+    """What stands in the scope as WRITE_PART: uvicorn's `send` of a part in the middle of a body, without a coroutine, a
+    message and the questions that only the first and the last part have to answer."""
+    flow, write = cycle.flow, cycle.transport.write
+
+    def write_part(body: bytes) -> bool:
+        if flow.write_paused or not cycle.chunked_encoding or cycle.response_complete or cycle.disconnected:
+            return False
+        write(b"%x\r\n%b\r\n" % (len(body), body))
+        return True
+
+    return write_part
 
 
 def _too_large() -> HeadersTooLarge:

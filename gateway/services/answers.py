@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Protocol
 
 from gateway.admission import Admission, Permit
 from gateway.chat.chunks import ChunkStream
@@ -13,9 +15,18 @@ from gateway.generation import Backpressure, GenerationOutput, OutputSink
 Generate = Callable[[Permit, OutputSink], Awaitable[None]]
 """Runs the generation that the permit was given for."""
 
-ChunkSink = Callable[[list[bytes]], Backpressure]
-"""Who takes chunks as JSON, in lists of those that are ready together. The first call, also with none, says that the answer
-has begun: what goes wrong from then on is part of the stream."""
+
+class ChunkSink(Protocol):
+    """Who takes chunks as JSON. The first call, also with none, says that the answer has begun: what goes wrong from then on
+    is part of the stream."""
+
+    def write(self, chunks: list[bytes]) -> Backpressure:
+        """Chunks that are ready together."""
+        ...
+
+    def write_one(self, chunk: bytes) -> Backpressure:
+        """As `write`, once that has been called."""
+        ...
 
 
 class Answers:
@@ -25,8 +36,8 @@ class Answers:
         self._admission = admission
         self._accept_timeout_s = accept_timeout_s
 
-    async def stream(self, generate: Generate, stream: ChunkStream, send: ChunkSink) -> list[bytes]:
-        """Hand the chunks to `send`; it is called first when the engine has accepted the request, or after
+    async def stream(self, generate: Generate, stream: ChunkStream, sink: ChunkSink) -> list[bytes]:
+        """Hand the chunks to `sink`; it is called first when the engine has accepted the request, or after
         `accept_timeout_s`. The last chunks are returned, to be sent with the end of the answer. Raises GatewayError."""
         last: list[bytes] = []
 
@@ -35,12 +46,12 @@ class Answers:
             if stream.is_complete:
                 last.extend(chunks)
                 return None
-            return send(chunks)
+            return sink.write(chunks)
 
         with await self._admission.acquire() as permit:
-            late = asyncio.get_running_loop().call_later(self._accept_timeout_s, send, list[bytes]())
+            late = asyncio.get_running_loop().call_later(self._accept_timeout_s, sink.write, list[bytes]())
             try:
-                await generate(permit, take)
+                await generate(permit, OutputSink(take, partial(stream.texts, sink.write_one)))
             finally:
                 late.cancel()
         return last
@@ -48,4 +59,4 @@ class Answers:
     async def fold(self, generate: Generate, fold: Fold) -> None:
         """Feed the whole answer to `fold`. Raises GatewayError."""
         with await self._admission.acquire() as permit:
-            await generate(permit, fold.feed)
+            await generate(permit, OutputSink(fold.feed))

@@ -44,11 +44,11 @@ class ChatService:
         self._images = images
         self._template_arguments = template_arguments
 
-    async def stream(self, request: ChatCompletionRequest, send: ChunkSink) -> list[bytes]:
+    async def stream(self, request: ChatCompletionRequest, sink: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         generation = await self._prepare(request)
         stream = ChatStream(_plan(request, generation))
-        return await self._answers.stream(partial(self._dispatcher.generate, generation), stream, send)
+        return await self._answers.stream(partial(self._dispatcher.generate, generation), stream, sink)
 
     async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
         """The whole answer. Raises GatewayError."""

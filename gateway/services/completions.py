@@ -37,11 +37,11 @@ class CompletionService:
         self._dispatcher = dispatcher
         self._answers = answers
 
-    async def stream(self, request: CompletionRequest, send: ChunkSink) -> list[bytes]:
+    async def stream(self, request: CompletionRequest, sink: ChunkSink) -> list[bytes]:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         model, generations = await self._prepare(request)
         stream = CompletionStream(_plan(request, generations, model.tokenizer))
-        return await self._answers.stream(partial(self._generate, generations, request.generated), stream, send)
+        return await self._answers.stream(partial(self._generate, generations, request.generated), stream, sink)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The whole answer. Raises GatewayError."""
@@ -51,12 +51,12 @@ class CompletionService:
         return fold.finish()
 
     async def _generate(
-        self, generations: Sequence[GenerationRequest], choices_each: int, permit: Permit, take: OutputSink
+        self, generations: Sequence[GenerationRequest], choices_each: int, permit: Permit, sink: OutputSink
     ) -> None:
         if len(generations) == 1:
-            await self._dispatcher.generate(generations[0], permit, take)
+            await self._dispatcher.generate(generations[0], permit, sink)
         else:
-            await merged([partial(self._dispatcher.generate, each, permit) for each in generations], choices_each, take)
+            await merged([partial(self._dispatcher.generate, each, permit) for each in generations], choices_each, sink)
 
     async def _prepare(self, request: CompletionRequest) -> tuple[GeneratingModel, list[GenerationRequest]]:
         model = self._catalog.get(request.model, GeneratingModel)

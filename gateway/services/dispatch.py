@@ -10,7 +10,16 @@ from functools import partial
 from gateway import callers, metrics
 from gateway.admission import Permit
 from gateway.errors import Unavailable
-from gateway.generation import Accepted, Backpressure, GenerationOutput, GenerationRequest, OutputSink, usage_of
+from gateway.generation import (
+    Accepted,
+    Backpressure,
+    GenerationOutput,
+    GenerationRequest,
+    OutputSink,
+    TextSink,
+    usage_of,
+)
+from gateway.quota import Reservation
 from gateway.services.catalog import Catalog
 from gateway.services.health import Health
 from gateway.triton import llm
@@ -30,10 +39,10 @@ class Dispatcher:
         self._stall_timeout_s = stall_timeout_s
         self._separate_caches = separate_caches
 
-    async def generate(self, request: GenerationRequest, permit: Permit, take: OutputSink) -> None:
-        """Hand what the model makes of the prompt to `take`; one `Accepted`, however often it was tried.
+    async def generate(self, request: GenerationRequest, permit: Permit, sink: OutputSink) -> None:
+        """Hand what the model makes of the prompt to `sink`; one `Accepted`, however often it was tried.
 
-        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError, and what `take` raises. A
+        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError, and what `sink` raises. A
         Triton that is lost before the first content costs the client nothing where another has the model; after it the
         error stands, since what was said can't be taken back.
         """
@@ -49,7 +58,11 @@ class Dispatcher:
             if reservation is not None:
                 reservation.see(outputs)
             new = self._seen(request.model, outputs, progress)
-            return take(new) if new else None
+            return sink.take(new) if new else None
+
+        def texts() -> TextSink | None:
+            take_text = sink.texts() if progress.has_content else None
+            return None if take_text is None else self._counted(request.model, take_text, reservation)
 
         for attempt, client in enumerate(replicas):
             progress.begin()
@@ -57,7 +70,7 @@ class Dispatcher:
                 await llm.generate(
                     client,
                     request,
-                    see,
+                    OutputSink(see, texts),
                     stall_timeout_s=self._stall_timeout_s,
                     is_lost=partial(self._health.is_lost, request.model),
                 )
@@ -68,6 +81,18 @@ class Dispatcher:
                 log.warning("%s lost a request before its first token; trying another", client.address)
                 metrics.RETRIES.labels(request.model).inc()
                 request = replace(request, request_id=llm.new_rid())
+
+    def _counted(self, model: str, take_text: TextSink, reservation: Reservation | None) -> TextSink:
+        """What is to be noted of a plain delta, and no more: it is called for each token."""
+        beacon, now = self._health.beacon(model), time.time
+
+        def take(choice: int, text: str, tokens: int) -> Backpressure:
+            beacon.last = now()
+            if reservation is not None:
+                reservation.used += tokens
+            return take_text(choice, text, tokens)
+
+        return take
 
     def _seen(self, model: str, outputs: list[GenerationOutput], progress: _Progress) -> list[GenerationOutput]:
         """Note and count what came; what of it is new to the client."""

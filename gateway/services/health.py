@@ -21,7 +21,7 @@ from pathlib import Path
 
 from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
-from gateway.generation import GenerationRequest
+from gateway.generation import GenerationRequest, OutputSink
 from gateway.services.catalog import Catalog
 from gateway.services.models import EmbeddingModel, GeneratingModel, ModerationModel, PoolingModel
 from gateway.triton import encoder, llm, pooling
@@ -92,7 +92,7 @@ class Health:
 
     def succeeded(self, model: str) -> None:
         """An answer, or a piece of one, has come from the model."""
-        self._beacon(model).last = time.time()
+        self.beacon(model).last = time.time()
 
     def report(self) -> list[ModelHealth]:
         """The state of every required model; empty when none is required and none is served."""
@@ -109,11 +109,12 @@ class Health:
         return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
 
     def _health_of(self, name: str) -> ModelHealth:
-        last = self._beacon(name).last
+        last = self.beacon(name).last
         age_s = time.time() - last if last else None
         return ModelHealth(name, age_s is not None and age_s < self._stale_s, age_s)
 
-    def _beacon(self, model: str) -> Beacon:
+    def beacon(self, model: str) -> Beacon:
+        """Where the successes of a model are noted, for who has many."""
         beacon = self._beacons.get(model)
         if beacon is None:
             # A model's name may hold what a file's name may not.
@@ -136,7 +137,7 @@ class Health:
                 probe.cancel()
 
     def _look(self, name: str) -> None:
-        beacon = self._beacon(name)
+        beacon = self.beacon(name)
         beacon.sync()
         metrics.MODEL_READY.labels(name).set(self._health_of(name).ready)
         probing = name in self._probes and not self._probes[name].done()
@@ -144,7 +145,7 @@ class Health:
             self._probes[name] = asyncio.create_task(self._probe(name))
 
     async def _probe(self, name: str) -> None:
-        with self._beacon(name).probing() as mine:
+        with self.beacon(name).probing() as mine:
             if not mine:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 return
@@ -157,7 +158,7 @@ class Health:
                 log.warning("model %s does not answer the probe: %s", name, error or "no answer in time")
             else:
                 self.succeeded(name)
-            self._beacon(name).sync()
+            self.beacon(name).sync()
 
     async def _ask(self, name: str) -> None:
         try:
@@ -185,7 +186,7 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
         sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
         unrendered=_HELLO if prompt is None else None,
     )
-    await llm.generate(client, request, lambda _: None, stall_timeout_s=_PROBE_TIMEOUT_S)
+    await llm.generate(client, request, OutputSink(lambda _: None), stall_timeout_s=_PROBE_TIMEOUT_S)
 
 
 async def _one_vector(client: TritonClient, model: PoolingModel) -> None:

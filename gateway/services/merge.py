@@ -18,15 +18,15 @@ def shifted(outputs: list[GenerationOutput], by: int) -> list[GenerationOutput]:
     ]
 
 
-async def merged(generations: Sequence[Generation], choices_each: int, take: OutputSink) -> None:
-    """Hand what comes of all `generations` to `take`, as it comes; choice `i` of generation `k` has the index
+async def merged(generations: Sequence[Generation], choices_each: int, sink: OutputSink) -> None:
+    """Hand what comes of all `generations` to `sink`, as it comes; choice `i` of generation `k` has the index
     `k * choices_each + i`. The first error ends them all and is raised."""
 
     async def run(generation: Generation, by: int) -> None:
         def take_shifted(outputs: list[GenerationOutput]) -> Backpressure:
-            return take(shifted(outputs, by))
+            return sink.take(shifted(outputs, by))
 
-        await generation(take_shifted)
+        await generation(OutputSink(take_shifted))
 
     try:
         async with asyncio.TaskGroup() as tasks:

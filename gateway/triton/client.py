@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -104,17 +105,19 @@ class TritonClient:
         """
         self.in_flight += 1
         call = self._infer_stream(_one(request))
-        watch = StallWatch(stall_timeout_s, call.cancel, is_lost=is_lost)
+        loop = asyncio.get_running_loop()
+        reader = _Reader(loop.time())
+        watch = StallWatch(reader, stall_timeout_s, call.cancel, is_lost=is_lost)
         complete = False
         try:
             async for message in call:
-                watch.busy()
+                reader.waiting_since = None
                 complete = _is_final(message.infer_response)
                 if message.error_message:
                     log.warning("stream at %s failed: %s", self.address, message.error_message)
                     raise status.from_text(message.error_message)
                 yield message.infer_response
-                watch.waiting()
+                reader.waiting_since = loop.time()
         except asyncio.CancelledError:
             if watch.error is None:
                 raise
@@ -139,6 +142,13 @@ class TritonClient:
         ending = asyncio.ensure_future(_to_its_end(call))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Of a call, as `StallWatch` sees it."""
+
+    waiting_since: float | None
 
 
 def _is_final(response: Any) -> bool:

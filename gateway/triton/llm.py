@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, usage_of
+from gateway.errors import GatewayError
+from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, TextSink, usage_of
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.records import read_records, to_outputs
+from gateway.triton.records import is_plain_delta, read_records, to_outputs
 from gateway.triton.session import Session
 from gateway.triton.stall import StallWatch, never
 from gateway.triton.tensors import envelope_request
@@ -45,40 +46,66 @@ def generate_request(request: GenerationRequest, session: str | None = None) -> 
 async def generate(
     client: TritonClient,
     request: GenerationRequest,
-    take: OutputSink,
+    sink: OutputSink,
     *,
     stall_timeout_s: float,
     is_lost: Callable[[], bool] = never,
 ) -> None:
-    """Hand what the model makes of a prompt to `take`: one list per message of Triton's, several outputs when it was busy.
+    """Hand what the model makes of a prompt to `sink`: one list per message of Triton's, several outputs when it was busy.
 
     Returns after the `End` that carries the usage. Raises GatewayError: what the engine refused, Unavailable when the stream
-    ended before that, UpstreamTimeout when nothing came for `stall_timeout_s`; and what `take` raises. Cancelling it aborts
+    ended before that, UpstreamTimeout when nothing came for `stall_timeout_s`; and what `sink` raises. Cancelling it aborts
     in the engine.
     """
     session = client.sessions.get(request.model)
     if session is None:
-        await _directly(client, request, take, stall_timeout_s, is_lost)
+        await _directly(client, request, sink, stall_timeout_s, is_lost)
     else:
-        await _by_session(client, session, request, take, stall_timeout_s, is_lost)
+        await _by_session(client, session, request, sink, stall_timeout_s, is_lost)
+
+
+class _Answer:
+    """Reads the records of one request for its sink. `is_complete`: all was said. `error`: the answer broke off, by the
+    engine's own word where it `was_refused`. `texts`: the way past `take` for plain deltas."""
+
+    def __init__(self, request: GenerationRequest, sink: OutputSink) -> None:
+        self.is_complete = False
+        self.was_refused = False
+        self.error: GatewayError | None = None
+        self.texts: TextSink | None = None
+        self._choices = request.sampling_params.get("n", 1)
+        self._sink = sink
+
+    def take(self, records: list[list[Any]]) -> Backpressure:
+        """Hand on what the records say, up to the first that can't be read. Raises what the sink does."""
+        outputs, self.error = to_outputs(records, self._choices)
+        blocked = self._sink.take(outputs) if outputs else None
+        self.is_complete = usage_of(outputs) is not None
+        self.was_refused = records[-1][1] == "error" if records else False
+        self.texts = self._sink.texts()
+        return blocked
 
 
 async def _directly(
     client: TritonClient,
     request: GenerationRequest,
-    take: OutputSink,
+    sink: OutputSink,
     stall_timeout_s: float,
     is_lost: Callable[[], bool],
 ) -> None:
-    choices = request.sampling_params.get("n", 1)
+    answer = _Answer(request, sink)
     stream = client.stream(generate_request(request), stall_timeout_s=stall_timeout_s, is_lost=is_lost)
     async with aclosing(stream) as responses:
         async for response in responses:
-            outputs, error = to_outputs(read_records(response), choices)
-            blocked = take(outputs) if outputs else None
-            if error is not None:
-                raise error
-            if usage_of(outputs) is not None:
+            records = read_records(response)
+            if answer.texts is not None and len(records) == 1 and is_plain_delta(records[0]):
+                _, _, choice, text, tokens, _ = records[0]
+                blocked = answer.texts(choice, text, tokens)
+            else:
+                blocked = answer.take(records)
+            if answer.error is not None:
+                raise answer.error
+            if answer.is_complete:
                 return
             if blocked is not None:
                 await asyncio.wait((blocked,))  # not cancelled with us: others may wait for it as well
@@ -89,35 +116,27 @@ async def _by_session(
     client: TritonClient,
     session: Session,
     request: GenerationRequest,
-    take: OutputSink,
+    sink: OutputSink,
     stall_timeout_s: float,
     is_lost: Callable[[], bool],
 ) -> None:
-    choices = request.sampling_params.get("n", 1)
-    has_ended = False
+    answer = _Answer(request, sink)
 
     def consume(records: list[list[Any]]) -> Backpressure:
-        nonlocal has_ended
-        watch.waiting()
-        outputs, error = to_outputs(records, choices)
-        blocked = take(outputs) if outputs else None
-        is_complete = usage_of(outputs) is not None
-        has_ended = is_complete or records[-1][1] == "error"
-        if error is not None:
-            box.fail(error)
-        elif is_complete:
+        blocked = answer.take(records)
+        box.texts = answer.texts
+        if answer.error is not None:
+            box.fail(answer.error)
+        elif answer.is_complete:
             box.finish()
-        elif blocked is not None:
-            watch.busy()
-            blocked.add_done_callback(lambda _: watch.waiting())
         return blocked
 
     box = session.post(request.request_id, generate_request(request, session.sid), consume)
     client.in_flight += 1
-    watch = StallWatch(stall_timeout_s, lambda: box.fail(watch.error or status.timed_out()), is_lost=is_lost)
+    watch = StallWatch(box, stall_timeout_s, lambda: box.fail(watch.error or status.timed_out()), is_lost=is_lost)
     try:
         await box.until_end()
     finally:
         watch.close()
         client.in_flight -= 1
-        session.leave(box, ended=has_ended)
+        session.leave(box, ended=answer.is_complete or answer.was_refused)

@@ -1,9 +1,9 @@
 """One request's share of a session: what the session's reader has for it goes to its consumer, at once.
 
-A consumer that keeps up is given what a message had for it, one or two records. Faster than `MOST_A_SECOND` messages it is
-given several at a time, their deltas joined: nobody reads an event every millisecond, and each costs a system call. While
-it can take no more at all, the records gather here, joined too, and when even so too much gathers the request is given up:
-the engine would otherwise fill the memory for a client that does not read.
+A consumer that keeps up is given what a message had for it, one or two records. When messages come faster than one every
+`INTERVAL_S` it is given several at a time, their deltas joined: nobody reads an event every millisecond, and each costs a
+system call. While it can take no more at all, the records gather here, joined too, and when even so too much gathers the
+request is given up: the engine would otherwise fill the memory for a client that does not read.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 
 import orjson
 
-from gateway.generation import Backpressure
+from gateway.generation import Backpressure, TextSink
+from gateway.triton.records import is_plain_delta
 
 LIMIT_BYTES = 256 * 1024
-MOST_A_SECOND = 500
+INTERVAL_S = 0.002
 BURST = 16
 """So many messages come through at any pace: a short answer is never held back."""
 
@@ -31,18 +32,35 @@ Consumer = Callable[[list[list[Any]]], Backpressure]
 class Mailbox:
     """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
 
-    __slots__ = ("_blocked", "_consume", "_due", "_ended", "_error", "_join_at", "_loop", "_records", "_timer", "rid")
+    __slots__ = (
+        "_consume",
+        "_due",
+        "_ended",
+        "_error",
+        "_loop",
+        "_timer",
+        "join_at",
+        "records",
+        "rid",
+        "texts",
+        "waiting_since",
+    )
 
     def __init__(self, rid: str, consume: Consumer) -> None:
         """Made in the event loop that uses it."""
         self.rid = rid
+        self.texts: TextSink | None = None
+        """The shorter way for plain deltas, where the consumer has opened one."""
         self._consume = consume
-        self._records: list[list[Any]] = []
-        self._blocked = False
+        self.records: list[list[Any]] = []
+        """What is delivered next, in order; to be appended to."""
+        self.join_at = _JOIN_AT
+        """With so many records it is time to ask `has_room`."""
         self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
+        self.waiting_since: float | None = self._loop.time()
+        """Of `stall.Waiting`: None while the consumer can take no more."""
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._join_at = _JOIN_AT
         # When the next delivery would be due, had all so far come at the highest pace: the virtual time of GCRA, a
         # leaky bucket (https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm).
         self._due = 0.0
@@ -54,52 +72,50 @@ class Mailbox:
         if self._error is not None:
             raise self._error
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing waits for `deliver`."""
-        return not self._records
-
-    def put(self, record: list[Any]) -> bool:
-        """Add a record to what is delivered next; False when more than `LIMIT_BYTES` have gathered, and the request should
-        be given up."""
-        records = self._records
-        records.append(record)
-        if len(records) < self._join_at:
-            return True
-        self._records = joined(records)
+    def has_room(self) -> bool:
+        """Join what has gathered; False when it is still more than `LIMIT_BYTES`, and the request should be given up."""
+        self.records = joined(self.records)
         # Joined again only when that many have come on top: linear, however long the consumer is blocked.
-        self._join_at = len(self._records) + _JOIN_AT
-        return sum(map(_size, self._records)) <= LIMIT_BYTES
+        self.join_at = len(self.records) + _JOIN_AT
+        return sum(map(_size, self.records)) <= LIMIT_BYTES
 
-    def deliver(self) -> None:
-        """Hand over what has come, unless the consumer can't take it now, or had so much of late: then it follows."""
-        if self._blocked or self._timer is not None or not self._records or self._ended.done():
+    def deliver(self, now: float) -> None:
+        """Hand over what has come, unless the consumer can't take it now, or had so much of late: then it follows. `now` is
+        the event loop's time."""
+        if self._timer is not None or self.waiting_since is None or not self.records or self._ended.done():
             return
-        now = self._loop.time()
-        early_s = self._due - now - BURST / MOST_A_SECOND
-        if early_s > 0 and self._error is None:
+        due = self._due
+        if due <= now:
+            self._due = now + INTERVAL_S
+        elif (early_s := due - now - BURST * INTERVAL_S) <= 0 or self._error is not None:
+            self._due = due + INTERVAL_S
+        else:
             self._timer = self._loop.call_later(early_s, self._deliver_late)
             return
-        self._due = max(self._due, now) + 1 / MOST_A_SECOND
+        self.waiting_since = now
         self._hand_over()
 
     def _deliver_late(self) -> None:
         self._timer = None
-        if len(self._records) > 1:
-            self._records = joined(self._records)
-        self.deliver()
+        if len(self.records) > 1:
+            self.records = joined(self.records)
+        self.deliver(self._loop.time())
         self._end_if_failed()
 
     def _hand_over(self) -> None:
-        records, self._records = self._records, []
-        self._join_at = _JOIN_AT
+        records, self.records = self.records, []
+        self.join_at = _JOIN_AT
         try:
-            blocked = self._consume(records)
+            if self.texts is not None and len(records) == 1 and is_plain_delta(records[0]):
+                _, _, choice, text, tokens, _ = records[0]
+                blocked = self.texts(choice, text, tokens)
+            else:
+                blocked = self._consume(records)
         except Exception as error:  # noqa: BLE001 - raised again in the request's own task
             self.fail(error)
             return
         if blocked is not None:
-            self._blocked = True
+            self.waiting_since = None
             blocked.add_done_callback(self._unblocked)
 
     def finish(self) -> None:
@@ -112,12 +128,12 @@ class Mailbox:
         self._end_if_failed()
 
     def _unblocked(self, _: asyncio.Future[None]) -> None:
-        self._blocked = False
-        self.deliver()
+        self.waiting_since = self._loop.time()
+        self.deliver(self.waiting_since)
         self._end_if_failed()
 
     def _end_if_failed(self) -> None:
-        if self._error is not None and not self._records:
+        if self._error is not None and not self.records:
             self._end()
 
     def _end(self) -> None:
@@ -135,7 +151,7 @@ def joined(records: list[list[Any]]) -> list[list[Any]]:
     groups: list[list[list[Any]]] = []
     open_groups: dict[int, list[list[Any]]] = {}
     for record in records:
-        if not _is_plain_delta(record):
+        if not is_plain_delta(record):
             open_groups.clear()
             groups.append([record])
         elif (group := open_groups.get(record[2])) is not None:
@@ -144,17 +160,6 @@ def joined(records: list[list[Any]]) -> list[list[Any]]:
             open_groups[record[2]] = group = [record]
             groups.append(group)
     return [group[0] if len(group) == 1 else _join(group) for group in groups]
-
-
-def _is_plain_delta(record: list[Any]) -> bool:
-    return (
-        len(record) == 6
-        and record[1] == "delta"
-        and type(record[2]) is int
-        and type(record[3]) is str
-        and type(record[4]) is int
-        and record[5] is None
-    )
 
 
 def _join(deltas: list[list[Any]]) -> list[Any]:

@@ -38,14 +38,29 @@ def read_records(response: Any) -> list[list[Any]]:
         if raw is None:
             return []  # Triton's own empty final response
         records: Any = orjson.loads(decode_bytes(raw))
-        if not isinstance(records, list):
+        if type(records) is not list:
             raise TypeError("records are an array")
-        if not all(isinstance(record, list) and len(record) >= 3 for record in cast("list[Any]", records)):  # pyright: ignore[reportUnknownArgumentType]
+        written = cast("list[list[Any]]", records)
+        if written and ({*map(type, written)} != {list} or min(map(len, written)) < 3):
             raise ValueError("a record is an array of at least three elements")
     except (TypeError, ValueError) as error:
         log.error("unreadable records from %s: %s", response.model_name, error)
         raise InternalError from error
-    return cast("list[list[Any]]", records)
+    return written
+
+
+def is_plain_delta(record: list[Any]) -> bool:
+    """Whether it is a well-formed `delta` with nothing but a text, as nearly all records are. (Whether there is such a
+    choice has to be seen elsewhere.)"""
+    return (
+        len(record) == 6
+        and record[1] == "delta"
+        and record[5] is None
+        and type(record[3]) is str
+        and type(record[2]) is int
+        and type(record[4]) is int
+        and record[4] >= 0
+    )
 
 
 class Outputs(NamedTuple):

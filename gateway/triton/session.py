@@ -156,11 +156,11 @@ class Session:
         reason = "the call has ended"
         try:
             async for message in self._call:
-                self._heard = self._loop.time()
+                self._heard = now = self._loop.time()
                 if message.error_message:
                     self._refused(message)
                     continue
-                self._hand_out(self._frames.feed(read_records(message.infer_response)))
+                self._hand_out(self._frames.feed(read_records(message.infer_response)), now)
                 if self.broken:
                     return
         except (SessionBroken, InternalError) as error:
@@ -174,21 +174,23 @@ class Session:
             reason = "a fault of ours"
         self._break(reason)
 
-    def _hand_out(self, records: list[list[Any]]) -> None:
+    def _hand_out(self, records: list[list[Any]], now: float) -> None:
         boxes = self._boxes
         filled: list[Mailbox] = []
         for record in records:
             box = boxes.get(record[0])
             if box is not None:
-                if box.is_empty:
+                waiting = box.records
+                if not waiting:
                     filled.append(box)
-                if not box.put(record):
+                waiting.append(record)
+                if len(waiting) >= box.join_at and not box.has_room():
                     self._give_up(box)
             elif record[0] == self.sid:
                 self._of_session(record)
             # Anything else is what is left of a request that nobody waits for any more.
         for box in filled:
-            box.deliver()
+            box.deliver(now)
 
     def _of_session(self, record: list[Any]) -> None:
         kind = record[1]

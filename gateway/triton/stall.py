@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from gateway.errors import GatewayError
 from gateway.triton import status
@@ -16,6 +17,13 @@ def never() -> bool:
     return False
 
 
+class Waiting(Protocol):
+    """Somebody who takes messages. `waiting_since` is when the last one came, by the event loop's clock; None while none is
+    waited for: a slow reader is not the sender's silence."""
+
+    waiting_since: float | None
+
+
 class StallWatch:
     """Ends a call that nobody will answer any more: calls `give_up` once, and has the reason in `error`.
 
@@ -24,29 +32,23 @@ class StallWatch:
     has waited for `timeout_s`. One timer at a time, which looks at the clock when it fires: it is never moved per message.
     """
 
-    def __init__(self, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = never) -> None:
+    def __init__(
+        self, waiting: Waiting, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = never
+    ) -> None:
         self.error: GatewayError | None = None
+        self._waiting = waiting
         self._timeout_s = timeout_s
         self._give_up = give_up
         self._is_lost = is_lost
         self._loop = asyncio.get_running_loop()
-        self._waiting_since: float | None = self._loop.time()
         self._timer = self._loop.call_later(min(timeout_s, _LOOK_EVERY_S), self._look)
-
-    def waiting(self) -> None:
-        """From now on somebody waits for the next message."""
-        self._waiting_since = self._loop.time()
-
-    def busy(self) -> None:
-        """Nobody waits: a slow reader is not the sender's silence."""
-        self._waiting_since = None
 
     def close(self) -> None:
         """Stop the timer."""
         self._timer.cancel()
 
     def _look(self) -> None:
-        since = self._waiting_since
+        since = self._waiting.waiting_since
         waited = 0.0 if since is None else self._loop.time() - since
         if waited >= self._timeout_s:
             self.error = status.timed_out()

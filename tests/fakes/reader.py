@@ -24,7 +24,7 @@ async def pulled(generate: Callable[[OutputSink], Coroutine[Any, Any, None]]) ->
         changed.set()
         return blocked[-1]
 
-    task = asyncio.create_task(generate(take))
+    task = asyncio.create_task(generate(OutputSink(take)))
     task.add_done_callback(lambda _: changed.set())
     try:
         while True:

@@ -161,8 +161,8 @@ def test_frames_are_one_write() -> None:
     assert frame([b"{}", b"[1]"]) == b"data: {}\n\ndata: [1]\n\n"
 
 
-async def broken(send: ChunkSink) -> list[bytes]:
-    send([b"{}"])
+async def broken(sink: ChunkSink) -> list[bytes]:
+    sink.write([b"{}"])
     raise RuntimeError("internal detail")
 
 
@@ -194,9 +194,9 @@ async def test_work_is_ended_when_sending_fails() -> None:
     for failing_message in (0, 1):
         raised: list[Exception] = []
 
-        async def work(send: ChunkSink, raised: list[Exception] = raised) -> list[bytes]:
+        async def work(sink: ChunkSink, raised: list[Exception] = raised) -> list[bytes]:
             try:
-                send([b"{}"])
+                sink.write([b"{}"])
             except OSError as error:
                 raised.append(error)
                 raise
@@ -229,6 +229,38 @@ async def test_slow_client_holds_the_source_back() -> None:
     await blocked
     writer.close()
     assert [message.get("body") for message in sent] == [None, b"data: 1\n\n", b"data: 2\n\n", b"data: 3\n\n"]
+
+
+@pytest.mark.anyio
+async def test_single_chunks_go_past_send_while_the_server_takes_them() -> None:
+    """In order with those that don't, and as `send` would when the client does not read."""
+    written: list[bytes] = []
+    reads = asyncio.Event()
+
+    async def send(message: Any) -> None:
+        if len(written) == 4:
+            await reads.wait()
+        written.append(message.get("body", b"head"))
+
+    def write_part(part: bytes) -> bool:
+        if len(written) == 4:
+            return False
+        written.append(part)
+        return True
+
+    writer = EventWriter(send, send, ping_interval_s=60, write_part=write_part)
+    writer.write([])
+    assert writer.write_one(b"1") is None
+    assert writer.write([b"2"]) is None
+    assert writer.write_one(b"3") is None
+    blocked = writer.write_one(b"4")
+    assert blocked is not None
+    assert writer.write_one(b"5") is blocked
+    reads.set()
+    await blocked
+    assert writer.write_one(b"6") is None
+    writer.close()
+    assert written == [b"head", *(b"data: %d\n\n" % number for number in range(1, 7))]
 
 
 @pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.admission import Admission
 from gateway.errors import Overloaded, Unavailable
-from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
+from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest, OutputSink
 from gateway.services.dispatch import Dispatcher
 from gateway.triton import llm
 from tests.fakes.triton import CHAT_MODEL, Abort, Call, Message
@@ -43,7 +43,7 @@ async def run(pair: Pair) -> list[GenerationOutput]:
     pair.clients[1].in_flight += 1
     try:
         with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
-            await dispatcher.generate(request, permit, take)
+            await dispatcher.generate(request, permit, OutputSink(take))
     finally:
         pair.clients[1].in_flight -= 1
     return seen

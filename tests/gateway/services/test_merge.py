@@ -22,18 +22,18 @@ class Sources:
     def __init__(self) -> None:
         self.running = 0
 
-    async def answer(self, text: str, n: int, error: Exception | None, silent: bool, take: OutputSink) -> None:
+    async def answer(self, text: str, n: int, error: Exception | None, silent: bool, sink: OutputSink) -> None:
         self.running += 1
         try:
-            take([Accepted(1)])
+            sink.take([Accepted(1)])
             for choice in range(n):
                 await asyncio.sleep(0)
-                take([Delta(choice, text, 1, None)])
+                sink.take([Delta(choice, text, 1, None)])
             if error:
                 raise error
             if silent:
                 await asyncio.Event().wait()
-            take([End(choice, "stop", None, USAGE if choice == n - 1 else None) for choice in range(n)])
+            sink.take([End(choice, "stop", None, USAGE if choice == n - 1 else None) for choice in range(n)])
         finally:
             self.running -= 1
 
@@ -42,7 +42,7 @@ async def test_choices_count_on() -> None:
     """Choice i of prompt k is k * n + i."""
     sources = Sources()
     seen: list[GenerationOutput] = []
-    await merged([partial(sources.answer, text, 2, None, False) for text in "abc"], 2, seen.extend)
+    await merged([partial(sources.answer, text, 2, None, False) for text in "abc"], 2, OutputSink(seen.extend))
     texts = {output.choice: output.text for output in seen if isinstance(output, Delta)}
     assert texts == dict(enumerate("aabbcc"))
     assert sorted(output.choice for output in seen if isinstance(output, End)) == [0, 1, 2, 3, 4, 5]
@@ -55,7 +55,7 @@ async def test_first_error_ends_all() -> None:
     error = Overloaded("full")
     silent = partial(sources.answer, "a", 1, None, True)
     with pytest.raises(Overloaded) as caught:
-        await merged([silent, partial(sources.answer, "b", 1, error, False)], 1, lambda _: None)
+        await merged([silent, partial(sources.answer, "b", 1, error, False)], 1, OutputSink(lambda _: None))
     assert caught.value is error
     assert sources.running == 0
 
@@ -64,7 +64,7 @@ async def test_leaving_ends_all() -> None:
     """Whatever they are doing."""
     sources = Sources()
     silent = [partial(sources.answer, "a", 1, None, True) for _ in range(5)]
-    task = asyncio.create_task(merged(silent, 1, lambda _: None))
+    task = asyncio.create_task(merged(silent, 1, OutputSink(lambda _: None)))
     await asyncio.sleep(0.01)
     assert sources.running == 5
     task.cancel()
@@ -78,8 +78,8 @@ async def test_backpressure_reaches_every_source() -> None:
     full: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     answers: list[object] = []
 
-    async def source(take: OutputSink) -> None:
-        answers.append(take([Delta(0, "x", 1, None)]))
+    async def source(sink: OutputSink) -> None:
+        answers.append(sink.take([Delta(0, "x", 1, None)]))
 
-    await merged([source, source], 1, lambda _: full)
+    await merged([source, source], 1, OutputSink(lambda _: full))
     assert answers == [full, full]

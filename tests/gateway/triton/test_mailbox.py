@@ -46,6 +46,17 @@ def test_delta_never_passes_what_came_before_it() -> None:
     assert joined([a, end, b]) == [a, end, b]
 
 
+def put(box: Mailbox, record: list[Any]) -> bool:
+    """As the session's reader does; whether it may go on."""
+    box.records.append(record)
+    return len(box.records) < box.join_at or box.has_room()
+
+
+def deliver(box: Mailbox) -> None:
+    """At once."""
+    box.deliver(asyncio.get_running_loop().time())
+
+
 class Taker:
     """A consumer that can be blocked."""
 
@@ -67,8 +78,8 @@ def blocked_mailbox() -> Mailbox:
     taker = Taker()
     taker.block()
     box = Mailbox("r", taker)
-    box.put(ACCEPTED)
-    box.deliver()
+    put(box, ACCEPTED)
+    deliver(box)
     return box
 
 
@@ -78,11 +89,11 @@ async def test_records_of_a_message_are_delivered_together() -> None:
     taker = Taker()
     box = Mailbox("r", taker)
     for record in (ACCEPTED, A):
-        box.put(record)
-    box.deliver()
-    box.deliver()
+        put(box, record)
+    deliver(box)
+    deliver(box)
     assert taker.taken == [[ACCEPTED, A]]
-    assert box.is_empty
+    assert not box.records
 
 
 @pytest.mark.anyio
@@ -91,12 +102,12 @@ async def test_blocked_consumer_gets_the_rest_joined() -> None:
     taker = Taker()
     blocked = taker.block()
     box = Mailbox("r", taker)
-    box.put(ACCEPTED)
-    box.deliver()
+    put(box, ACCEPTED)
+    deliver(box)
     taker.blocked = None
     for _ in range(100):
-        box.put(A)
-        box.deliver()
+        put(box, A)
+        deliver(box)
     assert taker.taken == [[ACCEPTED]]
     blocked.set_result(None)
     await asyncio.sleep(0)
@@ -110,7 +121,7 @@ async def test_what_gathers_is_bounded() -> None:
     """A mailbox whose consumer stays away says so before it holds much more than its limit."""
     box = blocked_mailbox()
     size = 0
-    while box.put(["r", "delta", 0, "x" * 1000, 1, None]):
+    while put(box, ["r", "delta", 0, "x" * 1000, 1, None]):
         size += 1000
         assert size < LIMIT_BYTES + 200_000
     assert size > LIMIT_BYTES - 200_000
@@ -122,7 +133,7 @@ async def test_logprobs_count_too() -> None:
     box = blocked_mailbox()
     logprobs = {"logprobs": [[1, "a", -0.5, [[number, "a", -1.0] for number in range(20)]]]}
     held = 0
-    while box.put(["r", "delta", 0, "a", 1, logprobs]):
+    while put(box, ["r", "delta", 0, "a", 1, logprobs]):
         held += 1
         assert held < 10_000
 
@@ -144,9 +155,9 @@ async def test_what_came_is_taken_before_the_failure() -> None:
     taker = Taker()
     blocked = taker.block()
     box = Mailbox("r", taker)
-    box.put(ACCEPTED)
-    box.deliver()
-    box.put(END)
+    put(box, ACCEPTED)
+    deliver(box)
+    put(box, END)
     box.fail(status.unavailable())
     task = asyncio.create_task(box.until_end())
     await asyncio.sleep(0)
@@ -170,8 +181,8 @@ async def test_consumer_that_raises_fails_the_request() -> None:
 
     box = Mailbox("r", broken)
     for _ in range(2):
-        box.put(A)
-        box.deliver()
+        put(box, A)
+        deliver(box)
     with pytest.raises(KeyError):
         await box.until_end()
     assert calls == 1
@@ -181,12 +192,12 @@ async def test_consumer_that_raises_fails_the_request() -> None:
 async def test_flood_is_delivered_in_larger_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first messages come through at any pace, then several at a time, joined; all of the text, in order, and before
     the error that ended it."""
-    monkeypatch.setattr(mailbox, "MOST_A_SECOND", 10)
+    monkeypatch.setattr(mailbox, "INTERVAL_S", 0.1)
     taker = Taker()
     box = Mailbox("r", taker)
     for number in range(200):
-        box.put(["r", "delta", 0, f"{number} ", 1, None])
-        box.deliver()
+        put(box, ["r", "delta", 0, f"{number} ", 1, None])
+        deliver(box)
     assert BURST <= len(taker.taken) < 100
     box.fail(status.unavailable())
     with pytest.raises(Unavailable):
@@ -194,3 +205,44 @@ async def test_flood_is_delivered_in_larger_pieces(monkeypatch: pytest.MonkeyPat
     records = [record for records in taker.taken for record in records]
     assert text_of(records, 0) == "".join(f"{number} " for number in range(200))
     assert len(records) < 150
+
+
+@pytest.mark.anyio
+async def test_text_alone_takes_the_shorter_way() -> None:
+    """Where the consumer has opened it, and in order with what does not."""
+    taken: list[Any] = []
+
+    def consume(records: list[list[Any]]) -> None:
+        taken.append(records)
+        box.texts = lambda choice, text, tokens: taken.append((choice, text, tokens))
+
+    box = Mailbox("r", consume)
+    detailed = ["r", "delta", 0, "b", 1, {"token_ids": [1]}]
+    for records in ([A], [A], [detailed], [A, END], [["r", "delta", 0, "a", -1, None]], [A]):
+        for record in records:
+            put(box, record)
+        deliver(box)
+    assert taken == [[A], (0, "a", 1), [detailed], [A, END], [["r", "delta", 0, "a", -1, None]], (0, "a", 1)]
+
+
+@pytest.mark.anyio
+async def test_shorter_way_can_block_and_fail() -> None:
+    """As the longer one."""
+    blocked = asyncio.get_running_loop().create_future()
+    box = Mailbox("r", lambda _: None)
+    box.texts = lambda *_: blocked
+    put(box, A)
+    deliver(box)
+    assert box.waiting_since is None
+    put(box, A)
+    deliver(box)
+    assert box.records == [A]
+
+    def broken(*_: object) -> None:
+        raise KeyError("a fault")
+
+    box.texts = broken
+    blocked.set_result(None)
+    with pytest.raises(KeyError):
+        await box.until_end()
+    assert box.waiting_since is not None
