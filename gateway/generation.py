@@ -12,6 +12,7 @@ where the sink has a shorter way for it (docs/performance.md).
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -36,14 +37,15 @@ class GenerationRequest:
     """One prompt to be continued.
 
     `request_id` is unique for ever (contract: `rid`). `prompt_token_ids` is the prompt after the chat template and the
-    tokeniser; None where `unrendered` has it, for a model whose prompts only its backend can make. `api` picks the request
-    class with which vLLM reads `sampling_params`. `lora` is the adapter to generate with.
+    tokeniser, as int32 (a list would take nine times the memory, for as long as the answer takes); None where `unrendered`
+    has it, for a model whose prompts only its backend can make. `api` picks the request class with which vLLM reads
+    `sampling_params`. `lora` is the adapter to generate with.
     """
 
     request_id: str
     model: str
     api: Literal["chat", "completions"]
-    prompt_token_ids: list[int] | None
+    prompt_token_ids: array[int] | None
     sampling_params: SamplingParams
     lora: str | None = None
     unrendered: Messages | str | None = None

@@ -7,7 +7,8 @@ workers start) and any worker can answer for all.
 from __future__ import annotations
 
 import os
-from typing import Final
+from functools import cache
+from typing import Final, TypeVar
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -38,6 +39,15 @@ QUEUED = Gauge("triton_gateway_queued", "Requests that wait for their turn.", mu
 MODEL_READY = Gauge(
     "triton_gateway_model_ready", "1 when the model answered lately.", ["model"], multiprocess_mode="livemax"
 )
+
+_Labelled = TypeVar("_Labelled", Counter, Gauge, Histogram)
+
+
+@cache
+def labelled(metric: _Labelled, *values: str) -> _Labelled:
+    """The series with these labels. prometheus_client looks for it under a lock, each time."""
+    return metric.labels(*values)
+
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

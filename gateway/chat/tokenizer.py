@@ -39,10 +39,11 @@ class Tokenizer:
     async def encode(self, texts: Sequence[str], *, add_special_tokens: bool) -> list[list[int]]:
         """The ids of each text. `add_special_tokens` is False after a chat template, which writes them itself."""
         if sum(map(len, texts)) <= INLINE_CHARACTERS:
-            return self._encode(texts, add_special_tokens)
-        return await asyncio.to_thread(self._encode, texts, add_special_tokens)
+            encode = self._tokenizer.encode
+            return [encode(text, add_special_tokens=add_special_tokens).ids for text in texts]
+        return await asyncio.to_thread(self._encode_batch, texts, add_special_tokens)
 
-    def _encode(self, texts: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
+    def _encode_batch(self, texts: Sequence[str], add_special_tokens: bool) -> list[list[int]]:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=add_special_tokens)
         return [encoding.ids for encoding in encodings]
 

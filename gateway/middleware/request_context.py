@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import time
-import uuid
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import callers, metrics
 from gateway import log as log_setup
 from gateway.errors import InternalError
+from gateway.routes import extensions
 from gateway.routes.error_handlers import error_response
-from gateway.routes.sse import SEND_BODY
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class RequestContext:
             return
         started = time.monotonic()
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _VALID_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        request_id = given if _VALID_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
         log_setup.request_id.set(request_id)
         status = 0
 
@@ -43,14 +43,17 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["openai-processing-ms"] = str(round((time.monotonic() - started) * 1000))
-                headers["openai-version"] = "2020-10-01"
+                processing_ms = round((time.monotonic() - started) * 1000)
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"openai-processing-ms", b"%d" % processing_ms),
+                    (b"openai-version", b"2020-10-01"),
+                ]
             await send(message)
 
         # A stream's pieces go past all that only looks at the start of an answer: each wrapper costs, per token.
-        scope[SEND_BODY] = send
+        scope[extensions.SEND_BODY] = send
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
@@ -58,6 +61,7 @@ class RequestContext:
             if not status:
                 await error_response(InternalError())(scope, receive, send_with_headers)
         finally:
+            extensions.forget(scope)
             _record(scope, status, time.monotonic() - started)
 
 
@@ -65,6 +69,6 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     """Labels from closed sets: the route and not the path, a known method or none."""
     route = getattr(scope.get("route"), "path", "none")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.REQUESTS.labels(route, method, str(status)).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    metrics.labelled(metrics.REQUESTS, route, method, str(status)).inc()
+    metrics.labelled(metrics.REQUEST_SECONDS, route).observe(seconds)
     log.info("%s %s %d %.1f ms for %s", method, route, status, seconds * 1000, callers.caller.get().name)

@@ -20,7 +20,7 @@ ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 
 async def unless_left(http_request: Request, work: Awaitable[T]) -> T:
     """The result of `work`, which is cancelled when the client leaves before it is done."""
-    async with CancelledByDisconnect(http_request.receive):
+    async with CancelledByDisconnect(http_request.scope, http_request.receive):
         return await work
 
 

@@ -45,13 +45,17 @@ class JsonRoute(APIRoute):
             return
         services: Services = scope["state"]["services"]
         try:
-            request = parse(self._body, await _body(receive), _default_model(self._body, services))
-            services.check(request)
-            response = await self.endpoint(request, Request(scope, receive, send), services)
+            response = await self._respond(self._body, Request(scope, receive, send), services)
             await response(scope, receive, send)
         except ClientDisconnected:
-            metrics.DISCONNECTS.labels(self.path).inc()
+            metrics.labelled(metrics.DISCONNECTS, self.path).inc()
             await Response(status_code=_CLIENT_LEFT)(scope, receive, send)
+
+    async def _respond(self, body: type[RequestBody], http_request: Request, services: Services) -> Response:
+        """The endpoint's. What was asked is not held on to while the answer is sent."""
+        request = parse(body, await _body(http_request.receive), _default_model(body, services))
+        services.check(request)
+        return await self.endpoint(request, http_request, services)
 
 
 async def _body(receive: Receive) -> bytes:

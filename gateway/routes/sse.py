@@ -24,16 +24,10 @@ from gateway.errors import GatewayError, InternalError
 from gateway.generation import Backpressure
 from gateway.routes import eager
 from gateway.routes.disconnect import CancelledByDisconnect, ClientDisconnected
+from gateway.routes.extensions import SEND_BODY, WRITE_PART, WritePart
 from gateway.services.answers import ChunkSink
 
 log = logging.getLogger(__name__)
-
-SEND_BODY: Final = "gateway.send_body"
-"""Where the scope has the server's own `send`, for the messages behind `http.response.start`."""
-
-WRITE_PART: Final = "gateway.write_part"
-"""Where the scope has a plain function of the server's, if that has one, which writes a part of the body at once. It answers
-False, and has done nothing, when `send` has to do it: to wait for the client, say."""
 
 _DONE: Final = b"data: [DONE]\n\n"
 _PING: Final = b": ping\n\n"
@@ -62,7 +56,7 @@ class EventWriter:
         send_body: Send,
         *,
         ping_interval_s: float,
-        write_part: Callable[[bytes], bool] = _write_nothing,
+        write_part: WritePart = _write_nothing,
     ) -> None:
         """`send` takes the start of the response, `send_body` what comes behind; `write_part` is WRITE_PART."""
         self._send = send
@@ -70,7 +64,8 @@ class EventWriter:
         self._write_part = write_part
         self._ping_interval_s = ping_interval_s
         self._loop = asyncio.get_running_loop()
-        self._pings: asyncio.TimerHandle | None = None
+        self._open = False
+        self._timer: asyncio.TimerHandle | None = None  # until it opens, then until a ping is due
         self._idle = True
         self._draining: asyncio.Task[None] | None = None
         self._unsent: list[Message] = []
@@ -78,12 +73,19 @@ class EventWriter:
     @property
     def is_open(self) -> bool:
         """Whether the client has been given its 200."""
-        return self._pings is not None
+        return self._open
+
+    def begin_within(self, seconds: float) -> None:
+        """Send the headers when they have not been sent by then."""
+        self._timer = self._loop.call_later(seconds, self.open)
 
     def open(self) -> None:
         """Send the headers, if that has not happened yet."""
-        if self._pings is None:
-            self._pings = self._loop.call_later(self._ping_interval_s, self._ping)
+        if not self._open:
+            self._open = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(self._ping_interval_s, self._ping)
             self._push(self._send, {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
 
     def write(self, chunks: list[bytes]) -> Backpressure:
@@ -93,17 +95,12 @@ class EventWriter:
         """
         self.open()
         if chunks:
-            self._idle = False
-            self._push(self._send_body, _part(frame(chunks)))
+            self._push_events(frame(chunks))
         return self._draining
 
     def write_one(self, chunk: bytes) -> Backpressure:
         """As `write` of one chunk, behind the headers: it is called for each token."""
-        event = b"data: %b\n\n" % chunk
-        self._idle = False
-        if self._draining is None and self._write_part(event):
-            return None
-        self._push(self._send_body, _part(event))
+        self._push_events(b"data: %b\n\n" % chunk)
         return self._draining
 
     async def end(self, last: bytes) -> None:
@@ -114,10 +111,15 @@ class EventWriter:
 
     def close(self) -> None:
         """Stop what runs by itself."""
-        if self._pings is not None:
-            self._pings.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._draining is not None:
             self._draining.cancel()
+
+    def _push_events(self, events: bytes) -> None:
+        self._idle = False
+        if self._draining is not None or not self._write_part(events):
+            self._push(self._send_body, _part(events))
 
     def _push(self, send: Send, message: Message) -> None:
         if self._draining is None:
@@ -140,7 +142,7 @@ class EventWriter:
         if self._idle and self._draining is None:
             self._push(self._send_body, _part(_PING))
         self._idle = True
-        self._pings = self._loop.call_later(self._ping_interval_s, self._ping)
+        self._timer = self._loop.call_later(self._ping_interval_s, self._ping)
 
 
 def _part(body: bytes) -> Message:
@@ -154,7 +156,7 @@ class EventStream(Response):
     def __init__(self, work: Callable[[ChunkSink], Awaitable[list[bytes]]], *, ping_interval_s: float) -> None:
         """`work` hands the chunks to the sink that it is given, and returns the last of them when the answer is complete."""
         super().__init__()
-        self._work = work
+        self._work: Callable[[ChunkSink], Awaitable[list[bytes]]] | None = work
         self._ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,19 +167,24 @@ class EventStream(Response):
             write_part=scope.get(WRITE_PART, _write_nothing),
         )
         try:
-            async with CancelledByDisconnect(receive):
+            async with CancelledByDisconnect(scope, receive):
                 await writer.end(await self._last_events(writer))
         except ClientDisconnected:
             if not writer.is_open:
                 raise
-            metrics.DISCONNECTS.labels(scope["route"].path).inc()
+            metrics.labelled(metrics.DISCONNECTS, scope["route"].path).inc()
         finally:
             writer.close()
 
     async def _last_events(self, writer: EventWriter) -> bytes:
         """Do the work; how the stream ends."""
+        work, self._work = self._work, None
+        if work is None:
+            raise RuntimeError("a stream can be sent once")
+        working = work(writer)
+        del work  # with the request in it
         try:
-            last = await self._work(writer)
+            last = await working
         except GatewayError as error:
             if not writer.is_open:
                 raise

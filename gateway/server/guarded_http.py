@@ -17,7 +17,7 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
-from gateway.routes.sse import WRITE_PART
+from gateway.routes.extensions import ON_DISCONNECT, WRITE_PART, OnDisconnect, WritePart
 from gateway.server.corked import CorkedTransport
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -38,11 +38,14 @@ class GuardedHttp(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._on_disconnect: Callable[[], object] | None = None
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_over()
         super().connection_lost(exc)
+        if self._on_disconnect is not None:
+            self._on_disconnect()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -72,7 +75,9 @@ class GuardedHttp(HttpToolsProtocol):
             self._refuse(error)
         else:
             super().on_headers_complete()
-            cast("dict[str, Any]", self.scope)[WRITE_PART] = _part_writer(self.cycle)
+            scope = cast("dict[str, Any]", self.scope)
+            scope[WRITE_PART] = _part_writer(self.cycle)
+            scope[ON_DISCONNECT] = self._disconnect_caller(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -85,6 +90,19 @@ class GuardedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Of what the parser can't read."""
         self._refuse(BadRequest(msg))
+
+    def _disconnect_caller(self, cycle: RequestResponseCycle) -> OnDisconnect:
+        """What stands in the scope as ON_DISCONNECT. One request of a connection is in work at a time."""
+
+        def on_disconnect(call: Callable[[], object] | None) -> None:
+            self._on_disconnect = call
+            if call is None:
+                return
+            self.flow.resume_reading()  # what is not read does not end
+            if cycle.disconnected:
+                call()
+
+        return on_disconnect
 
     def _is_idle(self) -> bool:
         """Whether no request is in work."""
@@ -136,7 +154,7 @@ class GuardedHttp(HttpToolsProtocol):
         self.transport.close()
 
 
-def _part_writer(cycle: RequestResponseCycle) -> Callable[[bytes], bool]:
+def _part_writer(cycle: RequestResponseCycle) -> WritePart:
     """What stands in the scope as WRITE_PART: uvicorn's `send` of a part in the middle of a body, without a coroutine, a
     message and the questions that only the first and the last part have to answer."""
     flow, write = cycle.flow, cycle.transport.write

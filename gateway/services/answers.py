@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
@@ -17,8 +16,12 @@ Generate = Callable[[Permit, OutputSink], Awaitable[None]]
 
 
 class ChunkSink(Protocol):
-    """Who takes chunks as JSON. The first call, also with none, says that the answer has begun: what goes wrong from then on
-    is part of the stream."""
+    """Who takes chunks as JSON. The first `write`, also of none, says that the answer has begun: what goes wrong from then
+    on is part of the stream."""
+
+    def begin_within(self, seconds: float) -> None:
+        """Say that the answer has begun when nothing has been written by then."""
+        ...
 
     def write(self, chunks: list[bytes]) -> Backpressure:
         """Chunks that are ready together."""
@@ -49,11 +52,8 @@ class Answers:
             return sink.write(chunks)
 
         with await self._admission.acquire() as permit:
-            late = asyncio.get_running_loop().call_later(self._accept_timeout_s, sink.write, list[bytes]())
-            try:
-                await generate(permit, OutputSink(take, partial(stream.texts, sink.write_one)))
-            finally:
-                late.cancel()
+            sink.begin_within(self._accept_timeout_s)
+            await generate(permit, OutputSink(take, partial(stream.texts, sink.write_one)))
         return last
 
     async def fold(self, generate: Generate, fold: Fold) -> None:

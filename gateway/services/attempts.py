@@ -20,5 +20,5 @@ async def on_a_replica(catalog: Catalog, model: str, attempt: Callable[[TritonCl
         try:
             return await attempt(client)
         except Unavailable:
-            metrics.RETRIES.labels(model).inc()
+            metrics.labelled(metrics.RETRIES, model).inc()
     return await attempt(replicas[-1])

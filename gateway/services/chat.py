@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
+from array import array
 from collections.abc import Collection
 from functools import partial
 
@@ -48,12 +49,14 @@ class ChatService:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         generation = await self._prepare(request)
         stream = ChatStream(_plan(request, generation))
+        del request  # it may be large, and the answer may take long
         return await self._answers.stream(partial(self._dispatcher.generate, generation), stream, sink)
 
     async def complete(self, request: ChatCompletionRequest) -> ChatCompletion:
         """The whole answer. Raises GatewayError."""
         generation = await self._prepare(request)
         fold = ChatFold(_plan(request, generation))
+        del request
         await self._answers.fold(partial(self._dispatcher.generate, generation), fold)
         return fold.finish()
 
@@ -87,7 +90,7 @@ class ChatService:
         params = dict(request.sampling_params())
         if limit is not None:
             params["max_completion_tokens"] = limit
-        return GenerationRequest(new_rid(), model.triton_name, "chat", token_ids, params, model.adapter)
+        return GenerationRequest(new_rid(), model.triton_name, "chat", array("i", token_ids), params, model.adapter)
 
     def _check(self, request: ChatCompletionRequest, model: GeneratingModel) -> None:
         """Raises BadRequest for what this model can't honour."""
@@ -124,7 +127,7 @@ def _check_template(request: ChatCompletionRequest, model: str, template: ChatTe
 def _plan(request: ChatCompletionRequest, generation: GenerationRequest) -> AnswerPlan:
     ids = generation.prompt_token_ids
     return AnswerPlan(
-        id=f"chatcmpl-{uuid.uuid4().hex}",
+        id=f"chatcmpl-{secrets.token_hex(16)}",
         created=int(time.time()),
         model=request.model,
         choices=request.n or 1,
@@ -134,6 +137,6 @@ def _plan(request: ChatCompletionRequest, generation: GenerationRequest) -> Answ
         calls_functions=request.functions is not None,
         names_ids=bool(request.return_tokens_as_token_ids),
         tells_prompt_logprobs=request.prompt_logprobs is not None,
-        prompt_token_ids=None if ids is None or not request.return_token_ids else [ids],
+        prompt_token_ids=None if ids is None or not request.return_token_ids else [ids.tolist()],
         echoed=None if request.echoed is None else [EchoedPrompt(request.echoed)],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import uuid
+import secrets
 from collections.abc import Sequence
 
 from gateway.errors import InternalError
@@ -36,7 +36,9 @@ class ModerationService:
             )
             raise InternalError
         results = [to_result(model.labels, row.tolist()) for row in rows.values]
-        return ModerationResponse(id=f"modr-{uuid.uuid4().hex}", model=request.model or model.name, results=results)
+        return ModerationResponse(
+            id=f"modr-{secrets.token_hex(16)}", model=request.model or model.name, results=results
+        )
 
 
 def to_result(labels: Labels, probabilities: Sequence[float]) -> ModerationResult:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-import uuid
+from array import array
 from collections.abc import Sequence
 from functools import partial
 
@@ -41,13 +42,17 @@ class CompletionService:
         """The answer as it comes (`Answers.stream`). Raises GatewayError."""
         model, generations = await self._prepare(request)
         stream = CompletionStream(_plan(request, generations, model.tokenizer))
-        return await self._answers.stream(partial(self._generate, generations, request.generated), stream, sink)
+        generate = partial(self._generate, generations, request.generated)
+        del request  # it may be large, and the answer may take long
+        return await self._answers.stream(generate, stream, sink)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The whole answer. Raises GatewayError."""
         model, generations = await self._prepare(request)
         fold = CompletionFold(_plan(request, generations, model.tokenizer))
-        await self._answers.fold(partial(self._generate, generations, request.generated), fold)
+        generate = partial(self._generate, generations, request.generated)
+        del request
+        await self._answers.fold(generate, fold)
         return fold.finish()
 
     async def _generate(
@@ -77,11 +82,12 @@ class CompletionService:
     def _generation(
         self, request: CompletionRequest, model: GeneratingModel, prompt: list[int] | str
     ) -> GenerationRequest:
-        ids, text = (prompt, None) if isinstance(prompt, list) else (None, prompt)
-        if ids is not None:
-            ids = truncated(
-                ids, request.truncate_prompt_tokens, request.truncation_side, context_length=model.context_length
-            )
+        ids = text = None
+        if isinstance(prompt, str):
+            text = prompt
+        else:
+            keep, side = request.truncate_prompt_tokens, request.truncation_side
+            ids = array("i", truncated(prompt, keep, side, context_length=model.context_length))
         # How long a text is that only the backend can tokenise is for the backend to judge.
         known = 0 if ids is None else len(ids)
         limit = completion_limit(
@@ -97,9 +103,9 @@ def _plan(
     request: CompletionRequest, generations: Sequence[GenerationRequest], tokenizer: Tokenizer | None
 ) -> AnswerPlan:
     ids = [generation.prompt_token_ids for generation in generations]
-    known = [prompt for prompt in ids if prompt is not None]
+    known = [prompt.tolist() for prompt in ids if prompt is not None]
     return AnswerPlan(
-        id=f"cmpl-{uuid.uuid4().hex}",
+        id=f"cmpl-{secrets.token_hex(16)}",
         created=int(time.time()),
         model=request.model,
         choices=len(ids) * request.generated,
@@ -118,7 +124,7 @@ def _plan(
 
 
 def _echoed(
-    written: str | list[int], ids: list[int] | None, request: CompletionRequest, tokenizer: Tokenizer | None
+    written: str | list[int], ids: array[int] | None, request: CompletionRequest, tokenizer: Tokenizer | None
 ) -> EchoedPrompt:
     """What is repeated of a prompt: the client's own text, where there is one and all of it counted."""
     if tokenizer is None or ids is None:

@@ -79,7 +79,7 @@ class Dispatcher:
                 if progress.has_content or attempt + 1 == len(replicas):
                     raise
                 log.warning("%s lost a request before its first token; trying another", client.address)
-                metrics.RETRIES.labels(request.model).inc()
+                metrics.labelled(metrics.RETRIES, request.model).inc()
                 request = replace(request, request_id=llm.new_rid())
 
     def _counted(self, model: str, take_text: TextSink, reservation: Reservation | None) -> TextSink:
@@ -100,12 +100,12 @@ class Dispatcher:
         if not progress.has_content:
             batch = progress.see(outputs)
             if progress.has_content:
-                metrics.FIRST_TOKEN_SECONDS.labels(model).observe(progress.seconds)
+                metrics.labelled(metrics.FIRST_TOKEN_SECONDS, model).observe(progress.seconds)
         if progress.has_content:
             self._health.succeeded(model)
         if (usage := usage_of(outputs)) is not None:
-            metrics.PROMPT_TOKENS.labels(model).inc(usage.prompt_tokens)
-            metrics.COMPLETION_TOKENS.labels(model).inc(usage.completion_tokens)
+            metrics.labelled(metrics.PROMPT_TOKENS, model).inc(usage.prompt_tokens)
+            metrics.labelled(metrics.COMPLETION_TOKENS, model).inc(usage.completion_tokens)
         return batch
 
 

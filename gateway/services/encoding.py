@@ -49,7 +49,7 @@ class Encoder:
             if reservation is not None:
                 reservation.used = tokens
         self._health.succeeded(model.name)
-        metrics.PROMPT_TOKENS.labels(model.name).inc(tokens)
+        metrics.labelled(metrics.PROMPT_TOKENS, model.name).inc(tokens)
         return Rows(rows, tokens)
 
     def _encode(

@@ -14,6 +14,7 @@ import fcntl
 import logging
 import os
 import time
+from array import array
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ class Health:
     def _look(self, name: str) -> None:
         beacon = self.beacon(name)
         beacon.sync()
-        metrics.MODEL_READY.labels(name).set(self._health_of(name).ready)
+        metrics.labelled(metrics.MODEL_READY, name).set(self._health_of(name).ready)
         probing = name in self._probes and not self._probes[name].done()
         if not probing and time.time() - beacon.last > self._fresh_s:
             self._probes[name] = asyncio.create_task(self._probe(name))
@@ -182,7 +183,7 @@ async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
         request_id=llm.new_rid(),
         model=model.name,
         api="completions",
-        prompt_token_ids=prompt,
+        prompt_token_ids=None if prompt is None else array("i", prompt),
         sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
         unrendered=_HELLO if prompt is None else None,
     )

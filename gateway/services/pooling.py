@@ -70,5 +70,5 @@ class Pooler:
             if reservation is not None:
                 reservation.used = pooled.tokens
         self._health.succeeded(model.name)
-        metrics.PROMPT_TOKENS.labels(model.name).inc(pooled.tokens)
+        metrics.labelled(metrics.PROMPT_TOKENS, model.name).inc(pooled.tokens)
         return pooled

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-import uuid
 from collections.abc import Sequence
 
 from gateway.errors import BadRequest, GatewayError, ModelNotFound
@@ -48,7 +48,11 @@ class ScoringService:
         scores = [float(value) for each in pooled for value in each.values[:, 0]]
         data = [Score(index=index, score=score) for index, score in enumerate(scores)]
         return ScoreResponse(
-            id=f"score-{uuid.uuid4().hex}", created=int(time.time()), model=model.name, data=data, usage=_usage(pooled)
+            id=f"score-{secrets.token_hex(16)}",
+            created=int(time.time()),
+            model=model.name,
+            data=data,
+            usage=_usage(pooled),
         )
 
     async def rerank(self, request: RerankRequest) -> RerankResponse:
@@ -68,7 +72,7 @@ class ScoringService:
             for index in order
         ]
         return RerankResponse(
-            id=f"rerank-{uuid.uuid4().hex}", model=model.name, usage=_usage([pooled]), results=results
+            id=f"rerank-{secrets.token_hex(16)}", model=model.name, usage=_usage([pooled]), results=results
         )
 
     async def classify(self, request: ClassifyRequest) -> ClassifyResponse:
@@ -78,7 +82,7 @@ class ScoringService:
         pooled = await self._pooler.classify(model, ids)
         data = [_classified(index, row.tolist(), model.labels) for index, row in enumerate(pooled.values)]
         return ClassifyResponse(
-            id=f"classify-{uuid.uuid4().hex}",
+            id=f"classify-{secrets.token_hex(16)}",
             created=int(time.time()),
             model=model.name,
             data=data,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
@@ -20,7 +20,7 @@ from gateway.triton.tensors import envelope_request
 
 def new_rid() -> str:
     """An id that is never reused."""
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def generate_request(request: GenerationRequest, session: str | None = None) -> Any:

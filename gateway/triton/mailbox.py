@@ -29,6 +29,10 @@ Consumer = Callable[[list[list[Any]]], Backpressure]
 """Takes records in order, without waiting. What it raises fails the request."""
 
 
+def _nothing(_: list[list[Any]]) -> None:
+    """Of a request that is done with."""
+
+
 class Mailbox:
     """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
 
@@ -117,6 +121,12 @@ class Mailbox:
         if blocked is not None:
             self.waiting_since = None
             blocked.add_done_callback(self._unblocked)
+
+    def close(self) -> None:
+        """Nobody waits any more. It lets go of the consumer, which most likely refers to it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._consume, self.texts = _nothing, None
 
     def finish(self) -> None:
         """The consumer has had the last record."""

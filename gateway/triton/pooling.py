@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -42,10 +44,10 @@ async def pool(
     """What the model makes of its inputs: `keys` are those of the op in the contract, `token_ids` inputs that are tokenised
     already. Raises GatewayError."""
     envelope: dict[str, Any] = {"op": op, "rid": new_rid(), "timeout_ms": max(1, int(timeout_s * 1000)), **keys}
-    prompt: list[int] | None = None
+    prompt: array[int] | None = None
     if token_ids is not None:
         envelope["lengths"] = [len(row) for row in token_ids]
-        prompt = [token for row in token_ids for token in row]
+        prompt = array("i", chain.from_iterable(token_ids))
     request = envelope_request(model, envelope, prompt)
     async with aclosing(client.stream(request, stall_timeout_s=timeout_s)) as responses:
         async for response in responses:

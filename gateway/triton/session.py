@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
@@ -70,7 +70,7 @@ class Session:
     """One open session. Made in the event loop that uses it."""
 
     def __init__(self, model: str, open_stream: OpenStream, on_broken: Callable[[Session], None]) -> None:
-        self.sid = uuid.uuid4().hex
+        self.sid = secrets.token_hex(16)
         self.opened = False
         self.broken = False
         self.model = model
@@ -110,6 +110,7 @@ class Session:
 
     def leave(self, box: Mailbox, *, ended: bool) -> None:
         """The request is done with. Unless it has `ended` by itself, the engine is told to stop."""
+        box.close()
         if self._boxes.pop(box.rid, None) is None or self.broken:
             return
         if not ended:
@@ -134,7 +135,7 @@ class Session:
         await asyncio.gather(self._reader, return_exceptions=True)
 
     def _abort(self, rid: str) -> None:
-        self._say("abort", uuid.uuid4().hex, session=self.sid, target=rid)
+        self._say("abort", secrets.token_hex(16), session=self.sid, target=rid)
 
     def _say(self, op: str, rid: str, **keys: Any) -> None:
         self._outgoing.put_nowait(envelope_request(self.model, {"op": op, "rid": rid, **keys}))

@@ -44,8 +44,9 @@ class StallWatch:
         self._timer = self._loop.call_later(min(timeout_s, _LOOK_EVERY_S), self._look)
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer, and let go of who would have been called."""
         self._timer.cancel()
+        self._give_up = never
 
     def _look(self) -> None:
         since = self._waiting.waiting_since

@@ -33,15 +33,16 @@ MAX_TOKENS_PARAMETER: Final = "max_tokens"
 
 
 def envelope_request(
-    model: str, envelope: Mapping[str, Any], token_ids: list[int] | None = None, *, media: Sequence[bytes] = ()
+    model: str, envelope: Mapping[str, Any], token_ids: array[int] | None = None, *, media: Sequence[bytes] = ()
 ) -> Any:
-    """A ModelInferRequest that carries an envelope of the contract, and the prompt or the images where there are any."""
+    """A ModelInferRequest that carries an envelope of the contract, and the prompt (int32) or the images where there are
+    any."""
     request = pb.ModelInferRequest(model_name=model)
     request.inputs.add(name=REQUEST, datatype="BYTES", shape=[1])
     request.raw_input_contents.append(encode_bytes(orjson.dumps({"v": CONTRACT_VERSION, **envelope})))
     if token_ids is not None:
         request.inputs.add(name=TOKEN_IDS, datatype="INT32", shape=[len(token_ids)])
-        request.raw_input_contents.append(array("i", token_ids).tobytes())
+        request.raw_input_contents.append(token_ids.tobytes())
     if media:
         request.inputs.add(name=MEDIA, datatype="BYTES", shape=[len(media)])
         request.raw_input_contents.append(b"".join(encode_bytes(file) for file in media))

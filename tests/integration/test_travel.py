@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from array import array
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -72,7 +73,7 @@ async def by_session(running: System) -> AsyncGenerator[TritonClient, None]:
 
 
 def request(*, stream: bool = True, prompt: Sequence[int] = (504, 216), **body: Any) -> GenerationRequest:
-    return GenerationRequest(llm.new_rid(), MODEL, "chat", list(prompt), {"stream": stream, **body})
+    return GenerationRequest(llm.new_rid(), MODEL, "chat", array("i", prompt), {"stream": stream, **body})
 
 
 def tokens_of(running: System, text: str) -> list[int]:

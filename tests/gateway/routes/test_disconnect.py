@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from gateway.routes.disconnect import CancelledByDisconnect, ClientDisconnected
+from gateway.routes.extensions import ON_DISCONNECT
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import WAIT_S, Gate, chat, completion, eventually
@@ -155,35 +156,54 @@ def test_disconnects_are_counted(narrow: RunningGateway, triton: FakeTriton) -> 
 
 
 class Client:
-    """The receiving end of an ASGI request, whose client leaves when told."""
+    """The receiving end of an ASGI request, whose client leaves when told; of our server with `calls_back`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, calls_back: bool) -> None:
         self.left = asyncio.Event()
+        self.scope: dict[str, Any] = {ON_DISCONNECT: self._on_disconnect} if calls_back else {}
+        self.call: Callable[[], object] | None = None
+
+    def _on_disconnect(self, call: Callable[[], object] | None) -> None:
+        self.call = call
+        if call is not None and self.left.is_set():
+            call()
+
+    def leave(self) -> None:
+        self.left.set()
+        if self.call is not None:
+            self.call()
 
     async def receive(self) -> dict[str, Any]:
         await self.left.wait()
         return {"type": "http.disconnect"}
 
 
+@pytest.fixture(params=[False, True], ids=["awaited", "called back"])
+def leaving(request: pytest.FixtureRequest) -> Client:
+    return Client(calls_back=request.param)
+
+
 @pytest.mark.anyio
-async def test_block_is_cancelled_and_says_why() -> None:
-    """ClientDisconnected in place of the cancellation, and the task goes on."""
-    client = Client()
-    client.left.set()
+@pytest.mark.parametrize("before", [False, True])
+async def test_block_is_cancelled_and_says_why(leaving: Client, before: bool) -> None:
+    """ClientDisconnected in place of the cancellation, and the task goes on; also when the client had left before."""
+    if before:
+        leaving.leave()
+    else:
+        asyncio.get_running_loop().call_soon(leaving.leave)
     with pytest.raises(ClientDisconnected):
-        async with CancelledByDisconnect(client.receive):
+        async with CancelledByDisconnect(leaving.scope, leaving.receive):
             await asyncio.sleep(WAIT_S)
     await asyncio.sleep(0)  # not cancelled any more
 
 
 @pytest.mark.anyio
-async def test_other_cancellation_stays_one() -> None:
+async def test_other_cancellation_stays_one(leaving: Client) -> None:
     """A task that is cancelled from outside is not taken for one whose client has left, even when it has."""
-    client = Client()
     inside = asyncio.Event()
 
     async def work() -> None:
-        async with CancelledByDisconnect(client.receive):
+        async with CancelledByDisconnect(leaving.scope, leaving.receive):
             inside.set()
             await asyncio.sleep(WAIT_S)
 
@@ -192,7 +212,7 @@ async def test_other_cancellation_stays_one() -> None:
         task = asyncio.create_task(work())
         await inside.wait()
         if also_leaves:
-            client.left.set()
+            leaving.leave()
         task.cancel()
         with pytest.raises((asyncio.CancelledError, ClientDisconnected)):
             await task
@@ -200,10 +220,9 @@ async def test_other_cancellation_stays_one() -> None:
 
 
 @pytest.mark.anyio
-async def test_nothing_watches_after_the_block() -> None:
+async def test_nothing_watches_after_the_block(leaving: Client) -> None:
     """A client that leaves later cancels nothing."""
-    client = Client()
-    async with CancelledByDisconnect(client.receive):
+    async with CancelledByDisconnect(leaving.scope, leaving.receive):
         pass
-    client.left.set()
+    leaving.leave()
     await asyncio.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ def lost(after: int) -> Any:
 async def run(pair: Pair) -> list[GenerationOutput]:
     """All outputs; the first Triton is asked first."""
     await pair.catalog.refresh()
-    request = GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", [5], {})
+    request = GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5]), {})
     dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5)
     seen: list[GenerationOutput] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from array import array
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from functools import partial
@@ -42,7 +43,7 @@ async def triton_client(triton: FakeTriton) -> AsyncGenerator[TritonClient, None
 
 
 def request(n: int = 1) -> GenerationRequest:
-    return GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", [5, 6, 7], {"n": n})
+    return GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5, 6, 7]), {"n": n})
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest | None = None) -> list[GenerationOutput]:

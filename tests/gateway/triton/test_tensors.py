@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def rows_of(*outputs: tuple[str, str, list[int]], raw: list[bytes]) -> Any:
 @given(st.lists(st.integers(0, 2**31 - 1), max_size=20), st.dictionaries(st.text(), st.text(), max_size=3))
 def test_envelope_travels_as_bytes(token_ids: list[int], keys: dict[str, str]) -> None:
     """One BYTES element with its length before it, and the prompt in 32 bits a token."""
-    request = envelope_request("m", {**keys, "op": "generate"}, token_ids)
+    request = envelope_request("m", {**keys, "op": "generate"}, array("i", token_ids))
     assert [(i.name, i.datatype, list(i.shape)) for i in request.inputs] == [
         ("request", "BYTES", [1]),
         ("token_ids", "INT32", [len(token_ids)]),

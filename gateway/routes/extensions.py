@@ -1,0 +1,34 @@
+"""What is found in the scope beyond ASGI: keys for what the hot path would else pay for with wrappers, messages and tasks.
+
+Each can be absent: the application runs in any ASGI server, only dearer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from starlette.types import Scope
+
+SEND_BODY: Final = "gateway.send_body"
+"""The server's own `send`, for the messages behind `http.response.start`. Set by RequestContext."""
+
+WRITE_PART: Final = "gateway.write_part"
+"""`WritePart`, of our server."""
+
+ON_DISCONNECT: Final = "gateway.on_disconnect"
+"""`OnDisconnect`, of our server."""
+
+WritePart = Callable[[bytes], bool]
+"""Writes a part in the middle of the body at once. False, and nothing is done, when `send` has to do it: to wait for the
+client, say."""
+
+OnDisconnect = Callable[[Callable[[], object] | None], None]
+"""Says what to call when the client leaves before its answer is complete; it is called at once if that has happened already.
+None: nothing any more. The body of the request must have been read."""
+
+
+def forget(scope: Scope) -> None:
+    """The request is done with. What these refer to refers to the scope, and would have to wait for the collector."""
+    for key in (SEND_BODY, WRITE_PART, ON_DISCONNECT):
+        scope.pop(key, None)
