@@ -141,7 +141,7 @@ def token_table(rows: Sequence[TokenCost]) -> str:
         head,
         [
             [
-                row.subject,
+                row.subject if row.workers == 1 else f"{row.subject}, {row.workers} workers",
                 row.pace,
                 row.streams,
                 row.us,
