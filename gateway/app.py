@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gateway import log as log_setup
-from gateway import metrics
+from gateway import memory, metrics
 from gateway.admission import Admission
 from gateway.callers import KnownKey, anybody, known_keys
 from gateway.images.remote import Fetcher
@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Services], None]:
+        memory.share_one_arena()
         async with _services(settings) as services:
             _settle()
             yield {"services": services}

@@ -8,12 +8,13 @@ thread and back. `decode` and `decode_batch` are the same pair.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import hashlib
 from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 import tokenizers
+
+from gateway import memory
 
 INLINE_CHARACTERS = 1024
 """Texts up to this length (together) are encoded on the event loop: well under a millisecond."""
@@ -80,12 +81,5 @@ class Tokenizers:
         tokenizer = self._by_digest.get(digest)
         if tokenizer is None:
             tokenizer = self._by_digest[digest] = Tokenizer(tokenizer_json)
-            _give_memory_back()
+            memory.give_back()  # parsing needs twice what it makes
         return tokenizer
-
-
-def _give_memory_back() -> None:
-    """Parsing needs more than what it makes, and glibc keeps that: as much again. Other C libraries have no such call."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "conversation", "settings", "schemas", "version"),
+    ("errors", "generation", "conversation", "memory", "settings", "schemas", "version"),
     ("chat", "quota"),
     ("callers",),
     ("triton", "images", "admission", "metrics", "log"),

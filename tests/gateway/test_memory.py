@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway import memory
 from tests.fakes.openai import chat, completion, streaming
 
 
@@ -40,3 +41,21 @@ def test_nothing_waits_for_the_collector(client: httpx.Client, path: str, body: 
         gc.garbage.clear()
         gc.enable()
     assert left == []
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The calls are glibc's; where they are missing nothing happens."""
+    asked: list[tuple[int, ...]] = []
+
+    class Glibc:
+        def mallopt(self, *values: int) -> None:
+            asked.append(values)
+
+        def malloc_trim(self, *values: int) -> None:
+            asked.append(values)
+
+    for library in (Glibc(), object()):
+        monkeypatch.setattr(memory.ctypes, "CDLL", lambda _, library=library: library)
+        memory.share_one_arena()
+        memory.give_back()
+    assert asked == [(-8, 1), (0,)]
