@@ -37,12 +37,13 @@ def test_pytorch_models_load_on_either_backend(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", PYTORCH)
-def test_pytorch_models_batch_with_a_bounded_queue(model: str) -> None:
-    """Triton's dynamic batcher joins requests and refuses what it cannot take in time."""
+def test_pytorch_models_batch_without_a_queue_policy(model: str) -> None:
+    """Triton's dynamic batcher joins requests. With any policy of its queue it does not prefetch, and then what comes while
+    the instance is busy waits for half a second."""
     config = _config(model)
     assert config.max_batch_size > 1
     assert config.dynamic_batching.max_queue_delay_microseconds > 0
-    assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
+    assert not config.dynamic_batching.HasField("default_queue_policy")
     assert [group.count for group in config.instance_group] == [1]
 
 
