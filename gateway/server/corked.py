@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,7 @@ class Cork:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: list[tuple[asyncio.Transport, bytes]] = []
+        self._waiting: deque[tuple[asyncio.Transport, bytes]] = deque()
 
     def add(self, transport: asyncio.Transport, data: bytes) -> None:
         """To be written when the turn is over."""
@@ -34,7 +35,9 @@ class Cork:
 
     def let_go(self) -> None:
         """Write all of it now."""
-        for transport, data in self._waiting:
+        waiting = self._waiting
+        while waiting:  # taken one by one: a write may call who closes a connection, and comes here again
+            transport, data = waiting.popleft()
             try:
                 if not transport.is_closing():
                     transport.write(data)
@@ -42,7 +45,6 @@ class Cork:
                 # Nothing of this connection's may reach another.
                 log.exception("a connection can't be written to")
                 transport.abort()
-        self._waiting.clear()
 
 
 _corks: WeakKeyDictionary[asyncio.AbstractEventLoop, Cork] = WeakKeyDictionary()

@@ -77,3 +77,19 @@ async def test_broken_connection_harms_no_other(caplog: pytest.LogCaptureFixture
     assert book == [("b", b"2")]
     assert broken.closed
     assert "can't be written to" in caplog.text
+
+
+async def test_write_that_closes_another_connection() -> None:
+    """Closing writes what waits, also while that is being written; nothing is lost, and nothing written twice."""
+    book: list[tuple[str, bytes]] = []
+
+    class Closing(Recorder):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            super().write(data)
+            last.close()
+
+    first, last = CorkedTransport(Closing(book)), CorkedTransport(Recorder(book, "b"))
+    first.write(b"1")
+    last.write(b"2")
+    await asyncio.sleep(0)
+    assert book == [("a", b"1"), ("b", b"2")]
