@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.triton.tensors import FINAL_RESPONSE
 log = logging.getLogger(__name__)
 
 _END_TIMEOUT_S = 5.0
+_CLOSE_TIMEOUT_S = 1.0
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
@@ -44,7 +45,7 @@ class TritonClient:
         """`address` is `host:port`. Without `sessions` every request has a call of its own."""
         self.address = address
         self.in_flight = 0
-        self._ending: set[asyncio.Future[None]] = set()
+        self._ending: set[asyncio.Future[object]] = set()
         self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
         self._infer_stream: Any = self._channel.stream_stream(
             SERVICE + "ModelStreamInfer",
@@ -66,8 +67,13 @@ class TritonClient:
         }
 
     async def close(self) -> None:
-        """Close the sessions and the channel; open calls end with an error."""
+        """Close the sessions and the channel; open calls end with an error.
+
+        Calls that were left are waited for, since gRPC tells the event loop of their end, which may be closed after this.
+        """
         await self.sessions.close()
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=_CLOSE_TIMEOUT_S)
         await self._channel.close(grace=None)
 
     async def ready_models(self) -> list[tuple[str, str]]:
@@ -130,16 +136,16 @@ class TritonClient:
             watch.close()
             self.in_flight -= 1
             if complete:
-                self._let_end(call)
+                # Over in a moment, and not cancelled: Triton 2.51 may be unable to unload a model whose call was cancelled
+                # just then.
+                self._let_end(_to_its_end(call))
             else:
                 call.cancel()
+                self._let_end(call.code())
 
-    def _let_end(self, call: Any) -> None:
-        """After the final response the call is over in a moment; nobody needs to wait for that.
-
-        It is not cancelled: Triton 2.51 may be unable to unload a model whose call was cancelled just then.
-        """
-        ending = asyncio.ensure_future(_to_its_end(call))
+    def _let_end(self, work: Coroutine[Any, Any, object]) -> None:
+        """Nobody needs to wait for this but `close`."""
+        ending = asyncio.ensure_future(work)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc.aio
@@ -133,6 +134,9 @@ class Session:
         await asyncio.wait({self._reader}, timeout=CLOSE_TIMEOUT_S)
         self._break("closed")
         await asyncio.gather(self._reader, return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._call.code()  # what gRPC has to say of it comes before the event loop may be closed
 
     def _abort(self, rid: str) -> None:
         self._say("abort", secrets.token_hex(16), session=self.sid, target=rid)

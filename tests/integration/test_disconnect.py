@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 
 import httpx
 import pytest
@@ -27,9 +28,10 @@ SEQUENCES = 64  # max_num_seqs of the model: what comes beyond is queued
 async def _unfinished(triton: TritonClient) -> int:
     """How many requests the engine holds."""
     request = envelope_request(CHAT_MODEL, {"op": "stats", "rid": new_rid()})
-    async for response in triton.stream(request, stall_timeout_s=10):
-        for record in read_records(response):
-            return record[3]["unfinished"]
+    async with aclosing(triton.stream(request, stall_timeout_s=10)) as responses:
+        async for response in responses:
+            for record in read_records(response):
+                return record[3]["unfinished"]
     raise AssertionError("stats did not answer")
 
 
