@@ -29,6 +29,8 @@ _SMOOTHING: Final = 0.1
 class Permit:
     """The right to have one request in work. Comes back when its `with` block ends, whatever ends it."""
 
+    __slots__ = ("_admission", "_quota", "_reservations", "_returned", "_since")
+
     def __init__(self, admission: Admission, quota: Quota) -> None:
         self._admission = admission
         self._quota = quota

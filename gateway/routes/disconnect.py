@@ -21,6 +21,8 @@ class CancelledByDisconnect:
     request waits for `receive`.
     """
 
+    __slots__ = ("_gone", "_on_disconnect", "_receive", "_task", "_watcher")
+
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._on_disconnect: OnDisconnect | None = scope.get(ON_DISCONNECT)
         self._receive = receive

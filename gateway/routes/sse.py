@@ -50,6 +50,19 @@ def _write_nothing(_: bytes) -> bool:
 class EventWriter:
     """Writes events from plain calls. Made in the event loop that uses it; `close` it there."""
 
+    __slots__ = (
+        "_draining",
+        "_idle",
+        "_loop",
+        "_open",
+        "_ping_interval_s",
+        "_send",
+        "_send_body",
+        "_timer",
+        "_unsent",
+        "_write_part",
+    )
+
     def __init__(
         self,
         send: Send,

@@ -112,6 +112,8 @@ class Dispatcher:
 class _Progress:
     """How far a generation has come, over its attempts."""
 
+    __slots__ = ("_began", "accepted", "has_content")
+
     def __init__(self) -> None:
         self.accepted = False
         self.has_content = False

@@ -68,6 +68,8 @@ class _Answer:
     """Reads the records of one request for its sink. `is_complete`: all was said. `error`: the answer broke off, by the
     engine's own word where it `was_refused`. `texts`: the way past `take` for plain deltas."""
 
+    __slots__ = ("_choices", "_sink", "error", "is_complete", "texts", "was_refused")
+
     def __init__(self, request: GenerationRequest, sink: OutputSink) -> None:
         self.is_complete = False
         self.was_refused = False

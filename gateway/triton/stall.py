@@ -32,6 +32,8 @@ class StallWatch:
     has waited for `timeout_s`. One timer at a time, which looks at the clock when it fires: it is never moved per message.
     """
 
+    __slots__ = ("_give_up", "_is_lost", "_loop", "_timeout_s", "_timer", "_waiting", "error")
+
     def __init__(
         self, waiting: Waiting, timeout_s: float, give_up: Callable[[], object], *, is_lost: Callable[[], bool] = never
     ) -> None:
