@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, TextSink, usage_of
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.records import is_plain_delta, read_records, to_outputs
+from gateway.triton.records import hand_on, read_records, to_outputs
 from gateway.triton.session import Session
 from gateway.triton.stall import StallWatch, never
 from gateway.triton.tensors import envelope_request
@@ -99,12 +99,7 @@ async def _directly(
     stream = client.stream(generate_request(request), stall_timeout_s=stall_timeout_s, is_lost=is_lost)
     async with aclosing(stream) as responses:
         async for response in responses:
-            records = read_records(response)
-            if answer.texts is not None and len(records) == 1 and is_plain_delta(records[0]):
-                _, _, choice, text, tokens, _ = records[0]
-                blocked = answer.texts(choice, text, tokens)
-            else:
-                blocked = answer.take(records)
+            blocked = hand_on(read_records(response), answer.texts, answer.take)
             if answer.error is not None:
                 raise answer.error
             if answer.is_complete:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from gateway.generation import Backpressure, TextSink
-from gateway.triton.records import is_plain_delta
+from gateway.triton.records import hand_on, is_plain_delta
 
 LIMIT_BYTES = 256 * 1024
 INTERVAL_S = 0.002
@@ -110,11 +110,7 @@ class Mailbox:
         records, self.records = self.records, []
         self.join_at = _JOIN_AT
         try:
-            if self.texts is not None and len(records) == 1 and is_plain_delta(records[0]):
-                _, _, choice, text, tokens, _ = records[0]
-                blocked = self.texts(choice, text, tokens)
-            else:
-                blocked = self._consume(records)
+            blocked = hand_on(records, self.texts, self._consume)
         except Exception as error:  # noqa: BLE001 - raised again in the request's own task
             self.fail(error)
             return

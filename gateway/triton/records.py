@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, cast
 
 import orjson
@@ -10,11 +11,13 @@ import orjson
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound
 from gateway.generation import (
     Accepted,
+    Backpressure,
     Delta,
     End,
     GenerationOutput,
     ParsedDelta,
     PromptLogprobs,
+    TextSink,
     TokenLogprob,
     ToolCallDelta,
     Usage,
@@ -61,6 +64,16 @@ def is_plain_delta(record: list[Any]) -> bool:
         and type(record[4]) is int
         and record[4] >= 0
     )
+
+
+def hand_on(
+    records: list[list[Any]], texts: TextSink | None, take: Callable[[list[list[Any]]], Backpressure]
+) -> Backpressure:
+    """Give them to `texts`, where that way is open and they are a plain delta and nothing else, or to `take`."""
+    if texts is not None and len(records) == 1 and is_plain_delta(records[0]):
+        _, _, choice, text, tokens, _ = records[0]
+        return texts(choice, text, tokens)
+    return take(records)
 
 
 class Outputs(NamedTuple):
