@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from fastapi.routing import APIRoute
 from pydantic.fields import FieldInfo
 
-from gateway.routes import openai, pooling, tokenization
-from gateway.schemas.common import WireRequest
+from gateway.apis.models import routes as openai
+from gateway.apis.scoring import routes as pooling
+from gateway.apis.tokenization import routes as tokenization
+from gateway.wire.common import WireRequest
 
 TARGET = Path(__file__).with_name("compatibility.md")
 

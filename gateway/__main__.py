@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.callers import known_keys
+from gateway.limits.callers import known_keys
 from gateway.server.run import run
 from gateway.settings import ENV_PREFIX, Settings
 

@@ -17,34 +17,38 @@ from starlette.types import ASGIApp
 
 from gateway import log as log_setup
 from gateway import memory, metrics
-from gateway.admission import Admission
-from gateway.callers import KnownKey, anybody, known_keys
-from gateway.images.remote import Fetcher
+from gateway.apis.chat.service import ChatService
+from gateway.apis.completions.service import CompletionService
+from gateway.apis.embeddings.service import EmbeddingService
+from gateway.apis.models import routes as openai
+from gateway.apis.moderations.service import ModerationService
+from gateway.apis.operations import routes as health
+from gateway.apis.scoring import routes as pooling
+from gateway.apis.scoring.service import ScoringService
+from gateway.apis.tokenization import routes as tokenization
+from gateway.apis.tokenization.service import TokenizationService
+from gateway.core import Services
+from gateway.dispatch.answering import Answers
+from gateway.dispatch.encoding import Encoder
+from gateway.dispatch.generation import Dispatcher
+from gateway.dispatch.pooling import Pooler
+from gateway.limits.admission import Admission
+from gateway.limits.callers import KnownKey, anybody, known_keys
 from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
 from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
 from gateway.middleware.shortcut import Shortcut
-from gateway.routes import documented, error_handlers, health, openai, pooling, tokenization
-from gateway.routes.dependencies import Services
-from gateway.routes.json_route import JsonRoute
-from gateway.services.answers import Answers
-from gateway.services.catalog import Catalog
-from gateway.services.chat import ChatService
-from gateway.services.classification import ModerationService
-from gateway.services.completions import CompletionService
-from gateway.services.dispatch import Dispatcher
-from gateway.services.embeddings import EmbeddingService
-from gateway.services.encoding import Encoder
-from gateway.services.health import Health
-from gateway.services.images import ImageLimits, Images
-from gateway.services.models import ModelLoader
-from gateway.services.pooling import Pooler
-from gateway.services.scoring import ScoringService
-from gateway.services.tokenization import TokenizationService
+from gateway.models.catalog import Catalog
+from gateway.models.health import Health
+from gateway.models.kinds import ModelLoader
+from gateway.prompting.images.reading import ImageLimits, Images
+from gateway.prompting.images.remote import Fetcher
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
 from gateway.version import VERSION
+from gateway.web import documented, error_handlers
+from gateway.web.json_route import JsonRoute
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from triton_backend.vllm_custom import sender
     from triton_backend.vllm_custom.model import TritonPythonModel as Ours
+    from triton_backend.vllm_custom.serving import outbox
 
 
 def _load(path: Path) -> ModuleType:
@@ -42,19 +42,21 @@ class TritonPythonModel(Ours):
     def initialize(self, args: dict[str, Any]) -> None:
         # Not before: the process that completes the configuration has not got what these import.
         if TYPE_CHECKING:
-            from triton_backend.vllm_custom import instance, sender
+            from triton_backend.vllm_custom import instance
+            from triton_backend.vllm_custom.serving import outbox
         else:
-            from vllm_custom import instance, sender
+            from vllm_custom import instance
+            from vllm_custom.serving import outbox
 
-        class OneByOne(sender.Outbox):
+        class OneByOne(outbox.Outbox):
             """See above. Its queue holds what is to be done, one response each."""
 
             def post(
-                self, channel: sender.Channel, records: Sequence[Any], *, final: bool, blobs: Sequence[Any] = ()
+                self, channel: outbox.Channel, records: Sequence[Any], *, final: bool, blobs: Sequence[Any] = ()
             ) -> None:
                 self._work.put(lambda: self._send_one(channel, records, final=final, blobs=blobs))
 
-            def queue(self, channel: sender.Channel) -> None:
+            def queue(self, channel: outbox.Channel) -> None:
                 raise RuntimeError("there are no sessions here")
 
             def start(self) -> None:
@@ -70,7 +72,7 @@ class TritonPythonModel(Ours):
                     work()
 
             def _send_one(
-                self, channel: sender.Channel, records: Sequence[Any], *, final: bool, blobs: Sequence[Any]
+                self, channel: outbox.Channel, records: Sequence[Any], *, final: bool, blobs: Sequence[Any]
             ) -> None:
                 channel.add(records, final=final, blobs=blobs)
                 more = True

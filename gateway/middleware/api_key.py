@@ -12,10 +12,10 @@ from collections.abc import Sequence, Set
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway import callers
-from gateway.callers import Caller, KnownKey
 from gateway.errors import Unauthorized
-from gateway.routes.error_handlers import error_response
+from gateway.limits import callers
+from gateway.limits.callers import Caller, KnownKey
+from gateway.web.error_handlers import error_response
 
 
 class ApiKey:

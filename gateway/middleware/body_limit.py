@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
-from gateway.routes.error_handlers import error_response
+from gateway.web.error_handlers import error_response
 
 
 class BodyLimit:

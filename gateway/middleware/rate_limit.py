@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import callers
 from gateway.errors import RequestsLimited
-from gateway.routes.error_handlers import error_response
+from gateway.limits import callers
+from gateway.web.error_handlers import error_response
 
 
 class RateLimit:

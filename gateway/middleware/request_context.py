@@ -11,11 +11,12 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import callers, metrics
 from gateway import log as log_setup
+from gateway import metrics
 from gateway.errors import InternalError
-from gateway.routes import extensions
-from gateway.routes.error_handlers import error_response
+from gateway.limits import callers
+from gateway.web import extensions
+from gateway.web.error_handlers import error_response
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.routes.error_handlers import error_response
-from gateway.routes.json_route import JsonRoute
+from gateway.web.error_handlers import error_response
+from gateway.web.json_route import JsonRoute
 
 
 class Shortcut:

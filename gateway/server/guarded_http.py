@@ -17,8 +17,8 @@ import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
-from gateway.routes.extensions import ON_DISCONNECT, WRITE_PART, OnDisconnect, WritePart
 from gateway.server.corked import CorkedTransport
+from gateway.web.extensions import ON_DISCONNECT, WRITE_PART, OnDisconnect, WritePart
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 128

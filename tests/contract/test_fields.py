@@ -9,11 +9,11 @@ from openai.types import completion_create_params, embedding_create_params, mode
 from openai.types.chat import completion_create_params as chat_create_params
 
 from docs.compatibility import rows
-from gateway.schemas.chat import ChatCompletionRequest
-from gateway.schemas.common import WireRequest
-from gateway.schemas.completions import CompletionRequest
-from gateway.schemas.embeddings import EmbeddingRequest
-from gateway.schemas.moderations import ModerationRequest
+from gateway.apis.chat.schema import ChatCompletionRequest
+from gateway.apis.completions.schema import CompletionRequest
+from gateway.apis.embeddings.schema import EmbeddingRequest
+from gateway.apis.moderations.schema import ModerationRequest
+from gateway.wire.common import WireRequest
 
 
 def declared(request: type[WireRequest]) -> set[str]:

@@ -42,7 +42,7 @@ def constants(path: Path) -> dict[str, Any]:
 
 def complete(parsed: Any) -> None:
     """What the backend adds to the configuration of a language model (`autocomplete.py`)."""
-    backend = constants(ROOT / "triton_backend" / "vllm_custom" / "tensors.py")
+    backend = constants(ROOT / "triton_backend" / "vllm_custom" / "contract" / "tensors.py")
     for given, into in ((backend["INPUTS"], parsed.input), (backend["OUTPUTS"], parsed.output)):
         for tensor in given:
             into.add(name=tensor["name"], data_type=tensor["data_type"], dims=tensor["dims"])
@@ -51,7 +51,7 @@ def complete(parsed: Any) -> None:
 
 def test_backend_reads_what_the_gateway_sends() -> None:
     """The tensors of the contract: each name stands once on either side, under the same constant."""
-    backend = constants(ROOT / "triton_backend" / "vllm_custom" / "tensors.py")
+    backend = constants(ROOT / "triton_backend" / "vllm_custom" / "contract" / "tensors.py")
     for name in ("REQUEST", "TOKEN_IDS", "RECORDS", "PART"):
         assert backend[name] == getattr(tensors, name)
     assert {tensor["name"] for tensor in backend["INPUTS"]} >= {tensors.REQUEST, tensors.TOKEN_IDS}

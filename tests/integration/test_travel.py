@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from benchmarks.system import MODEL, System, system
-from gateway.chat.plan import AnswerPlan
-from gateway.chat.stream import ChatFold
+from gateway.answers.plan import AnswerPlan
+from gateway.apis.chat.stream import ChatFold
 from gateway.errors import BadRequest, GatewayError, InternalError, Unavailable
 from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.triton import llm

@@ -24,7 +24,7 @@ def importers(module: str) -> str:
     """The files that import from a module."""
     lines = (f"from {module} import", f"import {module}\n")
     files = [
-        source.name for source in sorted(BACKEND.glob("*.py")) if any(line in source.read_text() for line in lines)
+        _place(source) for source in sorted(BACKEND.rglob("*.py")) if any(line in source.read_text() for line in lines)
     ]
     return ", ".join(files) or "for its types alone"
 
@@ -37,14 +37,18 @@ def _mentioning(wanted: set[str]) -> dict[str, set[str]]:
     return found
 
 
+def _place(source: Path) -> str:
+    return str(source.relative_to(BACKEND))
+
+
 @cache
 def _functions() -> list[tuple[str, str, frozenset[str]]]:
     """File, function and all names in it, of every file that imports from vLLM."""
     functions: list[tuple[str, str, frozenset[str]]] = []
-    for source in sorted(BACKEND.glob("*.py")):
+    for source in sorted(BACKEND.rglob("*.py")):
         text = source.read_text()
         if "from vllm." in text or "import vllm" in text:
-            functions += [(source.name, *each) for each in _of(ast.parse(text), "")]
+            functions += [(_place(source), *each) for each in _of(ast.parse(text), "")]
     return functions
 
 

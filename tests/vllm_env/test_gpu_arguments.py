@@ -6,9 +6,9 @@ import dataclasses
 
 from vllm.config import CacheConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
-from vllm_custom.gpu_claims import USUAL_SHARE
-from vllm_custom.gpu_probe import is_for_cuda
-from vllm_custom.placement import SIZES
+from vllm_custom.gpus.claims import USUAL_SHARE
+from vllm_custom.gpus.placement import SIZES
+from vllm_custom.gpus.probe import is_for_cuda
 
 
 def test_usual_share_is_vllms_own() -> None:

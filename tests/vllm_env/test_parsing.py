@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from vllm_custom.contract.parsed import ParserNames, joined
+from vllm_custom.engine.interface import Plan
+from vllm_custom.engine.parsing import Parsers
 from vllm_custom.errors import BadRequest, ConfigError
-from vllm_custom.interface import Plan
-from vllm_custom.parsed import ParserNames, joined
-from vllm_custom.parsing import Parsers
-from vllm_custom.playback import Choice, Output
+from vllm_custom.replay.playback import Choice, Output
 
 from tests.vllm_env.transcripts import TOOLS, TRANSCRIPTS, Transcript
 

@@ -1,6 +1,6 @@
 """The vLLM that is installed has what the backend takes from it: whoever moves to another version reads here what broke.
 
-Each failure names what is missing and the functions of the backend that mention it. What `engine_versions.py` knows to be
+Each failure names what is missing and the functions of the backend that mention it. What `engine/versions.py` knows to be
 missing in some versions is left out.
 """
 
@@ -48,7 +48,7 @@ SINCE = {"QueueOverflowError": (0, 31), "MaxQueuedTokensError": (0, 31), "Retrya
 
 def imported() -> Iterator[tuple[str, str]]:
     """Module and name of everything that is imported from vLLM when the backend runs."""
-    for source in sorted(BACKEND.glob("*.py")):
+    for source in sorted(BACKEND.rglob("*.py")):
         tree = ast.parse(source.read_text())
         for_types = {id(node) for test in ast.walk(tree) if _is_for_types(test) for node in ast.walk(test)}
         for node in ast.walk(tree):
@@ -162,8 +162,8 @@ def test_errors_are_still_called_that(name):
 def test_report_names_file_and_function():
     """What is missing, and where it is used: a method, a parameter, an imported name, a constructor."""
     assert "VllmEngine.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
-    assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine_pooling.py: LoraControl._unload"
-    assert "engine_pooling.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
+    assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine/vllm_pooling.py: LoraControl._unload"
+    assert "engine/vllm_pooling.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
     assert users("vllm.nowhere.Nothing.at_all") == "for its types alone"
 
 

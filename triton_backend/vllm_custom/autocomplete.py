@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from .contract.tensors import INPUTS as NATIVE_INPUTS
+from .contract.tensors import OUTPUTS as NATIVE_OUTPUTS
 from .errors import ConfigError
 from .official import tensors as official
-from .tensors import INPUTS as NATIVE_INPUTS
-from .tensors import OUTPUTS as NATIVE_OUTPUTS
 
 # A model answers NVIDIA's clients and ours, whichever of the two its config.pbtxt was written for.
 INPUTS = (*official.INPUTS, *NATIVE_INPUTS)

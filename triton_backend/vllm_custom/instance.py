@@ -9,28 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import environment, response, tensors
-from .active import Active
-from .cancellation import Poller
-from .control import Operator
-from .deadlines import Deadlines
-from .errors import BackendError, Timeout, Unavailable, translate
-from .files import Files
-from .gate import STOPPING, Gate
-from .generation import Generation, OpenAnswer, native_answer
-from .inquiry import Inquiry
-from .interface import Facts
-from .ledger import Ledger
-from .lifecycle import Event, Life, Record, State
-from .meter import Meter
-from .official.desk import Desk
-from .official.embedding import Embedding
-from .official.reply import Reply
-from .official.request import OfficialEmbed
-from .official.tensors import is_official
-from .pooling import Lora, Pool
-from .recovery import RecoveringEngine
-from .request import (
+from .configuration import environment
+from .configuration.settings import Settings
+from .contract import response, tensors
+from .contract.files import Files
+from .contract.lifecycle import Event, Life, Record, State
+from .contract.pooling import Lora, Pool
+from .contract.request import (
     VERSION,
     Abort,
     CloseSession,
@@ -47,9 +32,25 @@ from .request import (
     rid_of,
     session_of,
 )
-from .sender import Channel, Outbox, Send
-from .session import Session, Sessions
-from .settings import Settings
+from .engine.interface import Facts
+from .errors import BackendError, Timeout, Unavailable, translate
+from .metrics.meter import Meter
+from .official.reply import Reply
+from .official.request import OfficialEmbed
+from .official.tensors import is_official
+from .recovery.recovering_engine import RecoveringEngine
+from .serving.cancellation import Poller
+from .serving.control import Operator
+from .serving.deadlines import Deadlines
+from .serving.gate import STOPPING, Gate
+from .serving.generation import Generation, OpenAnswer, native_answer
+from .serving.inquiry import Inquiry
+from .serving.ledger import Ledger
+from .serving.official_embedding import Embedding
+from .serving.official_intake import Desk
+from .serving.outbox import Channel, Outbox, Send
+from .serving.running import Active
+from .serving.session import Session, Sessions
 
 logger = logging.getLogger(__name__)
 

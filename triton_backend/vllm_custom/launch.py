@@ -10,23 +10,25 @@ from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from . import config, gpu_probe
-from .adapters import Adapters
 from .autocomplete import refuse_conflicts
-from .config import EngineConfig
-from .exporter import Sink
-from .gpu_claims import Claim, Register
-from .gpus import VISIBLE
+from .configuration import config
+from .configuration import multi_lora as lora
+from .configuration.config import EngineConfig
+from .configuration.settings import Settings, with_parameters
+from .engine.adapters import Adapters
+from .engine.interface import Engine
+from .gpus import probe as gpu_probe
+from .gpus.claims import Claim, Register
+from .gpus.inventory import VISIBLE
+from .gpus.placement import Wish, place
 from .instance import Instance
-from .interface import Engine
-from .ledger import Ledger
-from .meter import Meter
-from .official import desk, lora
-from .official.desk import Desk
-from .placement import Wish, place
-from .recovery import RecoveringEngine
-from .settings import Settings, with_parameters
-from .triton_metrics import TritonSink
+from .metrics.exporter import Sink
+from .metrics.meter import Meter
+from .metrics.triton_sink import TritonSink
+from .recovery.recovering_engine import RecoveringEngine
+from .serving import official_intake as desk
+from .serving.ledger import Ledger
+from .serving.official_intake import Desk
 
 logger = logging.getLogger("vllm_custom")
 
@@ -116,12 +118,12 @@ def _engine(
     """How to make an engine, each time one is needed, and what to do after the last."""
     adapters = Adapters.of(engine_config)
     if engine_config.engine == "replay":
-        from .replay import ReplayEngine
+        from .replay.replay_engine import ReplayEngine
 
         return lambda: ReplayEngine(engine_config, adapters, meter), lambda: None
     register = _take_gpus(engine_config, settings, args, os.environ)
-    from .engine import VllmEngine
-    from .watchdog import Watchdog
+    from .engine.vllm_engine import VllmEngine
+    from .engine.watchdog import Watchdog
 
     watchdog = Watchdog()
     watchdog.start()

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import callers
-from gateway.quota import Bucket
+from gateway.limits import callers
+from gateway.limits.quota import Bucket
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import Gate, chat, eventually, streaming

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.apis.models import routes as openai
 from gateway.middleware.shortcut import Shortcut
-from gateway.routes import openai
-from gateway.routes.json_route import JsonRoute
+from gateway.web.json_route import JsonRoute
 from tests.fakes.openai import chat
 
 HOT = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations"]

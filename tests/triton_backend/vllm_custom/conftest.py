@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import triton_python_backend as triton
+from tests.fakes.official_requests import official_request
 from tests.fakes.tokenizer import CHAT_TEMPLATE, toy_tokenizer
 
 BACKEND = Path(__file__).parents[3] / "triton_backend" / "vllm_custom"
@@ -93,6 +94,12 @@ class Backend:
 
     def stats(self) -> dict[str, Any]:
         return self.ask("stats").finish()[0][3]
+
+
+@pytest.fixture
+def official() -> Callable[..., triton.InferenceRequest]:
+    """Makes requests as NVIDIA's clients do."""
+    return official_request
 
 
 @pytest.fixture

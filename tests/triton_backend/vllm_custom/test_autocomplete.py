@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from vllm_custom.autocomplete import INPUTS, OUTPUTS, complete, refuse_conflicts
+from vllm_custom.contract.tensors import INPUTS as NATIVE_INPUTS
 from vllm_custom.errors import ConfigError
-from vllm_custom.tensors import INPUTS as NATIVE_INPUTS
 
 from tests.fakes.triton_python_backend import ModelConfig
 

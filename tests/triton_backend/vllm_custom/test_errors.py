@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pydantic import BaseModel, Field
-from vllm_custom.errors import (
+from vllm_custom.errors import (  # fmt: skip
     FOREIGN,
     BackendError,
     BadRequest,
@@ -16,7 +16,7 @@ from vllm_custom.errors import (
     Unavailable,
     translate,
     translate_refusal,
-)  # fmt: skip
+)
 
 
 def foreign(name, base=Exception):

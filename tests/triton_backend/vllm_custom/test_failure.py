@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from vllm_custom import metrics
-from vllm_custom.exporter import Exporter
+from vllm_custom.metrics import names as metrics
+from vllm_custom.metrics.exporter import Exporter
 
 from tests.fakes import triton_python_backend as triton
 from tests.fakes.triton_python_backend import InferenceRequest

@@ -8,11 +8,11 @@ import threading
 
 import pytest
 from vllm_custom import launch
-from vllm_custom.config import EngineConfig
+from vllm_custom.configuration.config import EngineConfig
+from vllm_custom.configuration.settings import Settings
 from vllm_custom.errors import ConfigError
-from vllm_custom.gpus import Gpu, Inventory
+from vllm_custom.gpus.inventory import Gpu, Inventory
 from vllm_custom.instance import Instance
-from vllm_custom.settings import Settings
 
 TWO = Inventory((Gpu("GPU-aaaa", "H100"), Gpu("GPU-bbbb", "H100")))
 
@@ -20,8 +20,8 @@ TWO = Inventory((Gpu("GPU-aaaa", "H100"), Gpu("GPU-bbbb", "H100")))
 @pytest.fixture
 def take(tmp_path, monkeypatch):
     """Takes GPUs for a model on a host that has two; what a CUDA build and nvidia-smi would say is given."""
-    monkeypatch.setattr("vllm_custom.gpu_probe.is_for_cuda", lambda: True)
-    monkeypatch.setattr("vllm_custom.gpu_probe.list_gpus", lambda: TWO)
+    monkeypatch.setattr("vllm_custom.gpus.probe.is_for_cuda", lambda: True)
+    monkeypatch.setattr("vllm_custom.gpus.probe.list_gpus", lambda: TWO)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     taken = []
 
@@ -62,7 +62,7 @@ def test_device_that_is_given_away_is_refused(take):
 
 def test_build_for_the_cpu_takes_no_gpu(take, monkeypatch, caplog):
     """Its environment is left alone, whatever the host has; a choice that means nothing is a warning."""
-    monkeypatch.setattr("vllm_custom.gpu_probe.is_for_cuda", lambda: False)
+    monkeypatch.setattr("vllm_custom.gpus.probe.is_for_cuda", lambda: False)
     environment = {}
     take("one", environment, kind="GPU", tensor_parallel_size=8)
     take("two", environment, ids=[0])

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..contract.lifecycle import Record
+from ..contract.response import LOWEST_LOGPROB, ChoiceOutput, StepOutput, TokenLogprob
+from ..engine.interface import Plan
 from ..errors import BackendError, Cancelled, Internal
-from ..interface import Plan
-from ..lifecycle import Record
-from ..response import LOWEST_LOGPROB, ChoiceOutput, StepOutput, TokenLogprob
 from .request import Wanted
 
 

@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..interface import Plan
-from ..lifecycle import Record
-from ..tensors import Sender
+from ..contract.lifecycle import Record
+from ..contract.tensors import Sender
+from ..engine.interface import Plan
 from . import errors, tensors
 from .answer import OfficialAnswer
 from .request import Wanted

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
+from ..contract.request import Generate
 from ..errors import BadRequest
-from ..request import Generate
 from . import tensors
 from .sampling import decode, take_lora
 

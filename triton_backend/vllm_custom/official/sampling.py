@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ..configuration.coercion import coerce
 from ..errors import BadRequest
-from .coercion import coerce
 
 LORA_NAME = "lora_name"
 STRUCTURED = "structured_outputs"

@@ -9,10 +9,10 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from ..tensors import REQUEST, Sender
+from ..contract.tensors import REQUEST, Sender
 
 if TYPE_CHECKING:
-    from ..tensors import TritonRequest
+    from ..contract.tensors import TritonRequest
 
 TEXT_INPUT = "text_input"
 IMAGE = "image"

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from vllm_custom.interface import Plan
+from vllm_custom.contract.response import coalesce
+from vllm_custom.engine.interface import Plan
 from vllm_custom.official import tensors
 from vllm_custom.official.reply import Reply
 from vllm_custom.official.request import Wanted
-from vllm_custom.response import coalesce
 
 from tests.fakes.triton_python_backend import ResponseSender
 

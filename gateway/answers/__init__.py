@@ -1,0 +1,1 @@
+"""What comes of a generation to the answer that an API sends: chunks, and their fold."""

@@ -1,0 +1,165 @@
+"""An answer as the chunks of a stream, the same for chat and completions. Fed, never fetching: no await, no clock.
+
+    Accepted -> opening chunks (chat: the role)
+    Delta    -> a chunk with the new text
+    End      -> a chunk with the finish reason
+    last End -> and one with the usage, when asked for
+
+A chunk is the JSON text of one object of the stream. What is the same for the whole answer is rendered once per request;
+per token one string is escaped and put between two constants.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+import orjson
+
+from gateway.answers.plan import AnswerPlan
+from gateway.answers.usage import RunningUsage, wire_usage
+from gateway.errors import InternalError
+from gateway.generation import (
+    NO_USAGE,
+    Backpressure,
+    Delta,
+    End,
+    GenerationOutput,
+    ParsedDelta,
+    PromptLogprobs,
+    TextSink,
+    TokenLogprob,
+    Usage,
+)
+
+log = logging.getLogger(__name__)
+
+
+class ChunkStream(ABC):
+    """One answer as chunks."""
+
+    object_name: ClassVar[str]
+    # A choice is  {"index":0 <opening> <text_start>"…"<text_end> ,"logprobs":…  and without text <opening><empty>.
+    opening: ClassVar[bytes]
+    text_start: ClassVar[bytes]
+    text_end: ClassVar[bytes]
+    empty: ClassVar[bytes]
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        members = {
+            "id": plan.id,
+            "object": self.object_name,
+            "created": plan.created,
+            "model": plan.model,
+            "system_fingerprint": None,
+        }
+        self._plan = plan
+        self._start = orjson.dumps(members)[:-1]
+        self._usage = NO_USAGE
+        self._open_prompts = plan.prompts
+        self._echo = plan.echo()
+        self._running = RunningUsage() if plan.continuous_usage else None
+        # With include_usage every chunk has the member, null but in the last: OpenAI's documented behaviour.
+        self._end = b',"usage":null}' if plan.include_usage else b"}"
+        self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(plan.choices)]
+        # By choice; not a list, which would take a choice of -1.
+        self._text_starts = {i: prefix + self.text_start for i, prefix in enumerate(self._prefix)}
+        self._after_text = self.text_end + b',"logprobs":null,"finish_reason":null}]' + self._end
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every prompt has its whole answer."""
+        return not self._open_prompts
+
+    def feed(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
+        """The chunks that these outputs make, in order."""
+        if self._echo is not None:
+            outputs = self._echo.feed(outputs)
+        if self._running is None:
+            return self._chunks(outputs)
+        return [chunk for output in outputs for chunk in self._counted(output, self._running)]
+
+    def texts(self, write: Callable[[bytes], Backpressure]) -> TextSink | None:
+        """The way for plain deltas past `feed`: their chunks go to `write`. None where more is told of them."""
+        if self._echo is not None or self._running is not None:
+            return None
+        before, after, dumps = self._text_starts, self._after_text, orjson.dumps
+
+        def take(choice: int, text: str, _: int) -> Backpressure:
+            # A token that completes no character has nothing to show.
+            return write(before[choice] + dumps(text) + after) if text else None
+
+        return take
+
+    def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
+        chunks: list[bytes] = []
+        for output in outputs:
+            if isinstance(output, Delta):
+                # A token that completes no character has nothing to show, unless more than its text was asked for.
+                if output.logprobs is not None or output.token_ids is not None:
+                    chunks.append(self._detailed(output))
+                elif output.text:
+                    chunks.append(self._text_starts[output.choice] + orjson.dumps(output.text) + self._after_text)
+            elif isinstance(output, End):
+                chunks.append(self._finish(output))
+                if output.usage is not None:
+                    chunks.extend(self._count(output.usage))
+            elif isinstance(output, ParsedDelta):
+                chunks.append(self._parsed(output))
+            elif not isinstance(output, PromptLogprobs):  # streams tell those as the echo, if at all
+                chunks.extend(self._opened())
+        return chunks
+
+    def _counted(self, output: GenerationOutput, running: RunningUsage) -> list[bytes]:
+        """Its chunks with the usage so far in place of null; the last of all has its own."""
+        usage = b',"usage":' + running.after(output).model_dump_json().encode() + b"}"
+        return [
+            chunk.removesuffix(self._end) + usage if chunk.endswith(self._end) else chunk
+            for chunk in self._chunks((output,))
+        ]
+
+    def _count(self, usage: Usage) -> list[bytes]:
+        """The last chunk of all, with no choices, when every prompt is done and the usage was asked for."""
+        self._usage += usage
+        self._open_prompts -= 1
+        if self._open_prompts or not self._plan.include_usage:
+            return []
+        return [self._start + b',"choices":[],"usage":' + wire_usage(self._usage).model_dump_json().encode() + b"}"]
+
+    @abstractmethod
+    def _opened(self) -> list[bytes]:
+        """The chunks that announce an answer."""
+
+    @abstractmethod
+    def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
+        """`choice.logprobs` as JSON."""
+
+    def _parsed(self, delta: ParsedDelta) -> bytes:
+        """A chunk with reasoning or tool calls. Raises InternalError where the API has no place for them."""
+        log.error("reasoning or tool calls came where none can be told")
+        raise InternalError
+
+    def _detailed(self, delta: Delta) -> bytes:
+        text = self._text_starts[delta.choice] + orjson.dumps(delta.text) + self.text_end
+        return text + self._details(delta) + self._end
+
+    def _details(self, delta: Delta | ParsedDelta) -> bytes:
+        """What follows the text in a choice, to its end and that of the choices."""
+        logprobs = b"null" if delta.logprobs is None else self._logprobs(delta.choice, delta.logprobs)
+        ids = b"" if delta.token_ids is None else b',"token_ids":' + orjson.dumps(delta.token_ids)
+        return b',"logprobs":' + logprobs + b',"finish_reason":null' + ids + self._said_once(delta.choice) + b"}]"
+
+    def _said_once(self, index: int) -> bytes:
+        """Members of a choice's first chunk."""
+        return b""
+
+    def _finish(self, end: End) -> bytes:
+        reasons = self.empty + b',"logprobs":null,"finish_reason":' + orjson.dumps(self._reason(end))
+        if end.stop_reason is not None:
+            reasons += b',"stop_reason":' + orjson.dumps(end.stop_reason)
+        return self._prefix[end.choice] + reasons + b"}]" + self._end
+
+    def _reason(self, end: End) -> str:
+        return end.finish_reason

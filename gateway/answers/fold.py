@@ -1,0 +1,105 @@
+"""An answer whole: the fold of the outputs that would make its stream, so that the two can't disagree. Fed as that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.answers.logprobs import prompt_logprobs
+from gateway.answers.plan import AnswerPlan
+from gateway.answers.usage import wire_usage
+from gateway.errors import InternalError
+from gateway.generation import (
+    NO_USAGE,
+    Accepted,
+    Delta,
+    End,
+    GenerationOutput,
+    ParsedDelta,
+    PromptLogprobs,
+    TokenLogprob,
+    ToolCallDelta,
+)
+from gateway.wire.answers import CompletionUsage
+from gateway.wire.answers import PromptLogprobs as WirePromptLogprobs
+
+
+@dataclass(slots=True)
+class FoldedChoice:
+    """What has come of one choice so far."""
+
+    texts: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    tool_calls: dict[int, list[ToolCallDelta]] = field(default_factory=dict[int, list[ToolCallDelta]])
+    logprobs: list[TokenLogprob] | None = None
+    token_ids: list[int] | None = None
+    end: End | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def take(self, output: Delta | ParsedDelta | End) -> None:
+        """Add what came next."""
+        if isinstance(output, End):
+            self.end = output
+            return
+        if isinstance(output, ParsedDelta):
+            self.reasoning.append(output.reasoning)
+            for call in output.tool_calls:
+                self.tool_calls.setdefault(call.number, []).append(call)
+        self.texts.append(output.text)
+        if output.logprobs is not None:
+            if self.logprobs is None:
+                self.logprobs = []
+            self.logprobs += output.logprobs
+        if output.token_ids is not None:
+            if self.token_ids is None:
+                self.token_ids = []
+            self.token_ids += output.token_ids
+
+
+class Fold:
+    """The outputs of an answer, collected by choice."""
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._plan = plan
+        self._choices = [FoldedChoice() for _ in range(plan.choices)]
+        self._prompts: dict[int, PromptLogprobs] = {}
+        self._echo = plan.echo()
+        self._usage = NO_USAGE
+
+    def feed(self, outputs: Iterable[GenerationOutput]) -> None:
+        """Collect. None is what an OutputSink answers that can always take more."""
+        if self._echo is not None:
+            outputs = self._echo.feed(outputs)
+        for output in outputs:
+            if isinstance(output, Accepted):
+                continue
+            if isinstance(output, PromptLogprobs):
+                self._prompts[output.choice // self._plan.choices_each] = output
+                continue
+            self._choices[output.choice].take(output)
+            if isinstance(output, End) and output.usage is not None:
+                self._usage += output.usage
+
+    def ended(self) -> list[tuple[FoldedChoice, End]]:
+        """Every choice with its end. Raises InternalError when the backend has left one without."""
+        pairs = [(choice, choice.end) for choice in self._choices if choice.end is not None]
+        if len(pairs) != len(self._choices):
+            raise InternalError
+        return pairs
+
+    def usage(self) -> CompletionUsage:
+        """OpenAI's `usage` of all prompts together."""
+        return wire_usage(self._usage)
+
+    def prompt_token_ids(self, prompt: int) -> list[int] | None:
+        """What is told of a prompt where token ids were asked for."""
+        told = self._plan.prompt_token_ids
+        return None if told is None else list(told[prompt])
+
+    def prompt_logprobs(self, prompt: int) -> WirePromptLogprobs | None:
+        """What is told of a prompt where its log-probabilities were asked for."""
+        told = self._prompts.get(prompt) if self._plan.tells_prompt_logprobs else None
+        return None if told is None else prompt_logprobs(told.tokens)

@@ -1,0 +1,234 @@
+"""`/v1/chat/completions`, as OpenAI documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from gateway.generation import SamplingParams
+from gateway.prompting.conversation import Conversation
+from gateway.wire import messages as wire_messages
+from gateway.wire import tools as wire_tools
+from gateway.wire.answers import Answer, AnswerChoice, Chunk, ChunkChoice, PromptLogprobs, is_none
+from gateway.wire.common import JsonObject, Refused, Wire, invalid
+from gateway.wire.decoding import MOST_LOGPROBS, DecodingRequest
+from gateway.wire.messages import Message
+from gateway.wire.tools import (
+    AllowedToolChoice,
+    FunctionCall,
+    FunctionCallDelta,
+    FunctionChoice,
+    FunctionDefinition,
+    Tool,
+    ToolCall,
+    ToolCallChunk,
+    ToolChoice,
+    ToolUse,
+)
+
+
+class ChatCompletionRequest(DecodingRequest):
+    """The request body."""
+
+    hints: ClassVar[Mapping[str, str]] = {
+        **DecodingRequest.hints,
+        "metadata": "nothing is stored",
+        "store": "nothing is stored",
+        "service_tier": "there is one tier",
+        "prediction": "it could make the answer faster, not another one",
+        "prompt_cache_key": "equal beginnings of prompts are found by themselves",
+        "prompt_cache_options": "equal beginnings of prompts are found by themselves",
+        "prompt_cache_retention": "equal beginnings of prompts are found by themselves",
+        "safety_identifier": "nobody is told apart by it",
+        "verbosity": "no open model knows it",
+    }
+
+    refused: ClassVar[Mapping[str, Refused]] = {
+        **DecodingRequest.refused,
+        "audio": Refused("text is all that is answered"),
+        "modalities": Refused("text is all that is answered", (["text"],)),
+        "web_search_options": Refused("there is no web search"),
+        "moderation": Refused("ask /v1/moderations"),
+        "chat_template": Refused("templates of clients are not run"),
+        "mm_processor_kwargs": Refused("it is for the operator of the server to set"),
+        "media_io_kwargs": Refused("it is for the operator of the server to set"),
+        "return_prompt_text": Refused("it is not offered", (False,)),
+    }
+
+    messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
+    max_completion_tokens: int | None = Field(
+        None, ge=1, description="What the context leaves unless given, and no more."
+    )
+    max_tokens: int | None = Field(None, ge=1, description="Deprecated name of `max_completion_tokens`.")
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS)
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = Field(
+        None, description="Functions; of models with a tool parser."
+    )
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = Field(None, description="When false all calls but the first are left out.")
+    functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = Field(
+        None, description="Deprecated: as `tools`, and answered by `function_call`."
+    )
+    function_call: FunctionChoice | None = Field(None, description="Deprecated: as `tool_choice`.")
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = Field(
+        None, description="For chat templates that take `reasoning_effort` or `enable_thinking`; others refuse it."
+    )
+    include_reasoning: bool | None = Field(None, description="vLLM's: false leaves the reasoning out.")
+    chat_template_kwargs: JsonObject | None = Field(
+        None, description="vLLM's: variables of the chat template, those that the setting `template_arguments` lists."
+    )
+    documents: Annotated[list[dict[str, str]], Field(min_length=1, max_length=1024)] | None = Field(
+        None, description="vLLM's, for chat templates that take them; others refuse them."
+    )
+    add_generation_prompt: bool | None = Field(None, description="vLLM's.")
+    continue_final_message: bool | None = Field(None, description="vLLM's: the last message goes on.")
+    echo: bool | None = Field(None, description="vLLM's: the answer starts with the last message, if the assistant's.")
+
+    @model_validator(mode="after")
+    def _fields_that_need_each_other(self) -> ChatCompletionRequest:
+        for name in ("top_logprobs", "logprob_token_ids"):
+            if getattr(self, name) is not None and not self.logprobs:
+                raise invalid(name, f"'{name}' is only allowed when 'logprobs' is true.")
+        both = (self.max_tokens, self.max_completion_tokens)
+        if None not in both and both[0] != both[1]:
+            raise invalid(
+                "max_tokens",
+                "'max_tokens' and 'max_completion_tokens' must not differ; 'max_tokens' is deprecated.",
+            )
+        if self.continue_final_message and self.add_generation_prompt:
+            raise invalid(
+                "add_generation_prompt", "'continue_final_message' and 'add_generation_prompt' can't both be true."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _chosen_tool_exists(self) -> ChatCompletionRequest:
+        if self.functions is not None and self.tools is not None:
+            raise invalid("functions", "'functions' is the deprecated name of 'tools': give one of them.")
+        if isinstance(self.tool_choice, AllowedToolChoice) and not self.tool_choice.are_among(self.tools or ()):
+            raise invalid("tool_choice", "'tool_choice' allows a function that is not in 'tools'.")
+        listed, chosen = ("tools", "tool_choice") if self.functions is None else ("functions", "function_call")
+        if self.function_call is not None and self.functions is None and self.function_call != "none":
+            raise invalid("function_call", "'function_call' is only allowed when 'functions' are specified.")
+        if (fault := self.tool_use.fault) is not None:
+            raise invalid(chosen, f"'{chosen}' {fault.format(listed)}.")
+        return self
+
+    @property
+    def tool_use(self) -> ToolUse:
+        """What may be called, by the current fields or the deprecated ones."""
+        if self.functions is not None:
+            return wire_tools.use_of_functions(self.functions, self.function_call)
+        return wire_tools.use_of_tools(self.tools or [], self.tool_choice, self.parallel_tool_calls)
+
+    @property
+    def completion_limit(self) -> int | None:
+        """The most tokens that the answer may have, under either of its names; None: what the context leaves."""
+        return self.max_completion_tokens if self.max_completion_tokens is not None else self.max_tokens
+
+    @property
+    def echoed(self) -> str | None:
+        """What the answer starts with."""
+        return self.messages[-1].text if self.echo and self.messages[-1].role == "assistant" else None
+
+    def template_arguments(self) -> dict[str, Any]:
+        """Variables of the template that the client has set, by any of the fields that do so."""
+        arguments: dict[str, Any] = dict(self.chat_template_kwargs or {})
+        if self.documents is not None:
+            arguments["documents"] = self.documents
+        if self.reasoning_effort is not None:
+            arguments["reasoning_effort"] = self.reasoning_effort
+            arguments.setdefault("enable_thinking", self.reasoning_effort != "none")
+        return arguments
+
+    def conversation(self) -> Conversation:
+        """What the template makes a prompt of. Raises ValueError for past calls whose arguments are no JSON object."""
+        continues = bool(self.continue_final_message)
+        return Conversation(
+            messages=wire_messages.for_template(self.messages),
+            tools=wire_tools.for_template(self.tool_use.tools),
+            arguments=self.template_arguments(),
+            asks=not continues if self.add_generation_prompt is None else self.add_generation_prompt,
+            continues=continues,
+        )
+
+    def sampling_params(self) -> SamplingParams:
+        given = dict(super().sampling_params())
+        if self.logprobs:
+            given["logprobs"] = True
+            given["top_logprobs"] = self.top_logprobs or 0
+        # The engine's reasoning parsers look at what the template was told.
+        reasoning = {"include_reasoning", "reasoning_effort", "chat_template_kwargs"}
+        given |= self.model_dump(include=reasoning, exclude_none=True)
+        if (use := self.tool_use).may_call:
+            given["tools"] = [tool.model_dump(exclude_none=True) for tool in use.tools]
+            if use.choice is not None:
+                given["tool_choice"] = use.choice if isinstance(use.choice, str) else use.choice.model_dump()
+            if use.parallel is not None:
+                given["parallel_tool_calls"] = use.parallel
+        return given
+
+
+class TopLogprob(Wire):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class ChatTokenLogprob(TopLogprob):
+    top_logprobs: list[TopLogprob]
+
+
+class ChatLogprobs(Wire):
+    content: list[ChatTokenLogprob]
+    refusal: None = None
+
+
+class AssistantMessage(Wire):
+    role: Literal["assistant"] = "assistant"
+    content: str | None
+    refusal: None = None
+    tool_calls: list[ToolCall] | None = Field(None, exclude_if=is_none)
+    function_call: FunctionCall | None = Field(
+        None, exclude_if=is_none, description="Deprecated: the answer to `functions`."
+    )
+    reasoning: str | None = Field(
+        None, exclude_if=is_none, description="Not OpenAI's: what the model thought before it answered."
+    )
+    reasoning_content: str | None = Field(None, exclude_if=is_none, description="The same, by its other name.")
+
+
+class ChatChoice(AnswerChoice):
+    message: AssistantMessage
+    logprobs: ChatLogprobs | None
+
+
+class ChatCompletion(Answer[ChatChoice]):
+    object: Literal["chat.completion"] = "chat.completion"
+    prompt_logprobs: PromptLogprobs | None = Field(None, exclude_if=is_none, description="vLLM's.")
+    prompt_token_ids: list[int] | None = Field(None, exclude_if=is_none, description="vLLM's.")
+
+
+class MessageDelta(Wire):
+    """What is new of a message."""
+
+    role: Literal["assistant"] | None = Field(None, description="In the first chunk of a choice.")
+    content: str | None = None
+    refusal: None = None
+    tool_calls: list[ToolCallChunk] | None = None
+    function_call: FunctionCallDelta | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+
+class ChatChunkChoice(ChunkChoice):
+    delta: MessageDelta
+    logprobs: ChatLogprobs | None
+
+
+class ChatCompletionChunk(Chunk[ChatChunkChoice]):
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    prompt_token_ids: list[int] | None = Field(None, exclude_if=is_none, description="vLLM's, in the first chunk.")

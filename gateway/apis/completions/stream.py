@@ -1,0 +1,99 @@
+"""A legacy completion: its chunks, and the whole of it as the fold of the same outputs."""
+
+from __future__ import annotations
+
+import orjson
+
+from gateway.answers.chunks import ChunkStream
+from gateway.answers.fold import Fold, FoldedChoice
+from gateway.answers.logprobs import completion_logprobs, named
+from gateway.answers.plan import AnswerPlan, Best
+from gateway.apis.completions.schema import Completion, CompletionChoice, CompletionLogprobs
+from gateway.generation import End, TokenLogprob
+
+
+class CompletionStream(ChunkStream):
+    """`text_completion` objects."""
+
+    object_name = "text_completion"
+    opening = b',"text":'
+    text_start = b""
+    text_end = b""
+    empty = b'""'
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        super().__init__(plan)
+        self._length = [0] * plan.choices  # characters sent so far, for `text_offset`
+        # A completion has no chunk to open it, so the prompt is told with the first that comes.
+        self._untold = set(range(plan.choices)) if plan.prompt_token_ids is not None else set[int]()
+
+    def _opened(self) -> list[bytes]:
+        return []  # a completion has no role to announce
+
+    def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
+        told = named(tokens, by_id=self._plan.names_ids)
+        logprobs = completion_logprobs(told, self._length[index])
+        self._length[index] += sum(len(token.token) for token in told)
+        return logprobs.model_dump_json().encode()
+
+    def _said_once(self, index: int) -> bytes:
+        told = self._plan.prompt_token_ids
+        if told is None or index not in self._untold:
+            return b""
+        self._untold.remove(index)
+        return b',"prompt_token_ids":' + orjson.dumps(told[index // self._plan.choices_each])
+
+
+class CompletionFold(Fold):
+    """A `text_completion` object, whole."""
+
+    def finish(self) -> Completion:
+        """The response body. Raises InternalError when a choice has not ended."""
+        told = list(enumerate(self.ended()))
+        if (best := self._plan.best) is not None:
+            told = self._likeliest(told, best)
+        return Completion(
+            id=self._plan.id,
+            created=self._plan.created,
+            model=self._plan.model,
+            choices=[
+                self._choice(index, number // self._plan.choices_each, choice, end)
+                for index, (number, (choice, end)) in enumerate(told)
+            ],
+            usage=self.usage(),
+        )
+
+    def _likeliest(
+        self, told: list[tuple[int, tuple[FoldedChoice, End]]], best: Best
+    ) -> list[tuple[int, tuple[FoldedChoice, End]]]:
+        """The best of each prompt, the best first."""
+        each = self._plan.choices_each
+        kept: list[tuple[int, tuple[FoldedChoice, End]]] = []
+        for start in range(0, len(told), each):
+            ranked = sorted(told[start : start + each], key=lambda numbered: _likelihood(numbered[1][0]), reverse=True)
+            kept += ranked[: best.kept]
+        return kept
+
+    def _choice(self, index: int, prompt: int, choice: FoldedChoice, end: End) -> CompletionChoice:
+        return CompletionChoice(
+            index=index,
+            text=choice.text,
+            logprobs=self._logprobs(choice),
+            finish_reason=end.finish_reason,
+            stop_reason=end.stop_reason,
+            token_ids=choice.token_ids,
+            prompt_token_ids=self.prompt_token_ids(prompt),
+            prompt_logprobs=self.prompt_logprobs(prompt),
+        )
+
+    def _logprobs(self, choice: FoldedChoice) -> CompletionLogprobs | None:
+        best = self._plan.best
+        if choice.logprobs is None or (best is not None and not best.tells_logprobs):
+            return None
+        return completion_logprobs(named(choice.logprobs, by_id=self._plan.names_ids), 0)
+
+
+def _likelihood(choice: FoldedChoice) -> float:
+    """The mean log-probability of its tokens."""
+    values = [token.logprob for token in choice.logprobs or () if token.logprob is not None]
+    return sum(values) / len(values) if values else float("-inf")

@@ -1,0 +1,69 @@
+"""`/v1/moderations`, as OpenAI documents it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from gateway.wire.common import NonEmptyStr, RequestBody, Wire
+from gateway.wire.messages import TextPart
+
+CATEGORIES: tuple[str, ...] = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/intent",
+    "self-harm/instructions",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
+"""All of OpenAI's categories; each result names every one of them."""
+
+
+def _kind_of_input(value: object) -> str:
+    if not isinstance(value, list):
+        return "text"
+    return "parts" if value and isinstance(value[0], dict) else "texts"
+
+
+ModerationInput = Annotated[
+    Annotated[str, Tag("text")]
+    | Annotated[list[str], Field(min_length=1, max_length=2048), Tag("texts")]
+    | Annotated[list[TextPart], Field(min_length=1, max_length=2048), Tag("parts")],
+    Discriminator(_kind_of_input),
+]
+
+
+class ModerationRequest(RequestBody):
+    input: ModerationInput
+    model: NonEmptyStr | None = None
+
+    def texts(self) -> list[str]:
+        """The texts to judge; the parts of one multi-part input belong together."""
+        if isinstance(self.input, str):
+            return [self.input]
+        texts = [text for text in self.input if isinstance(text, str)]
+        if texts:
+            return texts
+        return ["\n".join(part.text for part in self.input if isinstance(part, TextPart))]
+
+
+class ModerationResult(Wire):
+    flagged: bool
+    categories: dict[str, bool]
+    category_scores: dict[str, float]
+    category_applied_input_types: dict[str, list[Literal["text"]]]
+    labels: dict[str, float] = Field(description="Not OpenAI's: the probability of each label of the model itself.")
+
+
+class ModerationResponse(Wire):
+    id: str
+    model: str
+    results: list[ModerationResult]

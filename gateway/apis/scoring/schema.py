@@ -1,0 +1,146 @@
+"""`/score`, `/rerank` and `/classify`, which OpenAI has not: in vLLM's shapes, which Jina's clients read too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AliasChoices, Discriminator, Field, Tag
+
+from gateway.apis.embeddings.schema import MAX_INPUTS
+from gateway.wire.answers import is_none
+from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire, WireRequest
+
+_HINTS: Mapping[str, str] = {"user": "nobody is told apart by it", "priority": "inputs wait for no others"}
+_CUT = Refused("what is too long is refused, not cut")
+_PLAIN = Refused("scores and probabilities are those of the model's own activation", (True,))
+_REFUSED: Mapping[str, Refused] = {
+    "truncate_prompt_tokens": _CUT,
+    "max_tokens_per_doc": _CUT,
+    "use_activation": _PLAIN,
+    "activation": _PLAIN,
+}
+
+
+def _kind_of_texts(value: object) -> str:
+    return "texts" if isinstance(value, list) else "text"
+
+
+Texts = Annotated[
+    Annotated[NonEmptyStr, Tag("text")]
+    | Annotated[list[NonEmptyStr], Field(min_length=1, max_length=MAX_INPUTS), Tag("texts")],
+    Discriminator(_kind_of_texts),
+]
+
+
+class ScoreRequest(RequestBody):
+    """One query for all documents, or one for each."""
+
+    hints: ClassVar[Mapping[str, str]] = _HINTS
+    refused: ClassVar[Mapping[str, Refused]] = _REFUSED
+
+    model: NonEmptyStr
+    queries: Texts = Field(
+        validation_alias=AliasChoices("queries", "text_1", "data_1"), description="Or `text_1`, or `data_1`."
+    )
+    documents: Texts = Field(
+        validation_alias=AliasChoices("documents", "text_2", "data_2", "items"),
+        description="Or `text_2`, `data_2`, `items`.",
+    )
+
+    def pairs(self) -> tuple[list[str], list[str]]:
+        """Queries and documents as lists."""
+        return (
+            [self.queries] if isinstance(self.queries, str) else self.queries,
+            [self.documents] if isinstance(self.documents, str) else self.documents,
+        )
+
+
+class TextDocument(WireRequest):
+    text: NonEmptyStr
+
+
+def _kind_of_document(value: object) -> str:
+    return "text" if isinstance(value, str) else "object"
+
+
+Document = Annotated[
+    Annotated[NonEmptyStr, Tag("text")] | Annotated[TextDocument, Tag("object")], Discriminator(_kind_of_document)
+]
+
+
+class RerankRequest(RequestBody):
+    hints: ClassVar[Mapping[str, str]] = _HINTS
+    refused: ClassVar[Mapping[str, Refused]] = {**_REFUSED, "rank_fields": Refused("a document is one text")}
+
+    model: NonEmptyStr
+    query: NonEmptyStr
+    documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_INPUTS)]
+    top_n: int | None = Field(None, ge=0, description="How many results; all without it, or with 0.")
+    return_documents: bool | None = Field(None, description="False leaves the documents out of the results.")
+
+    def texts(self) -> list[str]:
+        """The documents as texts."""
+        return [document if isinstance(document, str) else document.text for document in self.documents]
+
+
+class ClassifyRequest(RequestBody):
+    hints: ClassVar[Mapping[str, str]] = _HINTS
+    refused: ClassVar[Mapping[str, Refused]] = {**_REFUSED, "messages": Refused("inputs are texts")}
+
+    model: NonEmptyStr
+    input: Texts
+
+    def inputs(self) -> list[str]:
+        """The inputs; what stands alone as a list of one."""
+        return [self.input] if isinstance(self.input, str) else self.input
+
+
+class Score(Wire):
+    index: int
+    object: Literal["score"] = "score"
+    score: float
+
+
+class ScoreResponse(Wire):
+    id: str
+    object: Literal["list"] = "list"
+    created: int
+    model: str
+    data: list[Score]
+    usage: PromptUsage
+
+
+class RankedDocument(Wire):
+    text: str
+
+
+class Ranked(Wire):
+    """`index` is the place of the document in the request."""
+
+    index: int
+    document: RankedDocument | None = Field(None, exclude_if=is_none)
+    relevance_score: float
+
+
+class RerankResponse(Wire):
+    id: str
+    model: str
+    usage: PromptUsage
+    results: list[Ranked]
+
+
+class Classified(Wire):
+    index: int
+    label: str | None = Field(description="The likeliest class; null where the model's configuration names none.")
+    probs: list[float]
+    num_classes: int
+
+
+class ClassifyResponse(Wire):
+    id: str
+    object: Literal["list"] = "list"
+    created: int
+    model: str
+    data: list[Classified]
+    usage: PromptUsage

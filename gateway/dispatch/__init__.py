@@ -1,0 +1,1 @@
+"""Which Triton does the work, and what is tried again elsewhere."""

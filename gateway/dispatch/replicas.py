@@ -1,0 +1,24 @@
+"""Work that says nothing before it is done: on the least busy Triton, and once on another when that one is away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from gateway import metrics
+from gateway.errors import Unavailable
+from gateway.models.catalog import Catalog
+from gateway.triton.client import TritonClient
+
+T = TypeVar("T")
+
+
+async def on_a_replica(catalog: Catalog, model: str, attempt: Callable[[TritonClient], Awaitable[T]]) -> T:
+    """What the attempt gives. Raises what it raises, and Unavailable when no Triton has the model."""
+    replicas = catalog.replicas(model)[:2]
+    for client in replicas[:-1]:
+        try:
+            return await attempt(client)
+        except Unavailable:
+            metrics.labelled(metrics.RETRIES, model).inc()
+    return await attempt(replicas[-1])

@@ -1,0 +1,116 @@
+"""Who asks: the keys that are let in, and what each may use.
+
+`middleware/api_key.py` finds the caller of a request by its key; it then stands in `caller` as long as the request is in
+work, like its id in `log.request_id`. Of a key only the hash is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.limits.quota import Bucket, Quota
+from gateway.settings import Settings
+
+_HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a key. `models` are the names that it may use, with `*` at the end the beginnings of such; None: all."""
+
+    name: str
+    models: Sequence[str] | None = None
+    quota: Quota = field(default_factory=Quota)
+
+    def may_use(self, model: str) -> bool:
+        """Whether there is a model of that name for this caller."""
+        if self.models is None:
+            return True
+        return any(
+            model.startswith(allowed[:-1]) if allowed.endswith("*") else model == allowed for allowed in self.models
+        )
+
+
+NOBODY: Final = Caller("-", models=())
+"""Who asks as long as nobody knows who it is: there are no models for it."""
+
+_ITSELF: Final = Caller("-")
+
+caller: ContextVar[Caller] = ContextVar("caller", default=_ITSELF)
+"""Who the current task works for; outside of requests the gateway itself, which may use every model."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """`place` says where it was written, for those who look for a mistake."""
+
+    hash: bytes
+    caller: Caller
+    place: str
+
+
+def anybody(settings: Settings) -> Caller:
+    """Everybody, where no key is asked for: they share the limits of one."""
+    return Caller("anybody", quota=_quota(settings.requests_per_minute, settings.tokens_per_minute))
+
+
+def known_keys(settings: Settings) -> list[KnownKey]:
+    """All keys, from the settings and from the file.
+
+    Raises ValueError, naming the place, for what is no key, for the same key twice, since nobody could tell which of its
+    rights it has, and for a file without any: an empty file is a mistake that must not open the door. OSError when the file
+    can't be read.
+    """
+    keys = [*_configured(settings), *_listed(settings)]
+    places: dict[bytes, str] = {}
+    for key in keys:
+        if key.hash in places:
+            raise ValueError(f"{key.place} and {places[key.hash]} are the same key")
+        places[key.hash] = key.place
+    return keys
+
+
+def _configured(settings: Settings) -> Iterator[KnownKey]:
+    for number, entry in enumerate(settings.keys):
+        place = f"keys[{number}] ({entry.name})"
+        quota = _quota(
+            entry.requests_per_minute or settings.requests_per_minute,
+            entry.tokens_per_minute or settings.tokens_per_minute,
+        )
+        yield KnownKey(_hash_of(entry.key, place), Caller(entry.name, entry.models, quota), place)
+
+
+def _listed(settings: Settings) -> Iterator[KnownKey]:
+    """Those without rights of their own."""
+    entries = [(key, f"API key {number}") for number, key in enumerate(settings.api_keys, start=1)]
+    if (file := settings.api_keys_file) is not None:
+        lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        in_file = [(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1) if line]
+        if not in_file:
+            raise ValueError(f"{file} holds no API key")
+        entries += in_file
+    for key, place in entries:
+        hash_ = _hash_of(key, place)
+        quota = _quota(settings.requests_per_minute, settings.tokens_per_minute)
+        yield KnownKey(hash_, Caller(f"key-{hash_.hex()[:8]}", quota=quota), place)
+
+
+def _quota(requests_per_minute: int | None, tokens_per_minute: int | None) -> Quota:
+    return Quota(
+        None if requests_per_minute is None else Bucket(requests_per_minute),
+        None if tokens_per_minute is None else Bucket(tokens_per_minute),
+    )
+
+
+def _hash_of(key: str, place: str) -> bytes:
+    if not key.startswith("sha256:"):
+        return hashlib.sha256(key.encode()).digest()
+    match = _HASH.fullmatch(key)
+    if match is None:
+        raise ValueError(f"{place}: after 'sha256:' come 64 lower-case hexadecimal digits")
+    return bytes.fromhex(match[1])

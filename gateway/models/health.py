@@ -1,0 +1,203 @@
+"""Health means that an answer came back.
+
+Any success of the last `fresh_s` counts. Without one the model is probed: one token, or one short text, outside admission
+and metering. A model is not ready after `stale_s` without a success. An overloaded model is a healthy one.
+
+The workers of a host share what they know through the times of files in one folder, so that there is one probe per host and
+model: the worker that holds the lock on the file does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import time
+from array import array
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import metrics
+from gateway.errors import GatewayError, ModelNotFound, Overloaded
+from gateway.generation import GenerationRequest, OutputSink
+from gateway.models.catalog import Catalog
+from gateway.models.kinds import EmbeddingModel, GeneratingModel, ModerationModel, PoolingModel
+from gateway.triton import encoder, llm, pooling
+from gateway.triton.client import TritonClient
+from gateway.triton.pooling import Op
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
+_PROBE_TIMEOUT_S = 20.0
+_HELLO = "Hello"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHealth:
+    """One line of the readiness report. `age_s` is the time since the last success, None when there was none."""
+
+    model: str
+    ready: bool
+    age_s: float | None
+
+
+class Beacon:
+    """When a model last answered, shared by the workers through a file's time of modification."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = 0.0
+        self.last = 0.0
+
+    def sync(self) -> None:
+        """Tell the others of our successes, and learn of theirs. Called about once a second, not per success."""
+        try:
+            theirs = self._path.stat().st_mtime
+        except FileNotFoundError:
+            theirs = 0.0
+        if self.last > max(theirs, self._written):
+            self._path.touch()
+            os.utime(self._path, (self.last, self.last))
+            self._written = self.last
+        self.last = max(self.last, theirs)
+
+    @contextmanager
+    def probing(self) -> Generator[bool, None, None]:
+        """True for the one worker of the host that is to probe now."""
+        with self._path.with_suffix(".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+
+class Health:
+    """Readiness of the required models (all that are served when none is named)."""
+
+    def __init__(
+        self, catalog: Catalog, folder: Path, *, required: Sequence[str], fresh_s: float, stale_s: float
+    ) -> None:
+        self._catalog = catalog
+        self._folder = folder
+        self._required = tuple(required)
+        self._fresh_s = fresh_s
+        self._stale_s = stale_s
+        self._beacons: dict[str, Beacon] = {}
+        self._probes: dict[str, asyncio.Task[None]] = {}
+
+    def succeeded(self, model: str) -> None:
+        """An answer, or a piece of one, has come from the model."""
+        self.beacon(model).last = time.time()
+
+    def report(self) -> list[ModelHealth]:
+        """The state of every required model; empty when none is required and none is served."""
+        required = self._required or [model.name for model in self._catalog.bases()]
+        return [self._health_of(name) for name in required]
+
+    def is_lost(self, model: str) -> bool:
+        """Whether a model that answered once has answered nobody for so long that it is not ready."""
+        health = self._health_of(model)
+        return health.age_s is not None and not health.ready
+
+    def _watched(self) -> list[str]:
+        """Required or not: of a model that is not looked after, nobody could say that it is lost."""
+        return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
+
+    def _health_of(self, name: str) -> ModelHealth:
+        last = self.beacon(name).last
+        age_s = time.time() - last if last else None
+        return ModelHealth(name, age_s is not None and age_s < self._stale_s, age_s)
+
+    def beacon(self, model: str) -> Beacon:
+        """Where the successes of a model are noted, for who has many."""
+        beacon = self._beacons.get(model)
+        if beacon is None:
+            # A model's name may hold what a file's name may not.
+            beacon = self._beacons[model] = Beacon(self._folder / model.encode().hex())
+        return beacon
+
+    async def keep_watch(self) -> None:
+        """Look every second and probe what has been silent, until cancelled."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            while True:
+                for name in self._watched():
+                    try:
+                        self._look(name)
+                    except OSError:  # a full disk, say: the watch must outlive it
+                        log.exception("the health of %s can't be shared", name)
+                await asyncio.sleep(_LOOK_EVERY_S)
+        finally:
+            for probe in self._probes.values():
+                probe.cancel()
+
+    def _look(self, name: str) -> None:
+        beacon = self.beacon(name)
+        beacon.sync()
+        metrics.labelled(metrics.MODEL_READY, name).set(self._health_of(name).ready)
+        probing = name in self._probes and not self._probes[name].done()
+        if not probing and time.time() - beacon.last > self._fresh_s:
+            self._probes[name] = asyncio.create_task(self._probe(name))
+
+    async def _probe(self, name: str) -> None:
+        with self.beacon(name).probing() as mine:
+            if not mine:
+                await asyncio.sleep(_LOOK_EVERY_S)
+                return
+            try:
+                async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                    await self._ask(name)
+            except Overloaded:
+                self.succeeded(name)
+            except (GatewayError, TimeoutError) as error:
+                log.warning("model %s does not answer the probe: %s", name, error or "no answer in time")
+            else:
+                self.succeeded(name)
+            self.beacon(name).sync()
+
+    async def _ask(self, name: str) -> None:
+        try:
+            model = self._catalog.find(name)
+        except ModelNotFound:
+            log.warning("model %s is required but no Triton has it", name)
+            raise
+        client = self._catalog.replicas(name)[0]
+        if isinstance(model, GeneratingModel):
+            await _one_token(client, model)
+        elif isinstance(model, PoolingModel):
+            await _one_vector(client, model)
+        else:
+            await _one_row(client, model)
+
+
+async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
+    tokenizer = model.tokenizer
+    [prompt] = [None] if tokenizer is None else await tokenizer.encode([_HELLO], add_special_tokens=True)
+    request = GenerationRequest(
+        request_id=llm.new_rid(),
+        model=model.name,
+        api="completions",
+        prompt_token_ids=None if prompt is None else array("i", prompt),
+        sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
+        unrendered=_HELLO if prompt is None else None,
+    )
+    await llm.generate(client, request, OutputSink(lambda _: None), stall_timeout_s=_PROBE_TIMEOUT_S)
+
+
+async def _one_vector(client: TritonClient, model: PoolingModel) -> None:
+    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
+    op: Op = "embed" if model.can("embed") else "classify"
+    await pooling.pool(client, model.name, op, {}, ids, rows=1, timeout_s=_PROBE_TIMEOUT_S)
+
+
+async def _one_row(client: TritonClient, model: EmbeddingModel | ModerationModel) -> None:
+    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
+    await encoder.encode(
+        client, model.name, ids, max_batch_size=1, max_tokens=model.max_tokens, timeout_s=_PROBE_TIMEOUT_S
+    )

@@ -1,0 +1,106 @@
+"""A model's chat template: messages in, prompt out.
+
+Templates are Jinja programs that come with the weights, written for the environment that transformers gives them
+(https://huggingface.co/docs/transformers/chat_templating_writing): trimmed blocks, loop controls, `raise_exception`,
+`strftime_now` and a `tojson` that escapes nothing. They run in Jinja's immutable sandbox. A request never brings one.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NoReturn
+
+from jinja2 import TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from gateway.errors import BadRequest
+from gateway.prompting.conversation import Conversation
+
+
+class _Refused(TemplateError):
+    """What `raise_exception` raises: the template's own words about the messages."""
+
+
+_UNRENDERABLE: Final = (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a template's own code raises over messages that it was not written for."""
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise _Refused(message)
+
+
+def _strftime_now(format: str) -> str:
+    return datetime.now().strftime(format)  # the local date is what templates ask for
+
+
+def _tojson(value: object, indent: int | None = None, ensure_ascii: bool = False) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    # Not HTML: a prompt must reach the model as it was written.
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, autoescape=False, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception  # pyright: ignore[reportArgumentType]
+    environment.globals["strftime_now"] = _strftime_now  # pyright: ignore[reportArgumentType]
+    return environment
+
+
+class ChatTemplate:
+    """A compiled template with the special tokens it may name. Compiled once per model; `render` takes microseconds."""
+
+    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
+        """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises ValueError when the source is no template."""
+        environment = _environment()
+        try:
+            self._template = environment.from_string(source)
+            self.variables = frozenset(meta.find_undeclared_variables(environment.parse(source)))
+        except TemplateError as error:
+            raise ValueError(f"not a chat template: {error}") from error
+        self._special_tokens = dict(special_tokens)
+
+    def render(self, conversation: Conversation) -> str:
+        """The prompt for what the assistant says next. `variables` are the names that the template looks at.
+
+        Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
+        """
+        if conversation.continues:
+            return self._continued(conversation)
+        return self._render(conversation, conversation.messages)
+
+    def _continued(self, conversation: Conversation) -> str:
+        """The prompt up to the end of the last message: what templates put behind it is left out."""
+        *earlier, last = conversation.messages
+        mark = secrets.token_hex(16)  # nobody can have written it
+        prompt = self._render(conversation, [*earlier, {**last, "content": f"{last['content']}{mark} "}])
+        continued, found, rest = prompt.rpartition(mark)
+        if not found:
+            raise BadRequest(
+                "The chat template of this model leaves the last message out: it can't be continued.",
+                param="continue_final_message",
+                code="invalid_value",
+            )
+        # Where the template trims messages, the end of this one would have been trimmed too.
+        return continued if rest.startswith(" ") else continued.rstrip()
+
+    def _render(self, conversation: Conversation, messages: Any) -> str:
+        variables = {
+            **conversation.arguments,
+            **self._special_tokens,
+            "messages": messages,
+            "tools": conversation.tools,
+            "add_generation_prompt": conversation.asks,
+        }
+        try:
+            return self._template.render(variables)
+        except _Refused as refused:
+            raise BadRequest(str(refused), param="messages", code="invalid_value") from refused
+        except _UNRENDERABLE as error:
+            raise BadRequest(
+                "The chat template of this model can't render these messages.", param="messages", code="invalid_value"
+            ) from error

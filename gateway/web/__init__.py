@@ -1,0 +1,1 @@
+"""The mechanics of HTTP that the APIs share; it knows none of them."""

@@ -1,0 +1,30 @@
+"""What the endpoints that answer with one JSON body do alike."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
+
+from fastapi import Request, Response
+
+from gateway.web.disconnect import CancelledByDisconnect
+from gateway.wire.common import ErrorResponse, Wire
+
+T = TypeVar("T")
+
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
+}
+"""How errors are documented, of every endpoint of a router."""
+
+
+async def unless_left(http_request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled when the client leaves before it is done."""
+    async with CancelledByDisconnect(http_request.scope, http_request.receive):
+        return await work
+
+
+async def json_answer(http_request: Request, work: Awaitable[Wire]) -> Response:
+    """The answer that `work` makes, unless the client leaves before."""
+    answer = await unless_left(http_request, work)
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,0 +1,90 @@
+"""Routes whose body is JSON, called as plain ASGI: the body is parsed, the endpoint called, its response sent.
+
+FastAPI has the route for its matching and for /openapi.json. What it does per request to find out what an endpoint wants
+costs more than all the rest of a short request (docs/performance.md), and every endpoint here wants the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, cast, get_type_hints
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from gateway import metrics
+from gateway.core import Services
+from gateway.errors import BadRequest
+from gateway.web.disconnect import ClientDisconnected
+from gateway.web.validation import to_bad_request
+from gateway.wire.common import RequestBody
+
+_CLIENT_LEFT = 499  # nginx's number for it; it is seen in metrics and logs only
+
+
+class JsonRoute(APIRoute):
+    """A route to an endpoint with a body, which is called as `endpoint(request, http_request, services)`. One without a
+    body is FastAPI's."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any) -> None:
+        """The annotation of the endpoint's `request` says what the body is."""
+        super().__init__(path, endpoint, **options)
+        self._body: type[RequestBody] | None = get_type_hints(endpoint).get("request")
+
+    @property
+    def takes_body(self) -> bool:
+        """Whether it is called as plain ASGI."""
+        return self._body is not None
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._body is None or scope["method"] not in self.methods:
+            await super().handle(scope, receive, send)
+            return
+        services: Services = scope["state"]["services"]
+        try:
+            response = await self._respond(self._body, Request(scope, receive, send), services)
+            await response(scope, receive, send)
+        except ClientDisconnected:
+            metrics.labelled(metrics.DISCONNECTS, self.path).inc()
+            await Response(status_code=_CLIENT_LEFT)(scope, receive, send)
+
+    async def _respond(self, body: type[RequestBody], http_request: Request, services: Services) -> Response:
+        """The endpoint's. What was asked is not held on to while the answer is sent."""
+        request = parse(body, await _body(http_request.receive), _default_model(body, services))
+        services.check(request)
+        return await self.endpoint(request, http_request, services)
+
+
+async def _body(receive: Receive) -> bytes:
+    """BodyLimit hands it on in one piece."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnected
+    return message["body"]
+
+
+def _default_model(body: type[RequestBody], services: Services) -> str | None:
+    return None if body.default_model is None else getattr(services.settings, body.default_model)
+
+
+def parse(model: type[RequestBody], body: bytes, default_model: str | None = None) -> RequestBody:
+    """The body as what it should be; where it names no model, with the default one. Raises BadRequest.
+
+    It is read as JSON and as nothing looser. Python's own parser takes NaN, half a surrogate pair and integers of any
+    length, none of which JSON or Triton can carry on: what it let in would fail further down as a fault of ours.
+    """
+    try:
+        value: Any = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"We could not parse the JSON body of your request. ({error})") from None
+    if default_model is not None and isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        if named.get("model") is None:
+            named["model"] = default_model
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise to_bad_request(error.errors(include_url=False), value) from None

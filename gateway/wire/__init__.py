@@ -1,0 +1,1 @@
+"""OpenAI's shapes that several APIs share."""

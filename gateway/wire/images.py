@@ -1,0 +1,23 @@
+"""Images in messages, as OpenAI documents them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.wire.common import NonEmptyStr, WireRequest
+
+
+class ImageUrl(WireRequest):
+    url: NonEmptyStr = Field(
+        description="A data URL in base64. Images of a host are fetched where the setting `image_hosts` has it."
+    )
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImagePart(WireRequest):
+    """An image, for models that take them."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl

@@ -1,0 +1,135 @@
+"""The messages of a conversation, as OpenAI documents them, and what chat templates make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, cast
+
+import orjson
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.wire.common import WireRequest
+from gateway.wire.images import ImagePart
+from gateway.wire.tools import CalledFunction, PastToolCall
+
+
+class TextPart(WireRequest):
+    """The one kind of content part that every model takes."""
+
+    type: Literal["text"]
+    text: str
+
+
+class RefusalPart(WireRequest):
+    """What the assistant has refused with, in an earlier turn."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        """It is part of what was said."""
+        return self.refusal
+
+
+def _kind_of_part(value: object) -> str:
+    kind = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if kind in ("refusal", "image_url") else "text"
+
+
+Part = Annotated[
+    Annotated[TextPart, Tag("text")] | Annotated[RefusalPart, Tag("refusal")] | Annotated[ImagePart, Tag("image_url")],
+    Discriminator(_kind_of_part),
+]
+
+
+def _kind_of_content(value: object) -> str:
+    return "parts" if isinstance(value, list) else "text"
+
+
+Content = Annotated[
+    Annotated[str, Tag("text")] | Annotated[list[Part], Tag("parts")],
+    Discriminator(_kind_of_content),
+]
+
+
+class Message(WireRequest):
+    """One message of the conversation. The template decides what a role means to the model."""
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "annotations": "they are about the text, which is there",
+        "refusal": "the reason is for the reader; what was said is `content`",
+    }
+
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"] = Field(
+        description="`developer` reaches the template as `system`, `function` as `tool`."
+    )
+    content: Content | None = Field(None, description="A text, or a list of text parts, in every role.")
+    name: str | None = None
+    tool_calls: Annotated[list[PastToolCall], Field(max_length=128)] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = Field(None, description="Deprecated; reaches the template as a tool call.")
+    reasoning: str | None = Field(None, description="What the assistant thought, for templates that look at it.")
+    reasoning_content: str | None = Field(None, description="The same, by its other name.")
+
+    @model_validator(mode="after")
+    def _what_is_owed(self) -> Message:
+        if self.content is None and self.role != "assistant":
+            raise PydanticCustomError("missing", "Field required", {"param": "content"})
+        if self.role == "function" and self.name is None:
+            raise PydanticCustomError("missing", "Field required", {"param": "name"})
+        return self
+
+    @property
+    def text(self) -> str:
+        """The content as one text: parts are joined by line breaks, as vLLM does for templates that take strings."""
+        if isinstance(self.content, list):
+            return "\n".join(part.text for part in self.content if not isinstance(part, ImagePart))
+        return self.content or ""
+
+
+_ROLES: Mapping[str, str] = {"developer": "system", "function": "tool"}
+"""Templates know neither of OpenAI's newest name for the system nor its oldest for a tool."""
+
+
+def in_current_form(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The same messages by the names of today, content and arguments as they came."""
+    return [_in_current_form(message, place) for place, message in enumerate(messages)]
+
+
+def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """What chat templates expect: a role and a string, and the arguments of calls as values, which they write as JSON
+    themselves. Raises ValueError for a call whose arguments are no JSON object."""
+    made = in_current_form(messages)
+    for message, written in zip(messages, made, strict=True):
+        written["content"] = message.text
+        for call in written.get("tool_calls", ()):
+            call["function"]["arguments"] = _values(call["function"].get("arguments"))
+    return made
+
+
+def _in_current_form(message: Message, place: int) -> dict[str, Any]:
+    made = message.model_dump(exclude_none=True, exclude={"function_call", "reasoning", "reasoning_content"})
+    made["role"] = _ROLES.get(message.role, message.role)
+    if (reasoning := message.reasoning_content or message.reasoning) is not None:
+        made["reasoning"] = made["reasoning_content"] = reasoning
+    # The deprecated shape has no ids, but a call is answered by the message behind it.
+    if message.role == "function":
+        made["tool_call_id"] = _call_id(place - 1)
+    if message.function_call is not None:
+        function = message.function_call.model_dump(exclude_none=True)
+        made["tool_calls"] = [{"id": _call_id(place), "type": "function", "function": function}]
+    return made
+
+
+def _call_id(place: int) -> str:
+    """Nine letters and digits, which is what the strictest templates ask for."""
+    return f"call{place:05d}"
+
+
+def _values(arguments: str | None) -> dict[str, Any]:
+    values: Any = orjson.loads(arguments or "{}")
+    if not isinstance(values, dict):
+        raise ValueError("the arguments of a tool call are an object")
+    return cast("dict[str, Any]", values)

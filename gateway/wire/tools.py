@@ -1,0 +1,172 @@
+"""Tools of a chat, as OpenAI documents them: what may be called, what was called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
+
+from pydantic import Discriminator, Field, Tag
+
+from gateway.wire.common import JsonObject, NonEmptyStr, Wire, WireRequest
+
+FunctionName = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class FunctionDefinition(WireRequest):
+    """`parameters` is a JSON schema; the engine judges it."""
+
+    name: FunctionName
+    description: str | None = None
+    parameters: JsonObject | None = None
+    strict: bool | None = Field(
+        None, description="Calls that must come follow the schema whatever this says, others as the model makes them."
+    )
+
+
+class Tool(WireRequest):
+    hints: ClassVar[Mapping[str, str]] = {"defer_loading": "tools are told all at once"}
+
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+class ChosenFunction(WireRequest):
+    name: FunctionName
+
+
+class NamedToolChoice(WireRequest):
+    """The one function that must be called."""
+
+    type: Literal["function"]
+    function: ChosenFunction
+
+
+class AllowedTools(WireRequest):
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[NamedToolChoice], Field(min_length=1, max_length=128)]
+
+
+class AllowedToolChoice(WireRequest):
+    """Those of `tools` that count: the model is told of no others."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The functions that may be called."""
+        return frozenset(tool.function.name for tool in self.allowed_tools.tools)
+
+    def are_among(self, tools: Sequence[Tool]) -> bool:
+        """Whether all of them are there."""
+        return self.names <= {tool.function.name for tool in tools}
+
+
+def _kind_of_choice(value: object) -> str:
+    if isinstance(value, str):
+        return "mode"
+    kind = cast("dict[str, Any]", value).get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return "allowed" if kind == "allowed_tools" else "named"
+
+
+ToolMode = Literal["none", "auto", "required"]
+
+ToolChoice = Annotated[
+    Annotated[ToolMode, Tag("mode")]
+    | Annotated[NamedToolChoice, Tag("named")]
+    | Annotated[AllowedToolChoice, Tag("allowed")],
+    Discriminator(_kind_of_choice),
+]
+
+FunctionChoice = Annotated[
+    Annotated[Literal["none", "auto"], Tag("mode")] | Annotated[ChosenFunction, Tag("named")],
+    Discriminator(_kind_of_choice),
+]
+"""The deprecated `function_call` of a request."""
+
+
+class ToolUse(NamedTuple):
+    """What may be called, however the client has put it."""
+
+    tools: list[Tool]
+    choice: ToolMode | NamedToolChoice | None
+    parallel: bool | None
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the answer may be tool calls."""
+        return bool(self.tools) and self.choice != "none"
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong with the choice; `{}` stands for the field that lists what can be called."""
+        if not self.tools:
+            # Many clients send `auto` always.
+            return None if self.choice in (None, "none", "auto") else "is only allowed when '{}' are specified"
+        if isinstance(self.choice, NamedToolChoice):
+            names = {tool.function.name for tool in self.tools}
+            return None if self.choice.function.name in names else "names a function that is not in '{}'"
+        return None
+
+
+def use_of_tools(
+    tools: list[Tool], choice: ToolMode | NamedToolChoice | AllowedToolChoice | None, parallel: bool | None
+) -> ToolUse:
+    """The current fields."""
+    if not isinstance(choice, AllowedToolChoice):
+        return ToolUse(tools, choice, parallel)
+    return ToolUse([tool for tool in tools if tool.function.name in choice.names], choice.allowed_tools.mode, parallel)
+
+
+def use_of_functions(
+    functions: list[FunctionDefinition], choice: Literal["none", "auto"] | ChosenFunction | None
+) -> ToolUse:
+    """The deprecated ones, which know one call an answer."""
+    tools = [Tool(type="function", function=function) for function in functions]
+    named = NamedToolChoice(type="function", function=choice) if isinstance(choice, ChosenFunction) else choice
+    return ToolUse(tools, named, parallel=False)
+
+
+class FunctionCall(Wire):
+    name: str
+    arguments: str
+
+
+class ToolCall(Wire):
+    """One call in a whole answer. `arguments` is JSON in a string, as the model wrote it: it may be broken."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCall
+
+
+class FunctionCallDelta(Wire):
+    name: str | None = None
+    arguments: str
+
+
+class ToolCallChunk(Wire):
+    """A piece of a call: `id`, `type` and the name come with the first."""
+
+    index: int
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: FunctionCallDelta
+
+
+class CalledFunction(WireRequest):
+    name: NonEmptyStr
+    arguments: str | None = None
+
+
+class PastToolCall(WireRequest):
+    """A call that the conversation tells of."""
+
+    id: str | None = None
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+def for_template(tools: list[Tool]) -> list[dict[str, Any]] | None:
+    """What chat templates call `tools`."""
+    return [tool.model_dump(exclude_none=True) for tool in tools] or None

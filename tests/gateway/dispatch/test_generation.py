@@ -1,0 +1,100 @@
+"""Generations on the Triton that suits, and once elsewhere."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.dispatch.generation import Dispatcher
+from gateway.errors import Overloaded, Unavailable
+from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest, OutputSink
+from gateway.limits.admission import Admission
+from gateway.triton import llm
+from tests.fakes.triton import CHAT_MODEL, Abort, Call, Message
+from tests.gateway.conftest import Pair
+
+pytestmark = pytest.mark.anyio
+
+
+def lost(after: int) -> Any:
+    """A Triton that dies after so many messages."""
+
+    def script(call: Call) -> Iterator[Message]:
+        yield from ([[call.accepted()], [call.delta("Hello")]])[:after]
+        raise Abort(grpc.StatusCode.UNAVAILABLE)
+
+    return script
+
+
+async def run(pair: Pair) -> list[GenerationOutput]:
+    """All outputs; the first Triton is asked first."""
+    await pair.catalog.refresh()
+    request = GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5]), {})
+    dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5)
+    seen: list[GenerationOutput] = []
+
+    def take(outputs: list[GenerationOutput]) -> None:
+        assert outputs
+        seen.extend(outputs)
+
+    pair.clients[1].in_flight += 1
+    try:
+        with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
+            await dispatcher.generate(request, permit, OutputSink(take))
+    finally:
+        pair.clients[1].in_flight -= 1
+    return seen
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["before acceptance", "after acceptance"])
+async def test_lost_before_content_is_tried_elsewhere(pair: Pair, after: int) -> None:
+    """The client sees one `Accepted` and the whole answer; the second try has an id of its own."""
+    pair.tritons[0].script = lost(after)
+    outputs = await run(pair)
+    assert [type(output) for output in outputs].count(Accepted) == 1
+    assert "".join(output.text for output in outputs if isinstance(output, Delta)) == "Hello world."
+    [first], [second] = pair.tritons[0].calls, pair.tritons[1].calls
+    assert first.rid != second.rid
+    assert first.body == second.body
+
+
+async def test_lost_after_content_stands(pair: Pair) -> None:
+    """What was said can't be taken back."""
+    pair.tritons[0].script = lost(2)
+    with pytest.raises(Unavailable):
+        await run(pair)
+    assert pair.tritons[1].calls == []
+
+
+async def test_tried_once_and_no_more(pair: Pair) -> None:
+    """Both lost: the error stands, and nobody is asked twice."""
+    for triton in pair.tritons:
+        triton.script = lost(1)
+    with pytest.raises(Unavailable):
+        await run(pair)
+    assert [len(triton.calls) for triton in pair.tritons] == [1, 1]
+    assert [client.in_flight for client in pair.clients] == [0, 0]
+
+
+async def test_refusal_is_not_tried_elsewhere(pair: Pair) -> None:
+    """An overloaded engine speaks for its model: two tries would be twice the load."""
+    pair.tritons[0].script = lambda call: iter([[call.error("overloaded")]])
+    with pytest.raises(Overloaded):
+        await run(pair)
+    assert pair.tritons[1].calls == []
+
+
+async def test_tokens_prove_health(pair: Pair) -> None:
+    """An answer is a success; acceptance alone is none."""
+    pair.tritons[0].script = pair.tritons[1].script = lost(1)
+    with pytest.raises(Unavailable):
+        await run(pair)
+    assert not any(model.ready for model in pair.health.report() if model.model == CHAT_MODEL)
+    for triton in pair.tritons:
+        triton.reset()
+    await run(pair)
+    assert any(model.ready for model in pair.health.report() if model.model == CHAT_MODEL)

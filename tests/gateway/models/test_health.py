@@ -1,0 +1,190 @@
+"""Health: an answer that came back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.models.health import Beacon, Health
+from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, Call, Message
+from tests.gateway.conftest import Pair
+
+pytestmark = pytest.mark.anyio
+
+
+def health(
+    pair: Pair, folder: Path, *, required: tuple[str, ...] = (), fresh_s: float = 60, stale_s: float = 120
+) -> Health:
+    return Health(pair.catalog, folder, required=required, fresh_s=fresh_s, stale_s=stale_s)
+
+
+def readiness(watch: Health) -> dict[str, bool]:
+    return {model.model: model.ready for model in watch.report()}
+
+
+@asynccontextmanager
+async def watching(*watches: Health) -> AsyncGenerator[None, None]:
+    tasks = [asyncio.create_task(watch.keep_watch()) for watch in watches]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0.02)
+
+
+def chat_calls(pair: Pair) -> list[Call]:
+    return [call for triton in pair.tritons for call in triton.calls]
+
+
+async def test_success_counts(pair: Pair, tmp_path: Path) -> None:
+    """For the model that had it, for as long as it is fresh."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path, stale_s=0.1)
+    assert readiness(watch) == dict.fromkeys([CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL], False)
+    watch.succeeded(CHAT_MODEL)
+    assert readiness(watch)[CHAT_MODEL]
+    assert not readiness(watch)[EMBEDDING_MODEL]
+    assert not watch.is_lost(CHAT_MODEL)
+    await until(lambda: not readiness(watch)[CHAT_MODEL])
+    assert watch.is_lost(CHAT_MODEL)
+    assert not watch.is_lost(EMBEDDING_MODEL), "one that never answered may be starting"
+
+
+async def test_silent_models_are_probed(pair: Pair, tmp_path: Path) -> None:
+    """One token, or one short text, each; then nothing while the success is fresh."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path)
+    async with watching(watch):
+        await until(lambda: all(readiness(watch).values()))
+        await asyncio.sleep(1.2)  # another look
+    [call] = chat_calls(pair)
+    assert call.body["max_tokens"] == 1
+    assert len(pair.tritons[0].inferred) + len(pair.tritons[1].inferred) == 2
+
+
+async def test_models_in_use_are_not_probed(pair: Pair, tmp_path: Path) -> None:
+    """Their own answers prove enough."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path)
+    for model in (CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL):
+        watch.succeeded(model)
+    async with watching(watch):
+        await asyncio.sleep(0.1)
+    assert chat_calls(pair) == []
+
+
+async def test_overload_is_health(pair: Pair, tmp_path: Path) -> None:
+    """A model that refuses to protect its queue is at work; one that fails is not."""
+    await pair.catalog.refresh()
+
+    def says(kind: str) -> Any:
+        def script(call: Call) -> Iterator[Message]:
+            yield [call.error(kind)]
+
+        return script
+
+    for kind, healthy in (("overloaded", True), ("internal", False)):
+        for triton in pair.tritons:
+            triton.reset()
+            triton.script = says(kind)
+        watch = health(pair, tmp_path / kind)
+        async with watching(watch):
+            await until(lambda: bool(chat_calls(pair)))
+            await until(lambda watch=watch: readiness(watch)[EMBEDDING_MODEL])
+            if healthy:
+                await until(lambda watch=watch: readiness(watch)[CHAT_MODEL])
+            assert readiness(watch)[CHAT_MODEL] is healthy
+
+
+async def test_one_probe_a_host(pair: Pair, tmp_path: Path) -> None:
+    """Two workers on one folder: one asks, both know."""
+    await pair.catalog.refresh()
+    watches = [health(pair, tmp_path) for _ in range(2)]
+
+    def slow(call: Call) -> Iterator[Message]:
+        time.sleep(0.3)  # long enough for the other to look
+        yield [call.accepted(), call.end()]
+
+    for triton in pair.tritons:
+        triton.script = slow
+    async with watching(*watches):
+        await until(lambda: all(all(readiness(watch).values()) for watch in watches))
+    assert len(chat_calls(pair)) == 1
+
+
+async def test_required_models_make_the_report(pair: Pair, tmp_path: Path) -> None:
+    """Those and no others, also when no Triton has them; the rest is watched all the same."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path, required=(CHAT_MODEL, "missing"))
+    async with watching(watch):
+        await until(lambda: readiness(watch) == {CHAT_MODEL: True, "missing": False})
+        await until(lambda: len(pair.tritons[0].inferred) + len(pair.tritons[1].inferred) == 2)
+
+
+async def test_probes_end_with_the_watch(pair: Pair, tmp_path: Path) -> None:
+    """A probe under way is cancelled in Triton."""
+    await pair.catalog.refresh()
+
+    def mute(call: Call) -> Iterator[Message]:
+        call.cancelled.wait(5)
+        yield []
+
+    for triton in pair.tritons:
+        triton.script = mute
+    async with watching(health(pair, tmp_path)):
+        await until(lambda: bool(chat_calls(pair)))
+    assert await asyncio.to_thread(chat_calls(pair)[0].cancelled.wait, 5)
+
+
+async def test_folder_that_vanishes_stops_no_watch(pair: Pair, tmp_path: Path) -> None:
+    """The file system's troubles are logged; the models' own answers go on counting."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path / "folder")
+    async with watching(watch):
+        await until(lambda: all(readiness(watch).values()))
+        for file in (tmp_path / "folder").iterdir():
+            file.unlink()
+        (tmp_path / "folder").rmdir()
+        watch.succeeded(CHAT_MODEL)
+        await asyncio.sleep(1.2)  # another look, which can't share it
+        assert readiness(watch)[CHAT_MODEL]
+
+
+def test_beacons_share_their_times(tmp_path: Path) -> None:
+    """The later of both, through the time of the file; an old success does not undo a newer one."""
+    mine, theirs = Beacon(tmp_path / "m"), Beacon(tmp_path / "m")
+    mine.sync()
+    assert mine.last == 0
+    mine.last = time.time() - 5
+    mine.sync()
+    theirs.sync()
+    assert theirs.last == pytest.approx(mine.last, abs=0.01)
+    newer = theirs.last = time.time()
+    theirs.sync()
+    mine.sync()
+    assert mine.last == pytest.approx(newer, abs=0.01)
+    written = os.stat(tmp_path / "m").st_mtime_ns
+    mine.sync()
+    assert os.stat(tmp_path / "m").st_mtime_ns == written
+
+
+def test_one_holds_the_probe(tmp_path: Path) -> None:
+    """Until it is done."""
+    one, two = Beacon(tmp_path / "m"), Beacon(tmp_path / "m")
+    with one.probing() as first:
+        with two.probing() as second:
+            assert (first, second) == (True, False)
+    with two.probing() as again:
+        assert again

@@ -1,0 +1,1 @@
+"""What an operator has written about a model, checked."""

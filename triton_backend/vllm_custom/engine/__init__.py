@@ -1,0 +1,1 @@
+"""vLLM behind one interface. Only this folder, and the parsers of the replay engine, import vLLM."""

@@ -1,0 +1,99 @@
+"""Official requests to what vLLM takes: the only other file than engine.py and config.py that knows vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..configuration.multi_lora import LoraTable
+from ..contract.conversation import check_images
+from ..errors import BadRequest
+from ..official.request import OfficialGenerate
+from ..official.sampling import STRUCTURED, arguments
+from .interface import Plan
+from .rendering import most_images
+
+if TYPE_CHECKING:
+    from vllm.inputs.engine import TokensInput
+    from vllm.lora.request import LoRARequest
+    from vllm.sampling_params import SamplingParams
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+
+class Prepared(NamedTuple):
+    """What one request is to the engine."""
+
+    prompt: TokensInput
+    params: SamplingParams
+    plan: Plan
+    lora: LoRARequest | None
+
+
+class OfficialDecoding:
+    """Built when the engine starts, because the imports take their time."""
+
+    def __init__(self, llm: AsyncLLM, loras: LoraTable) -> None:
+        """`loras` are the adapters that a request may name, with their folders."""
+        from vllm.lora.request import LoRARequest
+        from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
+
+        # Named, not numbered as in NVIDIA's backend, so that vLLM's metrics show names.
+        self._loras = {
+            name: LoRARequest(name, number, folder) for number, (name, folder) in enumerate(loras.items(), start=1)
+        }
+        self._renderer = llm.renderer
+        self._most_images = most_images(llm.renderer)
+        self._context_length = llm.model_config.max_model_len
+        self._params = SamplingParams
+        self._structured = StructuredOutputsParams
+        self._kinds = RequestOutputKind
+        self._known = typing.get_type_hints(SamplingParams)
+        self._structured_known = typing.get_type_hints(StructuredOutputsParams)
+
+    async def prepare(self, request: OfficialGenerate) -> Prepared:
+        """Raises what vLLM raises, and BadRequest."""
+        params = self._sampling_params(request)
+        asked_logprobs = params.logprobs
+        if request.wanted.cumulative_logprob and asked_logprobs is None:
+            # vLLM adds up only what it computes; without this the sum would be NaN, as it is in NVIDIA's backend.
+            params.logprobs = 0
+        prompt = await self._render(request)
+        prompt_tokens = len(prompt["prompt_token_ids"])
+        if prompt_tokens >= self._context_length:
+            raise BadRequest(
+                f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's context of "
+                f"{self._context_length}"
+            )
+        plan = Plan(params.n, prompt_tokens, asked_logprobs, token_ids=False)
+        return Prepared(prompt, params, plan, None if request.lora is None else self._loras[request.lora])
+
+    def _sampling_params(self, request: OfficialGenerate) -> SamplingParams:
+        given = arguments(request.body, self._known, self._structured_known)
+        if STRUCTURED in given:
+            given[STRUCTURED] = self._structured(**given[STRUCTURED])
+        kind = self._kinds.DELTA if request.stream else self._kinds.FINAL_ONLY
+        return self._params(**given, output_kind=kind)
+
+    async def _render(self, request: OfficialGenerate) -> TokensInput:
+        prompt: dict[str, Any] = {"prompt": request.prompt}
+        if request.images:
+            check_images(len(request.images), self._most_images, param="image")
+            # Off the loop: decoding a large image takes longer than a step of the engine.
+            prompt["multi_modal_data"] = {"image": await asyncio.to_thread(_open_images, request.images)}
+        (rendered,) = await self._renderer.render_cmpl_async([prompt])
+        return rendered
+
+
+def _open_images(files: Sequence[bytes]) -> list[Any]:
+    from vllm.multimodal.media import ImageMediaIO
+
+    opener = ImageMediaIO()
+    images: list[Any] = []
+    for number, content in enumerate(files):
+        try:
+            images.append(opener.load_bytes(content))
+        except Exception as error:  # what Pillow raises for a file that is none is not all of one kind
+            raise BadRequest(f"image: number {number} cannot be read: {error}", param="image") from error
+    return images

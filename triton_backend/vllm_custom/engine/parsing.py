@@ -1,0 +1,286 @@
+"""vLLM's own tool and reasoning parsers, fed with what the engine says. They are imported when an engine starts.
+
+    request ── Parsers.reader ──► Reader ── read(step) ──► step with `parsed` beside the text
+                   │ the parsers may add to the request: a grammar that makes a tool call certain, special tokens kept
+
+A stream is parsed delta by delta as it comes, a whole answer once, both by the methods that `vllm serve` uses for it. One
+parser a choice, because they remember what they have said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..contract.parsed import ParsedChoice, ParsedStep, ParserNames, refuse_tools
+from ..contract.response import ChoiceOutput, StepOutput
+from ..errors import ConfigError
+from . import versions as engine_versions
+from .interface import Plan
+from .loop import Generation, Step
+
+if TYPE_CHECKING:
+    from vllm.config import ModelConfig
+    from vllm.entrypoints.generate.base.protocol import DeltaMessage, FunctionCall
+    from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+    from vllm.entrypoints.openai.completion.protocol import CompletionRequest
+    from vllm.parser import Parser
+    from vllm.tokenizers import TokenizerLike
+
+
+class Parsers:
+    """The parsers of one model, found by name."""
+
+    def __init__(self, names: ParserNames, tokenizer: TokenizerLike, model_config: ModelConfig | None = None) -> None:
+        """Raises ConfigError for a name that vLLM does not know, or a parser that the tokenizer does not suit."""
+        self.names = names
+        self._tokenizer = tokenizer
+        self._model_config = model_config
+        try:
+            self._parser_class = engine_versions.get_parser_class(
+                tokenizer,
+                tool_parser_name=names.tool,
+                reasoning_parser_name=names.reasoning,
+                enable_auto_tools=names.tool is not None,
+                model_name=None if model_config is None else model_config.model,
+                is_harmony=model_config is not None and model_config.hf_config.model_type == "gpt_oss",
+            )
+        except (ImportError, TypeError) as error:
+            raise ConfigError(f"vllm_custom: {error} ({error.__cause__}). {_known()}") from error
+
+    def reader(
+        self,
+        request: ChatCompletionRequest | CompletionRequest,
+        prompt_token_ids: Sequence[int],
+        *,
+        adjusted: bool = False,
+    ) -> Reader | None:
+        """The reader of this request's answer, after the parsers have added to the request what they need (unless
+        that was done when it was rendered); None where there is nothing to parse. Raises BadRequest, and what vLLM raises
+        for tools that make no grammar."""
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+
+        if not isinstance(request, ChatCompletionRequest):
+            return None
+        if self.names.tool is None:
+            refuse_tools({"tools": request.tools, "tool_choice": request.tool_choice})
+        if self._parser_class is None or not self._is_needed(self._parser_class, request):
+            return None
+        make = self._maker(self._parser_class, request)
+        scout = make()
+        if not adjusted:
+            scout.adjust_request(request)
+        return Reader(make, request, list(prompt_token_ids), scout, auto_tools=self.names.tool is not None)
+
+    def _is_needed(self, parser_class: type[Parser], request: ChatCompletionRequest) -> bool:
+        calls = self.names.tool is not None and bool(request.tools) and request.tool_choice != "none"
+        return calls or self.names.reasoning is not None or engine_versions.always_adjusts(parser_class)
+
+    def _maker(self, parser_class: type[Parser], request: ChatCompletionRequest) -> Callable[[], Parser]:
+        template_arguments = request.build_chat_params(None, "auto").chat_template_kwargs
+        return lambda: parser_class(
+            self._tokenizer,
+            request.tools,
+            chat_template_kwargs=template_arguments,
+            model_config=self._model_config,
+        )
+
+
+class Reader:
+    """The parsers of one request's choices."""
+
+    def __init__(
+        self,
+        make: Callable[[], Parser],
+        request: ChatCompletionRequest,
+        prompt_token_ids: list[int],
+        scout: Parser,
+        *,
+        auto_tools: bool,
+    ) -> None:
+        self._make = make
+        self._request = request
+        self._prompt_token_ids = prompt_token_ids
+        self._auto_tools = auto_tools
+        self._readers: dict[int, _ChoiceReader] = {}
+        self.engine_arguments: Mapping[str, Any] = {
+            "reasoning_ended": engine_versions.reasoning_ended(request, scout, prompt_token_ids),
+            "reasoning_parser_kwargs": _template_arguments(request, scout),
+        }
+        """What the engine has to know to begin structured outputs behind the reasoning."""
+
+    def restrict(self, plan: Plan) -> Plan:
+        """The plan without log probabilities and ids of tokens, where they would tell reasoning that is not wanted."""
+        if self._request.include_reasoning:
+            return plan
+        return Plan(plan.choices, plan.prompt_tokens, None, False, plan.prompt_alternatives)
+
+    def read(self, step: StepOutput) -> ParsedStep:
+        """Each choice's text told apart; linear in what is new, as far as vLLM's parser is."""
+        return ParsedStep(
+            [self._reader(output.index).read(output) for output in step.outputs],
+            step.finished,
+            step.num_cached_tokens,
+            getattr(step, "prompt_token_ids", None),
+            getattr(step, "prompt_logprobs", None),
+        )
+
+    def _reader(self, index: int) -> _ChoiceReader:
+        reader = self._readers.get(index)
+        if reader is None:
+            kind = _StreamReader if self._request.stream else _WholeReader
+            reader = self._readers[index] = kind(
+                self._make(), self._request, self._prompt_token_ids, auto_tools=self._auto_tools
+            )
+        return reader
+
+
+class ParsedGeneration:
+    """See `loop.Generation`: another generation, with its outputs parsed."""
+
+    __slots__ = ("_inner", "_reader", "plan")
+
+    def __init__(self, inner: Generation, reader: Reader) -> None:
+        self._inner = inner
+        self._reader = reader
+        self.plan = reader.restrict(inner.plan)
+
+    async def follow(self, step: Step) -> bool:
+        read = self._reader.read
+        return await self._inner.follow(lambda output: step(read(output)))
+
+    async def abort(self) -> None:
+        await self._inner.abort()
+
+
+class _ChoiceReader(Protocol):
+    def read(self, output: ChoiceOutput) -> ParsedChoice: ...
+
+
+class _StreamReader:
+    """One choice of a stream."""
+
+    def __init__(
+        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
+    ) -> None:
+        self._parser = parser
+        self._request = request
+        self._prompt_token_ids = prompt_token_ids
+        self._token_ids: list[int] = []
+        self._called = False
+
+    def read(self, output: ChoiceOutput) -> ParsedChoice:
+        self._token_ids += output.token_ids
+        message = self._parser.parse_delta(
+            output.text,
+            list(output.token_ids),
+            self._request,
+            self._prompt_token_ids,
+            finished=output.finish_reason is not None,
+        )
+        calls = [] if message is None else _deltas(message, self._request)
+        self._called = self._called or bool(calls)
+        text = (message.content or "") if message is not None else ""
+        # Not every version of vLLM leaves out by itself what is not wanted.
+        reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
+        counted = (
+            engine_versions.reasoning_tokens(self._parser, self._token_ids)
+            if output.finish_reason is not None
+            else None
+        )
+        return _choice(output, self._request, text, reasoning, calls, called=self._called, reasoning_tokens=counted)
+
+
+class _WholeReader:
+    """One choice of an answer that comes whole."""
+
+    def __init__(
+        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
+    ) -> None:
+        self._parser = parser
+        self._request = request
+        self._auto_tools = auto_tools
+        engine_versions.tell_prompt(parser, prompt_token_ids)
+
+    def read(self, output: ChoiceOutput) -> ParsedChoice:
+        reasoning, content, functions = self._parser.parse(
+            output.text,
+            self._request,
+            enable_auto_tools=self._auto_tools,
+            model_output_token_ids=list(output.token_ids),
+        )
+        if not self._request.include_reasoning:
+            reasoning = None
+        calls = _calls(functions or (), self._request)
+        counted = engine_versions.reasoning_tokens(self._parser, output.token_ids)
+        return _choice(
+            output, self._request, content or "", reasoning, calls, called=bool(calls), reasoning_tokens=counted
+        )
+
+
+def _choice(
+    output: ChoiceOutput,
+    request: ChatCompletionRequest,
+    text: str,
+    reasoning: str | None,
+    calls: list[dict[str, Any]],
+    *,
+    called: bool,
+    reasoning_tokens: int | None,
+) -> ParsedChoice:
+    parsed: dict[str, Any] = {}
+    if reasoning:
+        parsed["reasoning"] = reasoning
+    if calls:
+        parsed["tool_calls"] = calls
+    finish_reason = output.finish_reason
+    # OpenAI says `tool_calls` where the model chose to call, and `stop` where the client named the function.
+    if called and finish_reason == "stop" and request.tool_choice in ("auto", "required", None):
+        finish_reason = "tool_calls"
+    return ParsedChoice(
+        output.index,
+        text,
+        output.token_ids,
+        output.logprobs,
+        finish_reason,
+        output.stop_reason,
+        parsed,
+        output.cumulative_logprob,
+        reasoning_tokens,
+    )
+
+
+def _deltas(message: DeltaMessage, request: ChatCompletionRequest) -> list[dict[str, Any]]:
+    deltas: list[dict[str, Any]] = []
+    for call in message.tool_calls:
+        if call.index > 0 and request.parallel_tool_calls is False:
+            continue
+        name = None if call.function is None else call.function.name
+        arguments = None if call.function is None else call.function.arguments
+        deltas.append(_call(call.index, call.id, name, arguments or ""))
+    return deltas
+
+
+def _calls(functions: Sequence[FunctionCall], request: ChatCompletionRequest) -> list[dict[str, Any]]:
+    wanted = functions[:1] if request.parallel_tool_calls is False else functions
+    return [_call(index, call.id, call.name, call.arguments) for index, call in enumerate(wanted)]
+
+
+def _call(index: int, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
+    if name is not None and call_id is None:
+        call_id = engine_versions.make_tool_call_id()
+    return {"index": index, "id": call_id, "name": name, "arguments": arguments}
+
+
+def _template_arguments(request: ChatCompletionRequest, parser: Parser) -> dict[str, Any] | None:
+    if parser.reasoning_parser is None:
+        return None
+    return {"chat_template_kwargs": request.build_chat_params(None, "auto").chat_template_kwargs}
+
+
+def _known() -> str:
+    from vllm.reasoning import ReasoningParserManager
+    from vllm.tool_parsers import ToolParserManager
+
+    tools, reasoning = ToolParserManager.list_registered(), ReasoningParserManager.list_registered()
+    return f"Tool parsers: {', '.join(tools)}. Reasoning parsers: {', '.join(reasoning)}"

@@ -1,0 +1,223 @@
+"""vLLM's pooling, and its adapters: one task for each input of a batch, which the engine joins with everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..contract.pooling import Lora, Pool, cosines
+from ..errors import BadRequest, translate_refusal
+from .adapters import Adapter, Adapters
+from .interface import Reply
+
+if TYPE_CHECKING:
+    from vllm.inputs.engine import TokensInput
+    from vllm.lora.request import LoRARequest
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+
+class Pair(NamedTuple):
+    """A query with its document, as one prompt. `document` is where that begins, None for a model that need not know."""
+
+    token_ids: list[int]
+    document: int | None
+
+
+Input = str | list[int] | Pair
+
+
+class Pooled(NamedTuple):
+    """What came of one input."""
+
+    vector: NDArray[np.float32]
+    prompt_tokens: int
+
+
+class Pooling:
+    """The pooling tasks of one engine."""
+
+    def __init__(
+        self, llm: AsyncLLM, tasks: Sequence[str], adapters: Adapters, count_step: Callable[[], object]
+    ) -> None:
+        self._llm = llm
+        self._tasks = frozenset(tasks)
+        # Each output is a sign of life, for the diagnosis.
+        self._count_step = count_step
+        self._adapters = adapters
+        self._pairs = Pairs(llm)
+
+    async def answer(self, request: Pool) -> Reply:
+        """The rows, in the order of the inputs. The first input that fails ends the others."""
+        if request.task not in self._tasks:
+            raise BadRequest(f"this model does not {request.task}; it can {', '.join(sorted(self._tasks))}", param="op")
+        if request.task != "score":
+            return _reply(await self._all(request, request.task, request.inputs))
+        query, documents = request.query or "", [str(text) for text in request.inputs]
+        if "classify" in self._tasks:
+            return _reply(await self._all(request, "classify", await self._pairs.join(query, documents)))
+        pooled = await self._all(request, "embed", [query, *documents])
+        rows = cosines(pooled[0].vector, np.stack([each.vector for each in pooled[1:]]))
+        return Reply(_value(pooled, rows), rows)
+
+    async def _all(self, request: Pool, task: str, inputs: Sequence[Input]) -> list[Pooled]:
+        lora = None if request.lora is None else lora_request(self._adapters.get(request.lora))
+        dimensions = self._dimensions(request.dimensions, task)
+        async with _first_failure_alone(), asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._one(f"{request.rid}-{index}", request, task, each, dimensions, lora))
+                for index, each in enumerate(inputs)
+            ]
+        return [each.result() for each in tasks]
+
+    def _dimensions(self, asked: int | None, task: str) -> int | None:
+        """What the engine is asked for; raises BadRequest for a width that the model's vectors can't be cut to."""
+        from vllm.pooling_params import PoolingParams
+
+        config = self._llm.model_config
+        # Their whole width any model can give.
+        if asked is None or (asked == config.embedding_size and not config.is_matryoshka):
+            return None
+        try:
+            PoolingParams(task=task, dimensions=asked).verify(config)
+        except Exception as exception:
+            failure = translate_refusal(exception)
+            if isinstance(failure, BadRequest):
+                failure.param = "dimensions"
+            raise failure from exception
+        return asked
+
+    async def _one(
+        self, rid: str, request: Pool, task: str, each: Input, dimensions: int | None, lora: LoRARequest | None
+    ) -> Pooled:
+        from vllm.pooling_params import PoolingParams
+
+        extra: dict[str, Any] | None = None
+        if isinstance(each, Pair):
+            extra = None if each.document is None else {"compressed_token_type_ids": each.document}
+            each = each.token_ids
+        prompt = await self._render(each)
+        params = PoolingParams(task=task, dimensions=dimensions, use_activation=request.normalize, extra_kwargs=extra)
+        # One output, which is the last: closed here, so that vLLM hears at once of a task that was cancelled.
+        async with aclosing(self._llm.encode(prompt, params, rid, lora_request=lora)) as outputs:
+            output = await anext(outputs)
+        self._count_step()
+        return Pooled(output.outputs.data.float().numpy().reshape(-1), len(output.prompt_token_ids))
+
+    async def _render(self, each: str | list[int]) -> TokensInput:
+        from vllm.renderers import TokenizeParams
+
+        config = self._llm.model_config
+        written = {"prompt": each} if isinstance(each, str) else {"prompt_token_ids": each}
+        params = TokenizeParams(
+            max_total_tokens=config.max_model_len,
+            add_special_tokens=True,
+            do_lower_case=(config.encoder_config or {}).get("do_lower_case", False),
+        )
+        (rendered,) = await self._llm.renderer.render_cmpl_async([written], params)
+        return rendered
+
+
+class Pairs:
+    """A query and each of its documents as one prompt, the way the model's tokenizer joins them; off the loop."""
+
+    def __init__(self, llm: AsyncLLM) -> None:
+        self._llm = llm
+        # One of our own, used by one thread at a time: vLLM's threads change theirs while they work.
+        self._tokenizer: Any = None
+        self._busy = asyncio.Lock()
+
+    async def join(self, query: str, documents: Sequence[str]) -> list[Pair]:
+        async with self._busy:
+            return await asyncio.to_thread(self._join, query, documents)
+
+    def _join(self, query: str, documents: Sequence[str]) -> list[Pair]:
+        if self._tokenizer is None:
+            self._tokenizer = copy.deepcopy(self._llm.renderer.get_tokenizer())
+        encoded = self._tokenizer(text=[query] * len(documents), text_pair=list(documents))
+        types = encoded.get("token_type_ids") or [None] * len(documents)
+        return [Pair(ids, _place(marks)) for ids, marks in zip(encoded["input_ids"], types, strict=True)]
+
+
+def _place(marks: Sequence[int] | None) -> int | None:
+    """Where the first token is that is marked as the document's."""
+    if marks is None:
+        return None
+    return marks.index(1) if 1 in marks else len(marks)
+
+
+class LoraControl:
+    """Adapters into and out of a running engine."""
+
+    def __init__(self, llm: AsyncLLM, adapters: Adapters, *, enabled: bool) -> None:
+        self._llm = llm
+        self._adapters = adapters
+        self.enabled = enabled and adapters.enabled
+        self._busy = asyncio.Lock()
+
+    async def answer(self, request: Lora) -> Reply:
+        """The names that are loaded after it."""
+        if request.action != "list":
+            async with self._busy:
+                await (self._load(request) if request.action == "load" else self._unload(request))
+        return Reply({"loras": self._adapters.names})
+
+    async def _load(self, request: Lora) -> None:
+        if not self.enabled:
+            raise BadRequest(
+                "this engine takes no adapters: enable_lora and vllm_custom.lora_directory in model.json make it",
+                param="action",
+            )
+        adapter = self._adapters.prepare(request.name, request.path)
+        await self._add(adapter)
+        self._adapters.add(adapter)
+
+    async def restore(self) -> None:
+        """For an engine that follows another: the adapters that were loaded into that."""
+        await self._adapters.restore(self._add)
+
+    async def _add(self, adapter: Adapter) -> None:
+        try:
+            await self._llm.add_lora(lora_request(adapter))
+        except Exception as error:
+            if self._llm.errored:
+                raise
+            # Whatever is wrong with the folder is heard of here, as a plain error of the engine's process.
+            raise BadRequest(f"the adapter could not be loaded: {error}", param="path") from error
+
+    async def _unload(self, request: Lora) -> None:
+        adapter = self._adapters.get_removable(request.name)
+        # First of all nobody may ask for it any more; who is using it makes the engine load it until he has ended.
+        self._adapters.remove(adapter)
+        await self._llm.remove_lora(adapter.number)
+
+
+def lora_request(adapter: Adapter) -> LoRARequest:
+    """The adapter as vLLM names it, in its metrics too."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(lora_name=adapter.name, lora_int_id=adapter.number, lora_path=str(adapter.path))
+
+
+def _reply(pooled: Sequence[Pooled]) -> Reply:
+    rows = np.ascontiguousarray(np.stack([each.vector for each in pooled]), dtype=np.float32)
+    return Reply(_value(pooled, rows), rows)
+
+
+def _value(pooled: Sequence[Pooled], rows: NDArray[np.float32]) -> Mapping[str, Any]:
+    return {"shape": list(rows.shape), "prompt_tokens": sum(each.prompt_tokens for each in pooled)}
+
+
+class _first_failure_alone:
+    """A group of tasks fails with a group of exceptions; whoever asked wants to hear one."""
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, ExceptionGroup):
+            raise cast("ExceptionGroup[Exception]", error).exceptions[0] from None

@@ -1,0 +1,1 @@
+"""Which GPUs an engine gets, and how much of their memory."""

@@ -1,0 +1,139 @@
+"""No two engines on one GPU that together want more than all of its memory.
+
+Each engine lives in a process of its own that knows nothing of the others, and vLLM finds out only when it has loaded the
+weights, or not at all if both load at once. So each process keeps a small file that says what it takes, and holds a lock on
+it: the lock ends with the process, however that ends, and a file without one is waste, which the next one clears away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import tempfile
+import uuid
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+# What vLLM takes when gpu_memory_utilization is not written (0.25 to 0.32).
+USUAL_SHARE = 0.92
+# 0.3 + 0.7 is a little more than 1 for a computer.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`share`: of each device's memory; None if the engine's arguments don't tell. `sleeps`: it may give it back."""
+
+    model: str
+    devices: tuple[str, ...]
+    share: float | None
+    sleeps: bool = False
+
+    @classmethod
+    def of(cls, model: str, devices: Sequence[str], arguments: Mapping[str, Any]) -> Claim:
+        share = arguments.get("gpu_memory_utilization", USUAL_SHARE)
+        # With a size of its own for the cache, an engine takes what the weights need besides.
+        known = isinstance(share, int | float) and arguments.get("kv_cache_memory_bytes") is None
+        return cls(model, tuple(devices), float(share) if known else None, bool(arguments.get("enable_sleep_mode")))
+
+    @classmethod
+    def read(cls, written: Mapping[str, Any]) -> Claim:
+        """What `asdict` gave, which may have come from another version of this file."""
+        share = written.get("share")
+        return cls(
+            str(written.get("model")),
+            tuple(str(device) for device in written.get("devices", ())),
+            None if share is None else float(share),
+            bool(written.get("sleeps")),
+        )
+
+
+def conflict(mine: Claim, others: Sequence[Claim]) -> tuple[str, bool] | None:
+    """The device that would be given away more than once and what to do about it, and whether that is hopeless, which it
+    is not where a model can be put to sleep (pure)."""
+    if mine.share is None:
+        return None
+    for device in mine.devices:
+        sharing = [other for other in others if device in other.devices and other.share is not None]
+        total = mine.share + sum(other.share or 0.0 for other in sharing)
+        if sharing and total > 1 + ROUNDING:
+            takers = ", ".join(f"{claim.model} {claim.share:g}" for claim in (mine, *sharing))
+            what = (
+                f"of the memory of GPU {device} the models want {total:g} in all ({takers}; gpu_memory_utilization is "
+                f"{USUAL_SHARE} unless it is written). Write in model.json another device in gpu_device_ids of "
+                "vllm_custom, or gpu_memory_utilization so that they are at most 1 together"
+            )
+            return what, not any(claim.sleeps for claim in (mine, *sharing))
+    return None
+
+
+class Register:
+    """The claims of this user's processes on this host. `take` once; `leave` may be called at any time, also again."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir()) / f"vllm_custom-gpus-{os.getuid()}"
+        self._path: Path | None = None
+        self._held: IO[str] | None = None
+
+    def take(self, source: Path, claim: Claim) -> None:
+        """Raises ConfigError, naming `source`, when the claims of others leave no room for it."""
+        try:
+            self._make_folder()
+            with self._alone():
+                found = conflict(claim, list(self._living()))
+                if found is None or not found[1]:
+                    self._write(claim)
+        except OSError as error:
+            logger.warning("nobody looks after the shares of GPU memory: %s", error)
+            return
+        if found is not None:
+            what, is_hopeless = found
+            if is_hopeless:
+                raise ConfigError(f"{source}: {what}")
+            logger.warning("%s: %s; it works only while one of them sleeps", source, what)
+
+    def leave(self) -> None:
+        if self._path is not None and self._held is not None:
+            self._path.unlink(missing_ok=True)
+            self._held.close()
+            self._path = self._held = None
+
+    def _make_folder(self) -> None:
+        """A folder of somebody else's in a place that everybody may write to is not to be trusted."""
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        found = self._folder.lstat()
+        if found.st_uid != os.getuid() or self._folder.is_symlink():
+            raise PermissionError(f"{self._folder} belongs to somebody else")
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Models load at the same time: one looks and writes before the next one looks."""
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _living(self) -> Iterator[Claim]:
+        for path in sorted(self._folder.glob("*.json")):
+            with path.open() as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    yield Claim.read(json.load(file))
+                else:
+                    path.unlink()
+
+    def _write(self, claim: Claim) -> None:
+        self._path = self._folder / f"{uuid.uuid4().hex}.json"
+        self._held = self._path.open("w")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
+        json.dump(asdict(claim), self._held)
+        self._held.flush()

@@ -1,0 +1,39 @@
+"""What this host and this environment have to do with GPUs, asked without importing torch or vLLM: CUDA_VISIBLE_DEVICES
+must be set before those are."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+from importlib import metadata
+
+from .inventory import Inventory, read_listing
+
+logger = logging.getLogger(__name__)
+
+# The driver takes seconds to wake up where nothing holds it.
+TIMEOUT = 60.0
+
+
+def is_for_cuda(torch: str = "torch") -> bool:
+    """Whether the environment's PyTorch was built for CUDA. Other builds say so in their version, as 2.13.0+cpu does."""
+    try:
+        _, _, build = metadata.version(torch).partition("+")
+    except metadata.PackageNotFoundError:
+        return False
+    return not build or build.startswith("cu")
+
+
+def list_gpus(program: str = "nvidia-smi") -> Inventory | None:
+    """None where it can't be known: what is asked for is then handed to CUDA as it is."""
+    if (path := shutil.which(program)) is None:
+        return None
+    try:
+        listing = subprocess.run(
+            [path, "-L"], capture_output=True, text=True, timeout=TIMEOUT, check=True, stdin=subprocess.DEVNULL
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        logger.warning("%s does not list the GPUs: %s", path, error)
+        return None
+    return read_listing(listing)

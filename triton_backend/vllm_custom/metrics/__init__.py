@@ -1,0 +1,1 @@
+"""What is counted, and how Triton's metrics port learns of it."""

@@ -1,0 +1,1 @@
+"""An engine that is watched, and replaced when it has failed."""

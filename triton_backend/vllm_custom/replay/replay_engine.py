@@ -1,0 +1,194 @@
+"""A scripted engine with vLLM's interface and no model, for tests, and for benchmarks without a GPU.
+
+It is chosen by `"engine": "replay"` in model.json, reads the tokenizer.json in the folder `model`, and plays the first
+entry of the list `script` that fits the prompt (see script.py). `max_model_len` and `max_num_queued_reqs` limit it as they
+limit vLLM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from ..configuration.config import EngineConfig, refuse_unknown
+from ..contract.conversation import check_images
+from ..contract.parsed import ParserNames, refuse_tools
+from ..contract.pooling import Lora, Pool
+from ..contract.request import Generate
+from ..engine.adapters import Adapters
+from ..engine.interface import Asker, Facts, Plan, Reply, Sink, Vitals
+from ..engine.loop import Courses, Generation, LoopThread
+from ..errors import BadRequest, ConfigError, Overloaded, Unavailable
+from ..metrics.meter import Meter
+from ..official.request import OfficialEmbed, OfficialGenerate
+from ..serving.inquiry import Inquiries
+from ..serving.official_embedding import Embedding, OfficialAsker, pool_of
+from .beat import Beat
+from .body import Decoding, read_body
+from .figures import Figures
+from .parsing import ReplayParsers
+from .playback import Playback
+from .pooling import check_folder, replay_lora, replay_rows
+from .sampling import read_sampling
+from .script import Entry, Line, cut, parse_script, scripted_error
+from .tokens import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks", "images", "enable_lora"}
+VERSION = "1"
+
+
+class ReplayEngine:
+    """See `interface.Engine`."""
+
+    def __init__(self, config: EngineConfig, adapters: Adapters, meter: Meter | None = None) -> None:
+        """`adapters` outlive this engine: another may follow it in the same process."""
+        refuse_unknown(config, KEYS)
+        self._folder = Path(config.arguments["model"])
+        self._context_length = int(config.arguments.get("max_model_len", 8192))
+        self._script = parse_script(str(config.source), config.arguments.get("script", []))
+        self._parsers: ReplayParsers | None = None
+        # What the configuration gets wrong is found before there is anything to close.
+        self._parser_names = ParserNames.of(config)
+        self._adapters = adapters
+        self._loop = LoopThread("replay")
+        self._courses = Courses(self)
+        # How many images a prompt may have; nobody looks at them.
+        self._images = int(config.arguments.get("images", 0))
+        self._renders = config.settings.renderer == "backend" or self._images > 0
+        self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
+        self._inquiries = Inquiries()
+        self._tokenizer: Tokenizer | None = None
+        self._dead = asyncio.Event()
+        self._most_requests = config.arguments.get("max_num_queued_reqs")
+        self._figures = Figures(meter or Meter(), lambda: self._courses.count)
+        self._beats: dict[float, Beat] = {}
+        self._stopped = False
+
+    def start(self) -> Facts:
+        path = self._folder / "tokenizer.json"
+        if not path.is_file():
+            raise ConfigError(f"{path} is missing; the replay engine needs it to count tokens")
+        self._tokenizer = Tokenizer(path)
+        if self._parser_names != ParserNames(None, None):
+            self._parsers = ReplayParsers(self._parser_names, self._folder)
+        self._loop.start()
+        self._loop.run(self._adapters.restore(check_folder))
+        return Facts(
+            "replay",
+            VERSION,
+            self._context_length,
+            self._tokenizer.vocab_size,
+            self._tasks,
+            self._folder,
+            *self._parser_names,
+            renders=self._renders,
+            images=self._images,
+        )
+
+    def submit(self, request: Generate, sink: Sink) -> None:
+        self._loop.post(self._courses.run(request, sink))
+
+    def abort(self, rid: str) -> None:
+        self._loop.post(self._courses.abort(rid))
+        self._loop.post(self._inquiries.abort(rid))
+
+    def ask(self, request: Pool | Lora, asker: Asker) -> None:
+        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
+
+    def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
+        self.ask(pool_of(request), OfficialAsker(embedding))
+
+    def loras(self) -> list[str] | None:
+        return self._adapters.names if self._adapters.offered else None
+
+    async def _answer(self, request: Pool | Lora) -> Reply:
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is not running")
+        if isinstance(request, Lora):
+            return await replay_lora(self._adapters, request)
+        if request.lora is not None:
+            self._adapters.get(request.lora)
+        return await replay_rows(tokenizer, self._tasks, request)
+
+    def stats(self) -> Mapping[str, Any]:
+        return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
+
+    def vitals(self) -> Vitals:
+        return Vitals(not (self._dead.is_set() or self._stopped), self._figures.steps, self._courses.count)
+
+    def processor_seconds(self) -> float:
+        """Next to nothing, so a script that pauses for longer than `stall_seconds` plays a wedged engine."""
+        return self._loop.processor_seconds()
+
+    def control(self, op: str, options: Mapping[str, Any]) -> Future[Mapping[str, Any]]:
+        return self._loop.post(self._control(op))
+
+    async def _control(self, op: str) -> Mapping[str, Any]:
+        if self._dead.is_set():
+            raise Unavailable("the engine is dead")
+        return {"reset": True} if op == "reset_prefix_cache" else {"asleep": op == "sleep"}
+
+    def stop(self, timeout: float) -> None:
+        if not self._stopped:
+            self._stopped = True
+            if not self._loop.stop(timeout):
+                logger.warning("the replay engine's event loop did not end")
+
+    async def open(self, request: Generate) -> Generation:
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        if self._most_requests is not None and self._courses.count > self._most_requests:
+            raise Overloaded("the engine is busy and its queue is full")
+        if request.adapter is not None:
+            self._adapters.get(request.adapter)
+        if request.conversation is not None:
+            check_images(len(request.conversation.images), self._images)
+        prompt, prompt_token_ids = tokenizer.prompt(request)
+        prompt_tokens = len(prompt_token_ids)
+        entry = next(entry for entry in self._script if entry.fits(prompt, request.body))
+        await asyncio.sleep(entry.accept_seconds)
+        if entry.refuse is not None:
+            raise scripted_error(entry.refuse)
+        if prompt_tokens >= self._context_length:
+            raise BadRequest(
+                "the prompt is too long for the model",
+                param=None if request.conversation is None else "messages",
+                code="context_length_exceeded",
+            )
+        room = self._context_length - prompt_tokens
+        body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
+        lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
+        plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids, body.prompt_alternatives)
+        account = self._figures.opened(prompt_tokens, body.choices)
+        playback = Playback(
+            plan,
+            entry,
+            lines,
+            stream=body.stream,
+            prompt_token_ids=prompt_token_ids,
+            name=tokenizer.name,
+            death=self._dead,
+            on_step=account.step,
+            beat=self._beat(entry.step_seconds),
+        )
+        if isinstance(request, OfficialGenerate):
+            return playback
+        if self._parsers is None:
+            refuse_tools(request.body)
+            return playback
+        return self._parsers.parsed(playback, request)
+
+    def _beat(self, period: float | None) -> Beat | None:
+        return None if period is None else self._beats.setdefault(period, Beat(period))
+
+    def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
+        tokens = tokenizer.tokens(entry.text_of(choice, body.seed))
+        return cut(tokens, entry.finish_reason, limit=body.max_tokens, stops=body.stops, keep_stop=body.keep_stop)
