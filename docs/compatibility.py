@@ -9,9 +9,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from fastapi.routing import APIRoute
 from pydantic.fields import FieldInfo
 
-from gateway.apis.models import routes as openai
-from gateway.apis.scoring import routes as pooling
-from gateway.apis.tokenization import routes as tokenization
+from gateway.apis import APIS
 from gateway.wire.common import WireRequest
 
 TARGET = Path(__file__).with_name("compatibility.md")
@@ -19,9 +17,9 @@ TARGET = Path(__file__).with_name("compatibility.md")
 INTRODUCTION = """\
 # Compatibility
 
-Every field of every endpoint, as the gateway treats it. Made by `make docs` from `gateway/schemas/`, which the gateway
-checks requests by, so that the two can't disagree; tests compare it with the parameters of OpenAI's SDK and of vLLM's own
-server, so that none is missing.
+Every field of every endpoint, as the gateway treats it. Made by `make docs` from the schemas in `gateway/apis/`, by which
+the gateway checks requests, so that the two can't disagree; tests compare it with the parameters of OpenAI's SDK and of
+vLLM's own server, so that none is missing.
 
 * **honoured**: it does what OpenAI (or, where the notes say so, vLLM) documents; the notes tell what is not plain from
   there. Ranges are OpenAI's. The engine may still refuse a value, with a 400 that names the field.
@@ -49,8 +47,8 @@ class Row(NamedTuple):
 
 def page() -> str:
     """The page."""
-    routes = [*openai.router.routes, *pooling.router.routes, *tokenization.router.routes]
-    sections = [_section(route) for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
+    routes = [route for api in APIS for route in api.routes]
+    sections = [_section(route) for route in routes if route.include_in_schema]
     return "\n".join([INTRODUCTION, *filter(None, sections)])
 
 

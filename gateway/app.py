@@ -12,24 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from gateway import log as log_setup
 from gateway import memory, metrics
-from gateway.apis.chat.service import ChatService
-from gateway.apis.completions.service import CompletionService
-from gateway.apis.embeddings.service import EmbeddingService
-from gateway.apis.models import routes as openai
-from gateway.apis.moderations.service import ModerationService
-from gateway.apis.operations import routes as health
-from gateway.apis.scoring import routes as pooling
-from gateway.apis.scoring.service import ScoringService
-from gateway.apis.tokenization import routes as tokenization
-from gateway.apis.tokenization.service import TokenizationService
-from gateway.core import Services
+from gateway.apis import APIS
+from gateway.core import Core
 from gateway.dispatch.answering import Answers
-from gateway.dispatch.encoding import Encoder
 from gateway.dispatch.generation import Dispatcher
 from gateway.dispatch.pooling import Pooler
 from gateway.limits.admission import Admission
@@ -41,18 +30,16 @@ from gateway.middleware.request_context import RequestContext
 from gateway.middleware.shortcut import Shortcut
 from gateway.models.catalog import Catalog
 from gateway.models.health import Health
-from gateway.models.kinds import ModelLoader
+from gateway.models.loader import ModelLoader
 from gateway.prompting.images.reading import ImageLimits, Images
 from gateway.prompting.images.remote import Fetcher
+from gateway.prompting.turn import Prompting
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
 from gateway.version import VERSION
 from gateway.web import documented, error_handlers
-from gateway.web.json_route import JsonRoute
 
 log = logging.getLogger(__name__)
-
-_PUBLIC = frozenset({"/livez", "/readyz", "/health"})
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -64,11 +51,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         log.warning("listening on %s without API keys: everybody who reaches this port is let in", settings.host)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Services], None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Core], None]:
         memory.share_one_arena()
-        async with _services(settings) as services:
+        async with _core(settings) as core:
             _settle()
-            yield {"services": services}
+            yield {"core": core}
 
     app = FastAPI(
         title="Triton gateway",
@@ -78,27 +65,24 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         redirect_slashes=False,  # a redirect would carry the key to whatever scheme and host the request claims
         strict_content_type=False,  # BodyLimit has checked it, and answers in OpenAI's shape
     )
-    app.include_router(openai.router)
-    app.include_router(pooling.router)
-    app.include_router(tokenization.router)
-    app.include_router(health.router)
+    for api in APIS:
+        app.include_router(api.router)
     error_handlers.install(app)
-    documented.install(app)
+    documented.install(app, [chunk for api in APIS for chunk in api.chunks])
     return _guarded(app, settings, keys)
 
 
 def _guarded(app: FastAPI, settings: Settings, keys: Sequence[KnownKey]) -> ASGIApp:
     """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI puts
     around its own would be in the way of every request and every token."""
-    routes = (*openai.router.routes, *pooling.router.routes, *tokenization.router.routes)
-    stack: ASGIApp = Shortcut(app, [r for r in routes if isinstance(r, JsonRoute) and r.takes_body])
+    stack: ASGIApp = Shortcut(app, [route for api in APIS for route in api.json_routes])
     stack = BodyLimit(stack, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     stack = RateLimit(stack)
-    open_to_all = [r for r in health.router.routes if isinstance(r, APIRoute) and r.path in _PUBLIC]
+    public = [route for api in APIS for route in api.routes if route.path in api.public]
     stack = ApiKey(
-        stack, keys, anybody(settings), {(method, r.path) for r in open_to_all for method in r.methods or ()}
+        stack, keys, anybody(settings), {(method, route.path) for route in public for method in route.methods or ()}
     )
-    return RequestContext(stack)
+    return RequestContext(stack, {route.path: api.dialect for api in APIS for route in api.routes})
 
 
 def _settle() -> None:
@@ -121,7 +105,7 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None
 
 
 @asynccontextmanager
-async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
+async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
     """Everything that runs as long as the application does; stopped in the reverse order."""
     async with AsyncExitStack() as stack:
         folder = settings.runtime_dir or Path(
@@ -134,50 +118,60 @@ async def _services(settings: Settings) -> AsyncGenerator[Services, None]:
         for client in clients:
             stack.push_async_callback(client.close)
         catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s, settings.aliases)
-        watch = Health(
-            catalog,
-            folder / "health",
-            required=[settings.aliases.get(name, name) for name in settings.required_models],
-            fresh_s=settings.health_fresh_s,
-            stale_s=settings.health_stale_s,
-        )
-        admission = Admission(
-            limit=max(1, settings.max_in_flight // settings.workers),
-            queue=settings.max_queued // settings.workers,
-            max_wait_s=settings.max_queue_wait_s,
-            on_change=_show_admission,
-        )
-        dispatcher = Dispatcher(
-            catalog,
-            watch,
-            stall_timeout_s=settings.stall_timeout_s,
-            separate_caches=settings.separate_prefix_caches,
-        )
-        answers = Answers(admission, accept_timeout_s=settings.accept_timeout_s)
-        encoder = Encoder(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
-        pooler = Pooler(catalog, admission, watch, timeout_s=settings.infer_timeout_s)
-        fetcher = Fetcher(
-            settings.image_hosts,
-            timeout_s=settings.image_timeout_s,
-            max_bytes=settings.max_image_bytes,
-            private_addresses=settings.image_private_addresses,
-        )
+        health = _health(settings, catalog, folder)
+        fetcher = _fetcher(settings)
         stack.push_async_callback(fetcher.close)
-        limits = ImageLimits(settings.max_images, settings.max_image_bytes, settings.max_image_pixels)
-        images = Images(limits, fetcher)
+        admission = _admission(settings)
         await stack.enter_async_context(_in_background(catalog.keep_fresh()))
-        await stack.enter_async_context(_in_background(watch.keep_watch()))
-        yield Services(
+        await stack.enter_async_context(_in_background(health.keep_watch()))
+        yield Core(
             settings=settings,
             catalog=catalog,
-            health=watch,
-            chat=ChatService(catalog, dispatcher, answers, images, template_arguments=settings.template_arguments),
-            completions=CompletionService(catalog, dispatcher, answers),
-            embeddings=EmbeddingService(catalog, encoder, pooler),
-            moderations=ModerationService(catalog, encoder),
-            scoring=ScoringService(catalog, pooler),
-            tokenization=TokenizationService(catalog, admission, template_arguments=settings.template_arguments),
+            health=health,
+            prompting=Prompting(Images(_image_limits(settings), fetcher), settings.template_arguments),
+            admission=admission,
+            dispatcher=Dispatcher(
+                catalog,
+                health,
+                stall_timeout_s=settings.stall_timeout_s,
+                separate_caches=settings.separate_prefix_caches,
+            ),
+            answers=Answers(admission, accept_timeout_s=settings.accept_timeout_s),
+            pooler=Pooler(catalog, health, timeout_s=settings.infer_timeout_s),
         )
+
+
+def _health(settings: Settings, catalog: Catalog, folder: Path) -> Health:
+    return Health(
+        catalog,
+        folder / "health",
+        required=[settings.aliases.get(name, name) for name in settings.required_models],
+        fresh_s=settings.health_fresh_s,
+        stale_s=settings.health_stale_s,
+    )
+
+
+def _admission(settings: Settings) -> Admission:
+    """This worker's share of the permits."""
+    return Admission(
+        limit=max(1, settings.max_in_flight // settings.workers),
+        queue=settings.max_queued // settings.workers,
+        max_wait_s=settings.max_queue_wait_s,
+        on_change=_show_admission,
+    )
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    return Fetcher(
+        settings.image_hosts,
+        timeout_s=settings.image_timeout_s,
+        max_bytes=settings.max_image_bytes,
+        private_addresses=settings.image_private_addresses,
+    )
+
+
+def _image_limits(settings: Settings) -> ImageLimits:
+    return ImageLimits(settings.max_images, settings.max_image_bytes, settings.max_image_pixels)
 
 
 def _show_admission(admission: Admission) -> None:

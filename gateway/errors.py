@@ -32,7 +32,8 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """An error that has a place in OpenAI's envelope: a message, and where they apply a `param` and a `code`."""
+    """An error that a client is told: a message, and where they apply a `param` and a `code`. How it is written is for the
+    dialect of the API (`web/dialect.py`)."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
@@ -52,10 +53,6 @@ class GatewayError(Exception):
         self.param = param
         self.code = code if code is not None else self.default_code
         self.retry_after_s = retry_after_s
-
-    def envelope(self) -> dict[str, dict[str, str | None]]:
-        """The body that OpenAI's SDKs read."""
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class BadRequest(GatewayError):

@@ -5,22 +5,26 @@ A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` are h
 token: they are cheaper to make than frozen dataclasses.
 
 Outputs are pushed, from whoever reads Triton's messages to the client's socket, by plain calls: to wake a task for each
-token costs more than all that is done with it. And a `Delta` that is nothing but text, as nearly all are, is not even made
-where the sink has a shorter way for it (docs/performance.md).
+token costs more than all that is done with it. What watches or changes a stream is a sink that hands on to the next one:
+
+    records ──> counted (dispatch/) ──> shifted (several prompts) ──> chunked (answers/) ──> events (web/sse.py)
 """
 
 from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from typing_extensions import TypeAliasType
 
 SamplingParams = TypeAliasType("SamplingParams", Mapping[str, Any])
 """Decoding options by OpenAI's and vLLM's own names, as they came in and were checked: `temperature`, `stop`, `seed`, …"""
+
+Api = Literal["chat", "completions"]
+"""vLLM's request classes, by the API that they are for."""
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
@@ -44,7 +48,7 @@ class GenerationRequest:
 
     request_id: str
     model: str
-    api: Literal["chat", "completions"]
+    api: Api
     prompt_token_ids: array[int] | None
     sampling_params: SamplingParams
     lora: str | None = None
@@ -155,24 +159,32 @@ GenerationOutput = Accepted | PromptLogprobs | Delta | ParsedDelta | End
 Backpressure = TypeAliasType("Backpressure", "asyncio.Future[None] | None")
 """What a sink answers: a future when it should be given no more before that is done, else None."""
 
-TextSink = Callable[[int, str, int], Backpressure]
-"""Who takes the choice, the text and the number of tokens of a `Delta` with nothing else in it."""
 
+class OutputSink(Protocol):
+    """Where outputs go as they come. Neither method waits; what they raise ends the generation.
 
-def _no_texts() -> TextSink | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class OutputSink:
-    """Who takes outputs as they come. It never waits; what it raises ends the generation.
-
-    `texts` is asked after each `take`: the shorter way for deltas of plain text, good until the next `take`; None where
-    there is none, or none yet.
+    A layer that looks at every output alike implements `take_text` by `take`.
     """
 
-    take: Callable[[list[GenerationOutput]], Backpressure]
-    texts: Callable[[], TextSink | None] = _no_texts
+    def take(self, outputs: list[GenerationOutput]) -> Backpressure:
+        """Take what one message of Triton's brought, in order."""
+        ...
+
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        """Take a `Delta` with nothing but text, which nearly all are: it need not be made (docs/performance.md)."""
+        ...
+
+
+class DroppingSink:
+    """A sink that wants nothing of what comes: that it comes is enough."""
+
+    __slots__ = ()
+
+    def take(self, outputs: list[GenerationOutput]) -> None:
+        """Drop them."""
+
+    def take_text(self, choice: int, text: str, token_count: int) -> None:
+        """Drop it."""
 
 
 def usage_of(outputs: Sequence[GenerationOutput]) -> Usage | None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import logging.config
-from contextvars import ContextVar
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""Id of the request that the current task works for."""
+from gateway import request_record
 
 
 class _RequestId(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
+        record.request_id = request_record.current().id
         return True
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Protocol
 
 import orjson
 
@@ -29,12 +29,28 @@ from gateway.generation import (
     GenerationOutput,
     ParsedDelta,
     PromptLogprobs,
-    TextSink,
     TokenLogprob,
     Usage,
 )
 
 log = logging.getLogger(__name__)
+
+
+class ChunkSink(Protocol):
+    """Where chunks go, as JSON. The first `write`, also of none, says that the answer has begun: what goes wrong from then
+    on is part of the stream."""
+
+    def begin_within(self, seconds: float) -> None:
+        """Say that the answer has begun when nothing has been written by then."""
+        ...
+
+    def write(self, chunks: list[bytes]) -> Backpressure:
+        """Write chunks that are ready together."""
+        ...
+
+    def write_one(self, chunk: bytes) -> Backpressure:
+        """Write one chunk: called for each token."""
+        ...
 
 
 class ChunkStream(ABC):
@@ -64,8 +80,7 @@ class ChunkStream(ABC):
         # With include_usage every chunk has the member, null but in the last: OpenAI's documented behaviour.
         self._end = b',"usage":null}' if plan.include_usage else b"}"
         self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(plan.choices)]
-        # By choice; not a list, which would take a choice of -1.
-        self._text_starts = {i: prefix + self.text_start for i, prefix in enumerate(self._prefix)}
+        self._text_starts = [prefix + self.text_start for prefix in self._prefix]
         self._after_text = self.text_end + b',"logprobs":null,"finish_reason":null}]' + self._end
 
     @property
@@ -81,17 +96,14 @@ class ChunkStream(ABC):
             return self._chunks(outputs)
         return [chunk for output in outputs for chunk in self._counted(output, self._running)]
 
-    def texts(self, write: Callable[[bytes], Backpressure]) -> TextSink | None:
-        """The way for plain deltas past `feed`: their chunks go to `write`. None where more is told of them."""
-        if self._echo is not None or self._running is not None:
-            return None
-        before, after, dumps = self._text_starts, self._after_text, orjson.dumps
+    @property
+    def tells_text_alone(self) -> bool:
+        """Whether a delta of plain text is a chunk with that text and nothing else."""
+        return self._echo is None and self._running is None
 
-        def take(choice: int, text: str, _: int) -> Backpressure:
-            # A token that completes no character has nothing to show.
-            return write(before[choice] + dumps(text) + after) if text else None
-
-        return take
+    def text_chunk(self, choice: int, text: str) -> bytes:
+        """The chunk of a plain delta: as `feed` makes it, where the stream `tells_text_alone`."""
+        return self._text_starts[choice] + orjson.dumps(text) + self._after_text
 
     def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         chunks: list[bytes] = []
@@ -101,7 +113,7 @@ class ChunkStream(ABC):
                 if output.logprobs is not None or output.token_ids is not None:
                     chunks.append(self._detailed(output))
                 elif output.text:
-                    chunks.append(self._text_starts[output.choice] + orjson.dumps(output.text) + self._after_text)
+                    chunks.append(self.text_chunk(output.choice, output.text))
             elif isinstance(output, End):
                 chunks.append(self._finish(output))
                 if output.usage is not None:
@@ -163,3 +175,30 @@ class ChunkStream(ABC):
 
     def _reason(self, end: End) -> str:
         return end.finish_reason
+
+
+class ChunkedSink:
+    """Hands on the outputs of one answer as chunks. The last of them stay in `last`, to leave with the end of the answer."""
+
+    __slots__ = ("_is_plain", "_sink", "_stream", "last")
+
+    def __init__(self, stream: ChunkStream, sink: ChunkSink) -> None:
+        self.last: list[bytes] = []
+        self._stream = stream
+        self._sink = sink
+        self._is_plain = stream.tells_text_alone
+
+    def take(self, outputs: list[GenerationOutput]) -> Backpressure:
+        """See `OutputSink`."""
+        chunks = self._stream.feed(outputs)
+        if self._stream.is_complete:
+            self.last += chunks
+            return None
+        return self._sink.write(chunks)
+
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        """See `OutputSink`."""
+        if not self._is_plain:
+            return self.take([Delta(choice, text, token_count, None)])
+        # A token that completes no character has nothing to show.
+        return self._sink.write_one(self._stream.text_chunk(choice, text)) if text else None

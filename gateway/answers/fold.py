@@ -60,7 +60,7 @@ class FoldedChoice:
 
 
 class Fold:
-    """The outputs of an answer, collected by choice."""
+    """The outputs of an answer, collected by choice. It is an `OutputSink` that can always take more."""
 
     def __init__(self, plan: AnswerPlan) -> None:
         self._plan = plan
@@ -70,7 +70,7 @@ class Fold:
         self._usage = NO_USAGE
 
     def feed(self, outputs: Iterable[GenerationOutput]) -> None:
-        """Collect. None is what an OutputSink answers that can always take more."""
+        """Collect them."""
         if self._echo is not None:
             outputs = self._echo.feed(outputs)
         for output in outputs:
@@ -82,6 +82,14 @@ class Fold:
             self._choices[output.choice].take(output)
             if isinstance(output, End) and output.usage is not None:
                 self._usage += output.usage
+
+    def take(self, outputs: list[GenerationOutput]) -> None:
+        """See `OutputSink`."""
+        self.feed(outputs)
+
+    def take_text(self, choice: int, text: str, token_count: int) -> None:
+        """See `OutputSink`."""
+        self.feed((Delta(choice, text, token_count, None),))
 
     def ended(self) -> list[tuple[FoldedChoice, End]]:
         """Every choice with its end. Raises InternalError when the backend has left one without."""

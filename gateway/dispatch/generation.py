@@ -7,29 +7,31 @@ import time
 from dataclasses import replace
 from functools import partial
 
-from gateway import metrics
+from gateway import request_record
 from gateway.errors import Unavailable
 from gateway.generation import (
     Accepted,
     Backpressure,
+    Delta,
     GenerationOutput,
     GenerationRequest,
     OutputSink,
-    TextSink,
     usage_of,
 )
+from gateway.ids import new_id
 from gateway.limits import callers
 from gateway.limits.admission import Permit
 from gateway.limits.quota import Reservation
 from gateway.models.catalog import Catalog
-from gateway.models.health import Health
+from gateway.models.health import Beacon, Health
+from gateway.request_record import RequestRecord
 from gateway.triton import llm
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Runs generations, and counts what they use."""
+    """Runs generations, and has what they use counted."""
 
     def __init__(
         self, catalog: Catalog, health: Health, *, stall_timeout_s: float, separate_caches: bool = False
@@ -43,98 +45,88 @@ class Dispatcher:
     async def generate(self, request: GenerationRequest, permit: Permit, sink: OutputSink) -> None:
         """Hand what the model makes of the prompt to `sink`; one `Accepted`, however often it was tried.
 
-        `permit` is the proof of admission; who acquired it gives it back. Raises GatewayError, and what `sink` raises. A
+        `permit` is the proof of admission; whoever acquired it gives it back. Raises GatewayError, and what `sink` raises. A
         Triton that is lost before the first content costs the client nothing where another has the model; after it the
         error stands, since what was said can't be taken back.
         """
+        record = request_record.current()
         reservation = permit.reserve(request.most_tokens)
         if self._separate_caches:
             # vLLM hashes it into the blocks of the cache. Clients can't set it, so the name of the key will do.
             salted = {**request.sampling_params, "cache_salt": callers.caller.get().name}
             request = replace(request, sampling_params=salted)
         replicas = self._catalog.replicas(request.model)[:2]
-        progress = _Progress()
-
-        def see(outputs: list[GenerationOutput]) -> Backpressure:
-            if reservation is not None:
-                reservation.see(outputs)
-            new = self._seen(request.model, outputs, progress)
-            return sink.take(new) if new else None
-
-        def texts() -> TextSink | None:
-            take_text = sink.texts() if progress.has_content else None
-            return None if take_text is None else self._counted(request.model, take_text, reservation)
-
+        counted = CountedSink(sink, request.model, record, self._health.beacon(request.model), reservation)
         for attempt, client in enumerate(replicas):
-            progress.begin()
+            counted.begin()
             try:
                 await llm.generate(
                     client,
                     request,
-                    OutputSink(see, texts),
+                    counted,
                     stall_timeout_s=self._stall_timeout_s,
                     is_lost=partial(self._health.is_lost, request.model),
                 )
                 return
             except Unavailable:
-                if progress.has_content or attempt + 1 == len(replicas):
+                if counted.has_content or attempt + 1 == len(replicas):
                     raise
                 log.warning("%s lost a request before its first token; trying another", client.address)
-                metrics.labelled(metrics.RETRIES, request.model).inc()
-                request = replace(request, request_id=llm.new_rid())
-
-    def _counted(self, model: str, take_text: TextSink, reservation: Reservation | None) -> TextSink:
-        """What is to be noted of a plain delta, and no more: it is called for each token."""
-        beacon, now = self._health.beacon(model), time.time
-
-        def take(choice: int, text: str, tokens: int) -> Backpressure:
-            beacon.last = now()
-            if reservation is not None:
-                reservation.used += tokens
-            return take_text(choice, text, tokens)
-
-        return take
-
-    def _seen(self, model: str, outputs: list[GenerationOutput], progress: _Progress) -> list[GenerationOutput]:
-        """Note and count what came; what of it is new to the client."""
-        batch = outputs
-        if not progress.has_content:
-            batch = progress.see(outputs)
-            if progress.has_content:
-                metrics.labelled(metrics.FIRST_TOKEN_SECONDS, model).observe(progress.seconds)
-        if progress.has_content:
-            self._health.succeeded(model)
-        if (usage := usage_of(outputs)) is not None:
-            metrics.labelled(metrics.PROMPT_TOKENS, model).inc(usage.prompt_tokens)
-            metrics.labelled(metrics.COMPLETION_TOKENS, model).inc(usage.completion_tokens)
-        return batch
+                record.retried(request.model)
+                request = replace(request, request_id=new_id())
 
 
-class _Progress:
-    """How far a generation has come, over its attempts."""
+class CountedSink:
+    """Notes what comes of a generation, over its attempts, and hands it on; `Accepted` once."""
 
-    __slots__ = ("_began", "accepted", "has_content")
+    __slots__ = ("_accepted", "_beacon", "_began", "_model", "_now", "_record", "_reservation", "_sink", "has_content")
 
-    def __init__(self) -> None:
-        self.accepted = False
+    def __init__(
+        self, sink: OutputSink, model: str, record: RequestRecord, beacon: Beacon, reservation: Reservation | None
+    ) -> None:
         self.has_content = False
-        self.begin()
+        self._accepted = False
+        self._began = 0.0
+        self._sink = sink
+        self._model = model
+        self._record = record
+        self._beacon = beacon
+        self._reservation = reservation
+        self._now = time.time
 
     def begin(self) -> None:
-        """A new attempt."""
+        """A new attempt begins."""
         self._began = time.monotonic()
 
-    @property
-    def seconds(self) -> float:
-        """Since the attempt began."""
-        return time.monotonic() - self._began
+    def take(self, outputs: list[GenerationOutput]) -> Backpressure:
+        """See `OutputSink`."""
+        if self._reservation is not None:
+            self._reservation.see(outputs)
+        new = outputs if self.has_content else self._first(outputs)
+        if self.has_content:
+            self._beacon.last = self._now()
+        if (usage := usage_of(outputs)) is not None:
+            self._record.used(self._model, prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
+        return self._sink.take(new) if new else None
 
-    def see(self, outputs: list[GenerationOutput]) -> list[GenerationOutput]:
-        """Note what came; what is new of it to the client."""
-        new = [output for output in outputs if not (self.accepted and isinstance(output, Accepted))]
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        """See `OutputSink`. It is called for each token: it notes what is to be noted of one, and no more."""
+        if not self.has_content:
+            return self.take([Delta(choice, text, token_count, None)])
+        self._beacon.last = self._now()
+        if self._reservation is not None:
+            self._reservation.used += token_count
+        return self._sink.take_text(choice, text, token_count)
+
+    def _first(self, outputs: list[GenerationOutput]) -> list[GenerationOutput]:
+        """Note how the generation begins; what of it is new to the client."""
+        new = [output for output in outputs if not (self._accepted and isinstance(output, Accepted))]
         for output in outputs:
             if isinstance(output, Accepted):
-                self.accepted = True
+                self._accepted = True
+                self._record.accepted()
             else:
                 self.has_content = True
+        if self.has_content:
+            self._record.first_token(self._model, time.monotonic() - self._began)
         return new

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway import metrics
+from gateway import request_record
 from gateway.errors import Unavailable
 from gateway.models.catalog import Catalog
 from gateway.triton.client import TritonClient
@@ -20,5 +20,5 @@ async def on_a_replica(catalog: Catalog, model: str, attempt: Callable[[TritonCl
         try:
             return await attempt(client)
         except Unavailable:
-            metrics.labelled(metrics.RETRIES, model).inc()
+            request_record.current().retried(model)
     return await attempt(replicas[-1])

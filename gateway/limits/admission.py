@@ -16,8 +16,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
+from gateway import request_record
 from gateway.errors import Overloaded
 from gateway.limits import callers
 from gateway.limits.quota import Quota, Reservation
@@ -27,11 +28,16 @@ _SMOOTHING: Final = 0.1
 
 
 class Permit:
-    """The right to have one request in work. Comes back when its `with` block ends, whatever ends it."""
+    """The right to have one request in work. Comes back when its `with` block ends, whatever ends it.
 
-    __slots__ = ("_admission", "_quota", "_reservations", "_returned", "_since")
+    Its `weight` is how much of the limit it takes. All the work of a request runs under its one permit: how much of it runs
+    at a time is for the request's own code to bound.
+    """
 
-    def __init__(self, admission: Admission, quota: Quota) -> None:
+    __slots__ = ("_admission", "_quota", "_reservations", "_returned", "_since", "weight")
+
+    def __init__(self, admission: Admission, quota: Quota, weight: int) -> None:
+        self.weight = weight
         self._admission = admission
         self._quota = quota
         self._reservations: list[Reservation] = []
@@ -59,7 +65,14 @@ class Permit:
             self._returned = True
             for reservation in self._reservations:
                 reservation.settle()
-            self._admission.take_back(time.monotonic() - self._since)
+            self._admission.take_back(self, time.monotonic() - self._since)
+
+
+class _Waiting(NamedTuple):
+    """A request in the queue: what it wants, and what wakes it."""
+
+    weight: int
+    turn: asyncio.Future[None]
 
 
 class Admission:
@@ -76,13 +89,13 @@ class Admission:
         self._limit = limit
         self._queue_limit = queue
         self._max_wait_s = max_wait_s
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._mean_s = _FIRST_GUESS_S
         self._on_change = on_change
 
     @property
     def in_flight(self) -> int:
-        """Permits that are out."""
+        """The weight of the permits that are out."""
         return self._limit - self._free
 
     @property
@@ -90,49 +103,59 @@ class Admission:
         """Requests that wait for one."""
         return len(self._waiting)
 
-    async def acquire(self) -> Permit:
-        """A permit for the current caller, at once or after a wait in the queue. Raises Overloaded."""
-        quota = callers.caller.get().quota
-        if self._free:
-            self._free -= 1
+    async def acquire(self, weight: int = 1) -> Permit:
+        """A permit for the current caller, at once or after a wait in the queue. Raises Overloaded.
+
+        A `weight` above the limit is taken for the limit: a heavy request waits until it is alone, and can always succeed.
+        """
+        quota, weight = callers.caller.get().quota, min(weight, self._limit)
+        if self._waiting or self._free < weight:
+            await self._wait(weight)
+        else:
+            self._free -= weight
             self._on_change(self)
-            return Permit(self, quota)
+        request_record.current().admitted()
+        return Permit(self, quota, weight)
+
+    async def _wait(self, weight: int) -> None:
+        """Stand in the queue until so much has been granted. Raises Overloaded."""
         if len(self._waiting) >= self._queue_limit:
             raise self._overloaded()
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        waiting = _Waiting(weight, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
         self._on_change(self)
         try:
             async with asyncio.timeout(self._max_wait_s):
-                await turn
+                await waiting.turn
         except TimeoutError:
-            self._leave_queue(turn)
+            self._leave_queue(waiting)
             raise self._overloaded() from None
         except asyncio.CancelledError:
-            self._leave_queue(turn)
+            self._leave_queue(waiting)
             raise
-        return Permit(self, quota)
 
-    def take_back(self, worked_s: float) -> None:
-        """A permit has come back after so long; the first in the queue gets it."""
+    def take_back(self, permit: Permit, worked_s: float) -> None:
+        """A permit has come back after so long; the first in the queue get what it had."""
         self._mean_s += _SMOOTHING * (worked_s - self._mean_s)
-        self._pass_on()
+        self._free += permit.weight
+        self._grant()
         self._on_change(self)
 
-    def _pass_on(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+    def _grant(self) -> None:
+        """Let in from the front of the queue what there is room for. A heavy request is not overtaken."""
+        while self._waiting and (self._waiting[0].turn.done() or self._waiting[0].weight <= self._free):
+            waiting = self._waiting.popleft()
+            if not waiting.turn.done():
+                self._free -= waiting.weight
+                waiting.turn.set_result(None)
 
-    def _leave_queue(self, turn: asyncio.Future[None]) -> None:
-        """Give up waiting. A permit that came in the same moment goes on to the next."""
-        if turn.done() and not turn.cancelled():
-            self._pass_on()
-        elif turn in self._waiting:
-            self._waiting.remove(turn)
+    def _leave_queue(self, waiting: _Waiting) -> None:
+        """Give up waiting. What was granted in the same moment goes to the next."""
+        if waiting.turn.done() and not waiting.turn.cancelled():
+            self._free += waiting.weight
+        elif waiting in self._waiting:
+            self._waiting.remove(waiting)
+        self._grant()
         self._on_change(self)
 
     def _overloaded(self) -> Overloaded:

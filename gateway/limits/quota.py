@@ -9,8 +9,8 @@ Counted in integers, so that who waits as long as was said is let in. Why by han
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
 
 from gateway.errors import RequestsLimited, RequestTooLarge, TokensLimited
 from gateway.generation import Accepted, Delta, GenerationOutput, ParsedDelta, usage_of
@@ -54,6 +54,18 @@ class Bucket:
         return self._level
 
 
+Limited = Literal["requests", "tokens"]
+
+
+class LimitState(NamedTuple):
+    """What is limited, how much of it a minute allows and how much is left, and the time until all of it is there again."""
+
+    what: Limited
+    per_minute: int
+    remaining: int
+    reset_ns: int
+
+
 class Quota:
     """The limits of one key; None where there is none."""
 
@@ -90,15 +102,14 @@ class Quota:
         self._tokens.take(tokens)
         return Reservation(self._tokens, tokens)
 
-    def headers(self) -> Mapping[str, str]:
-        """How things stand, in OpenAI's headers; none for what is not limited."""
-        headers: dict[str, str] = {}
-        for what, bucket in (("requests", self._requests), ("tokens", self._tokens)):
-            if bucket is not None:
-                headers[f"x-ratelimit-limit-{what}"] = str(bucket.per_minute)
-                headers[f"x-ratelimit-remaining-{what}"] = str(bucket.remaining)
-                headers[f"x-ratelimit-reset-{what}"] = duration(bucket.reset_ns)
-        return headers
+    def limits(self) -> list[LimitState]:
+        """The present state of each limit that there is."""
+        buckets: tuple[tuple[Limited, Bucket | None], ...] = (("requests", self._requests), ("tokens", self._tokens))
+        return [
+            LimitState(what, bucket.per_minute, bucket.remaining, bucket.reset_ns)
+            for what, bucket in buckets
+            if bucket is not None
+        ]
 
 
 class Reservation:

@@ -16,6 +16,7 @@ from gateway.errors import Unauthorized
 from gateway.limits import callers
 from gateway.limits.callers import Caller, KnownKey
 from gateway.web.error_handlers import error_response
+from gateway.web.extensions import dialect_of
 
 
 class ApiKey:
@@ -36,8 +37,8 @@ class ApiKey:
                 callers.caller.set(self._caller_of(scope))
             except Unauthorized as error:
                 callers.caller.set(callers.NOBODY)
-                response = error_response(error)
-                response.headers["www-authenticate"] = "Bearer"
+                response = error_response(scope, error)
+                response.headers.update(dialect_of(scope).challenge)
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -45,17 +46,9 @@ class ApiKey:
     def _caller_of(self, scope: Scope) -> Caller:
         if (scope["method"], scope["path"]) in self._public:
             return callers.NOBODY
-        return self._find(Headers(scope=scope)) if self._keys else self._anybody
+        return self._find(dialect_of(scope).key_of(Headers(scope=scope))) if self._keys else self._anybody
 
-    def _find(self, headers: Headers) -> Caller:
-        given = headers.getlist("authorization")
-        scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        key = key.strip(" \t")
-        if scheme.lower() != "bearer" or not key:
-            raise Unauthorized(
-                "You didn't provide an API key. Provide it in an Authorization header using Bearer auth"
-                " (i.e. Authorization: Bearer YOUR_KEY)."
-            )
+    def _find(self, key: str) -> Caller:
         digest = hashlib.sha256(key.encode("latin-1")).digest()
         caller = None
         for known in self._keys:

@@ -30,12 +30,12 @@ class BodyLimit:
             self._check_headers(Headers(scope=scope))
             first = await self._read_in_time(receive)
         except RequestTimeout as error:
-            response = error_response(error)
+            response = error_response(scope, error)
             response.headers["connection"] = "close"  # the rest of the body is not waited for
             await response(scope, receive, send)
             return
         except GatewayError as error:
-            await error_response(error)(scope, receive, send)
+            await error_response(scope, error)(scope, receive, send)
             return
 
         async def receive_body() -> Message:

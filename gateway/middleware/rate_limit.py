@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import RequestsLimited
 from gateway.limits import callers
 from gateway.web.error_handlers import error_response
+from gateway.web.extensions import dialect_of
 
 
 class RateLimit:
@@ -24,12 +25,12 @@ class RateLimit:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(quota.headers())
+                MutableHeaders(scope=message).update(dialect_of(scope).limit_headers(quota.limits()))
             await send(message)
 
         try:
             quota.count_request()
         except RequestsLimited as error:
-            await error_response(error)(scope, receive, send_with_headers)
+            await error_response(scope, error)(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)

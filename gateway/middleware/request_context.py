@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
-import time
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway import log as log_setup
-from gateway import metrics
+from gateway import request_record
 from gateway.errors import InternalError
+from gateway.ids import new_id
 from gateway.limits import callers
 from gateway.web import extensions
+from gateway.web.dialect import Dialect
 from gateway.web.error_handlers import error_response
+from gateway.web.openai_dialect import OPENAI
 
 log = logging.getLogger(__name__)
 
@@ -27,32 +28,32 @@ _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "O
 class RequestContext:
     """Takes over a client's `x-request-id` when it is harmless, else makes one; both sides find it in their logs."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, dialects: Mapping[str, Dialect]) -> None:
+        """`dialects` by path; any other path is OpenAI's."""
         self._app = app
+        self._dialects = dict(dialects)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.monotonic()
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _VALID_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
-        log_setup.request_id.set(request_id)
+        record = request_record.begin(given if _VALID_ID.fullmatch(given) else new_id("req_"))
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                processing_ms = round((time.monotonic() - started) * 1000)
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    (b"openai-processing-ms", b"%d" % processing_ms),
+                    (b"x-request-id", record.id.encode()),
+                    (b"openai-processing-ms", b"%d" % round(record.age_s * 1000)),
                     (b"openai-version", b"2020-10-01"),
                 ]
             await send(message)
 
+        scope[extensions.DIALECT] = self._dialects.get(scope["path"], OPENAI)
         # A stream's pieces go past all that only looks at the start of an answer: each wrapper costs, per token.
         scope[extensions.SEND_BODY] = send
         try:
@@ -60,16 +61,12 @@ class RequestContext:
         except Exception:
             log.exception("a request failed")
             if not status:
-                await error_response(InternalError())(scope, receive, send_with_headers)
+                await error_response(scope, InternalError())(scope, receive, send_with_headers)
         finally:
             extensions.forget(scope)
-            _record(scope, status, time.monotonic() - started)
-
-
-def _record(scope: Scope, status: int, seconds: float) -> None:
-    """Labels from closed sets: the route and not the path, a known method or none."""
-    route = getattr(scope.get("route"), "path", "none")
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    metrics.labelled(metrics.REQUESTS, route, method, str(status)).inc()
-    metrics.labelled(metrics.REQUEST_SECONDS, route).observe(seconds)
-    log.info("%s %s %d %.1f ms for %s", method, route, status, seconds * 1000, callers.caller.get().name)
+            record.ended(
+                method=scope["method"] if scope["method"] in _METHODS else "other",
+                route=getattr(scope.get("route"), "path", "none"),
+                status=status,
+                caller=callers.caller.get().name,
+            )

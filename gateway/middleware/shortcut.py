@@ -31,4 +31,4 @@ class Shortcut:
         try:
             await route.handle(scope, receive, send)
         except GatewayError as error:
-            await error_response(error)(scope, receive, send)
+            await error_response(scope, error)(scope, receive, send)

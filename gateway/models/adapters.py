@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from gateway.models.kinds import GeneratingModel, ServedModel
+from gateway.models.served import ServedModel
 
 log = logging.getLogger(__name__)
 
@@ -16,20 +15,17 @@ def with_adapters(models: Mapping[str, ServedModel], loaded: Mapping[str, Iterab
 
     A name that a model has is not given away: the adapter is not served then.
     """
-    served = {name: model for name, model in models.items() if not _is_adapter(model)}
+    served = {name: model for name, model in models.items() if model.base is None}
     for name, adapters in loaded.items():
         model = served.get(name)
-        if not isinstance(model, GeneratingModel):
+        if model is None or model.base is not None:
             continue
         for adapter in adapters:
-            if adapter in served and not _is_adapter(served[adapter]):
+            if adapter in served and served[adapter].base is None:
                 log.warning("the adapter %s of %s has the name of a model and is not served", adapter, name)
                 continue
             known = models.get(adapter)
-            created = known.created if known is not None else model.created
-            served[adapter] = replace(model, name=adapter, created=created, base=name)
+            adapted = model.with_adapter(adapter, model.created if known is None else known.created)
+            if adapted is not None:
+                served[adapter] = adapted
     return served
-
-
-def _is_adapter(model: ServedModel) -> bool:
-    return isinstance(model, GeneratingModel) and model.base is not None

@@ -11,14 +11,10 @@ from typing import Final, TypeVar
 from gateway.errors import GatewayError, ModelNotFound, NotFound, Unavailable
 from gateway.limits import callers
 from gateway.models.adapters import with_adapters
-from gateway.models.kinds import (
-    EmbeddingModel,
-    GeneratingModel,
-    ModelLoader,
-    ModelNotServable,
-    ModerationModel,
-    ServedModel,
-)
+from gateway.models.loader import ModelLoader
+from gateway.models.rows import RowsModel
+from gateway.models.served import ModelNotServable, ServedModel
+from gateway.pooling import Op
 from gateway.triton import status
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import discover
@@ -28,7 +24,7 @@ log = logging.getLogger(__name__)
 _AWAY_INTERVAL_S = 1.0
 _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
-M = TypeVar("M", GeneratingModel, EmbeddingModel, ModerationModel)
+M = TypeVar("M", bound=ServedModel)
 
 
 class Catalog:
@@ -72,13 +68,20 @@ class Catalog:
 
     def bases(self) -> list[ServedModel]:
         """All but the adapters, which are well as long as their model is."""
-        return [model for model in self.models() if getattr(model, "base", None) is None]
+        return [model for model in self.models() if model.base is None]
 
     def get(self, name: str, kind: type[M]) -> M:
         """The model of that name, for an endpoint that takes this kind. Raises ModelNotFound, or Unavailable while it can't
         be known whether there is one: before the first look at Triton, and while a model is there but not loaded."""
         model = self.find(name)
         if not isinstance(model, kind):
+            raise ModelNotFound(name)
+        return model
+
+    def making(self, name: str, op: Op) -> RowsModel:
+        """The model of that name, for an endpoint that wants this of it. Raises as `get`."""
+        model = self.get(name, RowsModel)
+        if op not in model.ops:
             raise ModelNotFound(name)
         return model
 
@@ -142,7 +145,7 @@ class Catalog:
         """Adapters come and go while their model stays, so each model that takes any is asked each time."""
         for name in sorted(self._served_by[client]):
             model = self._models.get(name)
-            if not isinstance(model, GeneratingModel) or not model.takes_adapters:
+            if model is None or not model.takes_adapters:
                 continue
             try:
                 self._adapters[client, name] = await self._loader.adapters(client, name)
@@ -172,7 +175,7 @@ class Catalog:
 
     async def _load(self, client: TritonClient, name: str) -> None:
         discovered = await discover(client, name)
-        if discovered is not None and discovered.task != "assets":
+        if discovered is not None and self._loader.serves(discovered):
             if name in self._aliases:
                 log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
             self._models[name] = await self._loader.load(client, discovered)

@@ -14,7 +14,6 @@ import fcntl
 import logging
 import os
 import time
-from array import array
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,18 +21,12 @@ from pathlib import Path
 
 from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
-from gateway.generation import GenerationRequest, OutputSink
 from gateway.models.catalog import Catalog
-from gateway.models.kinds import EmbeddingModel, GeneratingModel, ModerationModel, PoolingModel
-from gateway.triton import encoder, llm, pooling
-from gateway.triton.client import TritonClient
-from gateway.triton.pooling import Op
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _PROBE_TIMEOUT_S = 20.0
-_HELLO = "Hello"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,36 +161,4 @@ class Health:
             log.warning("model %s is required but no Triton has it", name)
             raise
         client = self._catalog.replicas(name)[0]
-        if isinstance(model, GeneratingModel):
-            await _one_token(client, model)
-        elif isinstance(model, PoolingModel):
-            await _one_vector(client, model)
-        else:
-            await _one_row(client, model)
-
-
-async def _one_token(client: TritonClient, model: GeneratingModel) -> None:
-    tokenizer = model.tokenizer
-    [prompt] = [None] if tokenizer is None else await tokenizer.encode([_HELLO], add_special_tokens=True)
-    request = GenerationRequest(
-        request_id=llm.new_rid(),
-        model=model.name,
-        api="completions",
-        prompt_token_ids=None if prompt is None else array("i", prompt),
-        sampling_params={"max_tokens": 1, "temperature": 0.0, "stream": False},
-        unrendered=_HELLO if prompt is None else None,
-    )
-    await llm.generate(client, request, OutputSink(lambda _: None), stall_timeout_s=_PROBE_TIMEOUT_S)
-
-
-async def _one_vector(client: TritonClient, model: PoolingModel) -> None:
-    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
-    op: Op = "embed" if model.can("embed") else "classify"
-    await pooling.pool(client, model.name, op, {}, ids, rows=1, timeout_s=_PROBE_TIMEOUT_S)
-
-
-async def _one_row(client: TritonClient, model: EmbeddingModel | ModerationModel) -> None:
-    ids = await model.tokenizer.encode([_HELLO], add_special_tokens=True)
-    await encoder.encode(
-        client, model.name, ids, max_batch_size=1, max_tokens=model.max_tokens, timeout_s=_PROBE_TIMEOUT_S
-    )
+        await model.probe(client, timeout_s=_PROBE_TIMEOUT_S)

@@ -8,7 +8,6 @@ Templates are Jinja programs that come with the weights, written for the environ
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
@@ -17,7 +16,9 @@ from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway.errors import BadRequest
+from gateway.ids import new_id
 from gateway.prompting.conversation import Conversation
+from gateway.prompting.messages import for_template
 
 
 class _Refused(TemplateError):
@@ -69,14 +70,15 @@ class ChatTemplate:
 
         Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
         """
+        messages = for_template(conversation.messages)
         if conversation.continues:
-            return self._continued(conversation)
-        return self._render(conversation, conversation.messages)
+            return self._continued(conversation, messages)
+        return self._render(conversation, messages)
 
-    def _continued(self, conversation: Conversation) -> str:
+    def _continued(self, conversation: Conversation, messages: list[dict[str, Any]]) -> str:
         """The prompt up to the end of the last message: what templates put behind it is left out."""
-        *earlier, last = conversation.messages
-        mark = secrets.token_hex(16)  # nobody can have written it
+        *earlier, last = messages
+        mark = new_id()  # nobody can have written it
         prompt = self._render(conversation, [*earlier, {**last, "content": f"{last['content']}{mark} "}])
         continued, found, rest = prompt.rpartition(mark)
         if not found:
@@ -94,7 +96,7 @@ class ChatTemplate:
             **self._special_tokens,
             "messages": messages,
             "tools": conversation.tools,
-            "add_generation_prompt": conversation.asks,
+            "add_generation_prompt": conversation.asks_for_turn,
         }
         try:
             return self._template.render(variables)

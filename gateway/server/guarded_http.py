@@ -13,12 +13,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
 from gateway.server.corked import CorkedTransport
 from gateway.web.extensions import ON_DISCONNECT, WRITE_PART, OnDisconnect, WritePart
+from gateway.web.openai_dialect import OPENAI
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 128
@@ -144,7 +144,7 @@ class GuardedHttp(HttpToolsProtocol):
         self._refused = True
         self._head_is_over()
         if self._is_idle():
-            body = orjson.dumps(error.envelope())
+            body = OPENAI.error_body(error)
             self.transport.write(
                 STATUS_LINE[error.status]
                 + b"content-type: application/json\r\nconnection: close\r\n"

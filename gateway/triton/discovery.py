@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final
 
 from gateway.triton.client import TritonClient
 from gateway.triton.tensors import MAX_TOKENS_PARAMETER, REQUEST, TASK_PARAMETER
 
 log = logging.getLogger(__name__)
 
-Task = Literal["generation", "embedding", "moderation", "assets"]
+GENERATION: Final = "generation"
+"""The task of a model that speaks our contract and says nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredModel:
-    """A model of Triton's that this gateway knows how to serve.
+    """A model of Triton's that says what it is for.
 
-    `max_batch_size` and `max_tokens` (the longest input) are those of its configuration; 0 where it says nothing.
+    `task` is its `openai_task`; whether there is a kind of model for it, `models/kinds.py` knows. `max_batch_size` and
+    `max_tokens` (the longest input) are those of its configuration; 0 where it says nothing.
     """
 
     name: str
-    task: Task
+    task: str
     max_batch_size: int = 0
     max_tokens: int = 0
 
@@ -33,14 +35,11 @@ async def discover(client: TritonClient, name: str) -> DiscoveredModel | None:
 
 
 def from_config(config: Any) -> DiscoveredModel | None:
-    """The model that a ModelConfig describes; None when it is none of ours to serve."""
+    """The model that a ModelConfig describes; None when it does not say what it is for."""
     task = config.parameters[TASK_PARAMETER].string_value if TASK_PARAMETER in config.parameters else ""
     if not task:
         is_native = any(tensor.name == REQUEST for tensor in config.input)
-        return DiscoveredModel(config.name, "generation") if is_native else None
-    if task not in get_args(Task):
-        log.warning("model %s: openai_task %r is not known and the model is not served", config.name, task)
-        return None
+        return DiscoveredModel(config.name, GENERATION) if is_native else None
     return DiscoveredModel(config.name, task, max(1, config.max_batch_size), _max_tokens(config))
 
 

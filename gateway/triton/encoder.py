@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from gateway.errors import GatewayError, InternalError
+from gateway.errors import InternalError
+from gateway.tasks import run_all
 from gateway.triton.client import TritonClient
 from gateway.triton.tensors import rows_request, rows_response
 
@@ -51,16 +52,12 @@ async def encode(
     order = sorted(range(len(token_ids)), key=lambda row: len(token_ids[row]))
     groups = [order[start : start + max_batch_size] for start in range(0, len(order), max_batch_size)]
     batches = [pad([token_ids[row] for row in group], max_tokens) for group in groups]
-    try:
-        async with asyncio.TaskGroup() as tasks:  # the first error ends the others
-            answers = [tasks.create_task(_infer(client, model, *batch, timeout_s)) for batch in batches]
-    except* GatewayError as errors:
-        raise errors.exceptions[0] from None
-    widths = {answer.result().shape[1] for answer in answers}
+    answers = await run_all(partial(_infer, client, model, *batch, timeout_s) for batch in batches)
+    widths = {answer.shape[1] for answer in answers}
     if len(widths) != 1:
         log.error("model %s answered with rows of different widths: %s", model, sorted(widths))
         raise InternalError
-    rows = np.concatenate([answer.result() for answer in answers])
+    rows = np.concatenate(answers)
     in_order = np.empty_like(rows)
     in_order[order] = rows
     return in_order

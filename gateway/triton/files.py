@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from gateway.errors import InternalError
+from gateway.ids import new_id
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.llm import new_rid
 from gateway.triton.protocol import decode_bytes
-from gateway.triton.records import read_records, to_error
+from gateway.triton.records import KIND, read_records, to_error
 from gateway.triton.tensors import PART, envelope_request, output_bytes
 
 log = logging.getLogger(__name__)
@@ -63,22 +63,22 @@ class Describer:
 
     async def _ask(self, more: dict[str, Any], *, most: int = 0) -> tuple[dict[str, Any], dict[str, list[bytes]]]:
         """The result, and the parts that came before it, of at most so many bytes."""
-        envelope = {"op": "describe", "rid": new_rid(), **self._about, **more}
+        envelope = {"op": "describe", "rid": new_id(), **self._about, **more}
         parts: dict[str, list[bytes]] = {}
         size = 0
         request = envelope_request(self._asked, envelope)
         async with aclosing(self._client.stream(request, stall_timeout_s=STALL_TIMEOUT_S)) as responses:
             async for response in responses:
                 for record in read_records(response):
-                    if record[1] == "error":
+                    if record[KIND] == "error":
                         raise to_error(record)
-                    if record[1] == "part":
+                    if record[KIND] == "part":
                         name, content = _part(record, response)
                         size += len(content)
                         if size > most:
                             raise InternalError
                         parts.setdefault(name, []).append(content)
-                    if record[1] == "result":
+                    if record[KIND] == "result":
                         return _result(record), parts
         raise status.unavailable()
 
@@ -86,7 +86,8 @@ class Describer:
 def _part(record: list[Any], response: Any) -> tuple[str, bytes]:
     """The name of the file and the slice of it that a `part` record announces. Raises InternalError."""
     try:
-        name, content = record[3], decode_bytes(output_bytes(response, PART) or b"")
+        _, _, _, name, *_ = record
+        content = decode_bytes(output_bytes(response, PART) or b"")
         if not isinstance(name, str):
             raise TypeError("the name of a file is a string")
     except (IndexError, TypeError, ValueError) as error:
@@ -96,10 +97,11 @@ def _part(record: list[Any], response: Any) -> tuple[str, bytes]:
 
 
 def _result(record: list[Any]) -> dict[str, Any]:
-    if len(record) < 4 or not isinstance(record[3], dict):
+    _, _, _, *rest = record
+    if not rest or not isinstance(rest[0], dict):
         log.error("a result is not an object")
         raise InternalError
-    return cast("dict[str, Any]", record[3])
+    return cast("dict[str, Any]", rest[0])
 
 
 def file_entries(description: dict[str, Any]) -> dict[str, FileEntry]:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, TextSink, usage_of
+from gateway.generation import Backpressure, GenerationRequest, Messages, OutputSink, usage_of
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.records import hand_on, read_records, to_outputs
+from gateway.triton.records import KIND, hand_on, read_records, to_outputs
 from gateway.triton.session import Session
 from gateway.triton.stall import StallWatch, never
 from gateway.triton.tensors import envelope_request
-
-
-def new_rid() -> str:
-    """An id that is never reused."""
-    return secrets.token_hex(16)
 
 
 def generate_request(request: GenerationRequest, session: str | None = None) -> Any:
@@ -64,27 +58,26 @@ async def generate(
         await _by_session(client, session, request, sink, stall_timeout_s, is_lost)
 
 
-class _Answer:
-    """Reads the records of one request for its sink. `is_complete`: all was said. `error`: the answer broke off, by the
-    engine's own word where it `was_refused`. `texts`: the way past `take` for plain deltas."""
+class _Reader:
+    """Reads the records of one request and hands what they say to its sink. `is_complete`: all was said. `error`: the answer
+    broke off, by the engine's own word where it `was_refused`."""
 
-    __slots__ = ("_choices", "_sink", "error", "is_complete", "texts", "was_refused")
+    __slots__ = ("_sink", "choices", "error", "is_complete", "take_text", "was_refused")
 
     def __init__(self, request: GenerationRequest, sink: OutputSink) -> None:
+        self.choices: int = request.sampling_params.get("n", 1)
         self.is_complete = False
         self.was_refused = False
         self.error: GatewayError | None = None
-        self.texts: TextSink | None = None
-        self._choices = request.sampling_params.get("n", 1)
+        self.take_text = sink.take_text
         self._sink = sink
 
     def take(self, records: list[list[Any]]) -> Backpressure:
         """Hand on what the records say, up to the first that can't be read. Raises what the sink does."""
-        outputs, self.error = to_outputs(records, self._choices)
+        outputs, self.error = to_outputs(records, self.choices)
         blocked = self._sink.take(outputs) if outputs else None
         self.is_complete = usage_of(outputs) is not None
-        self.was_refused = records[-1][1] == "error" if records else False
-        self.texts = self._sink.texts()
+        self.was_refused = records[-1][KIND] == "error" if records else False
         return blocked
 
 
@@ -95,14 +88,14 @@ async def _directly(
     stall_timeout_s: float,
     is_lost: Callable[[], bool],
 ) -> None:
-    answer = _Answer(request, sink)
+    reader = _Reader(request, sink)
     stream = client.stream(generate_request(request), stall_timeout_s=stall_timeout_s, is_lost=is_lost)
     async with aclosing(stream) as responses:
         async for response in responses:
-            blocked = hand_on(read_records(response), answer.texts, answer.take)
-            if answer.error is not None:
-                raise answer.error
-            if answer.is_complete:
+            blocked = hand_on(read_records(response), reader)
+            if reader.error is not None:
+                raise reader.error
+            if reader.is_complete:
                 return
             if blocked is not None:
                 await asyncio.wait((blocked,))  # not cancelled with us: others may wait for it as well
@@ -117,18 +110,8 @@ async def _by_session(
     stall_timeout_s: float,
     is_lost: Callable[[], bool],
 ) -> None:
-    answer = _Answer(request, sink)
-
-    def consume(records: list[list[Any]]) -> Backpressure:
-        blocked = answer.take(records)
-        box.texts = answer.texts
-        if answer.error is not None:
-            box.fail(answer.error)
-        elif answer.is_complete:
-            box.finish()
-        return blocked
-
-    box = session.post(request.request_id, generate_request(request, session.sid), consume)
+    reader = _Reader(request, sink)
+    box = session.post(request.request_id, generate_request(request, session.sid), reader)
     client.in_flight += 1
     watch = StallWatch(box, stall_timeout_s, lambda: box.fail(watch.error or status.timed_out()), is_lost=is_lost)
     try:
@@ -136,4 +119,4 @@ async def _by_session(
     finally:
         watch.close()
         client.in_flight -= 1
-        session.leave(box, ended=answer.is_complete or answer.was_refused)
+        session.leave(box, ended=reader.is_complete or reader.was_refused)

@@ -9,13 +9,12 @@ request is given up: the engine would otherwise fill the memory for a client tha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-from gateway.generation import Backpressure, TextSink
-from gateway.triton.records import hand_on, is_plain_delta
+from gateway.errors import GatewayError
+from gateway.triton.records import CHOICE, KIND, RecordSink, hand_on, is_plain_delta
 
 LIMIT_BYTES = 256 * 1024
 INTERVAL_S = 0.002
@@ -25,19 +24,22 @@ BURST = 16
 _JOIN_AT = 64
 _BYTES_A_RECORD = 64
 
-Consumer = Callable[[list[list[Any]]], Backpressure]
-"""Takes records in order, without waiting. What it raises fails the request."""
 
+class Consumer(RecordSink, Protocol):
+    """Takes the records of a request in order, without waiting; what it raises fails the request. After each `take`, `error`
+    is what the answer broke off with, and `is_complete` says that all of it has come."""
 
-def _nothing(_: list[list[Any]]) -> None:
-    """Of a request that is done with."""
+    @property
+    def error(self) -> GatewayError | None: ...
+    @property
+    def is_complete(self) -> bool: ...
 
 
 class Mailbox:
     """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
 
     __slots__ = (
-        "_consume",
+        "_consumer",
         "_due",
         "_ended",
         "_error",
@@ -46,16 +48,13 @@ class Mailbox:
         "join_at",
         "records",
         "rid",
-        "texts",
         "waiting_since",
     )
 
-    def __init__(self, rid: str, consume: Consumer) -> None:
+    def __init__(self, rid: str, consumer: Consumer) -> None:
         """Made in the event loop that uses it."""
         self.rid = rid
-        self.texts: TextSink | None = None
-        """The shorter way for plain deltas, where the consumer has opened one."""
-        self._consume = consume
+        self._consumer: Consumer | None = consumer
         self.records: list[list[Any]] = []
         """What is delivered next, in order; to be appended to."""
         self.join_at = _JOIN_AT
@@ -71,7 +70,7 @@ class Mailbox:
         self._timer: asyncio.TimerHandle | None = None
 
     async def until_end(self) -> None:
-        """Wait for `finish`, or raise what the mailbox was failed with."""
+        """Wait until the consumer has had the last record, or raise what the mailbox was failed with."""
         await self._ended
         if self._error is not None:
             raise self._error
@@ -109,24 +108,27 @@ class Mailbox:
     def _hand_over(self) -> None:
         records, self.records = self.records, []
         self.join_at = _JOIN_AT
+        consumer = self._consumer
+        if consumer is None:
+            return
         try:
-            blocked = hand_on(records, self.texts, self._consume)
+            blocked = hand_on(records, consumer)
         except Exception as error:  # noqa: BLE001 - raised again in the request's own task
             self.fail(error)
             return
+        if consumer.error is not None:
+            self.fail(consumer.error)
+        elif consumer.is_complete:
+            self._end()
         if blocked is not None:
             self.waiting_since = None
             blocked.add_done_callback(self._unblocked)
 
     def close(self) -> None:
-        """Nobody waits any more. It lets go of the consumer, which most likely refers to it."""
+        """Nobody waits any more. It lets go of the consumer, and of all that this holds."""
         if self._timer is not None:
             self._timer.cancel()
-        self._consume, self.texts = _nothing, None
-
-    def finish(self) -> None:
-        """The consumer has had the last record."""
-        self._end()
+        self._consumer = None
 
     def fail(self, error: Exception) -> None:
         """No more will come. What is there can still be taken, then `error` is raised."""
@@ -160,22 +162,28 @@ def joined(records: list[list[Any]]) -> list[list[Any]]:
         if not is_plain_delta(record):
             open_groups.clear()
             groups.append([record])
-        elif (group := open_groups.get(record[2])) is not None:
+        elif (group := open_groups.get(record[CHOICE])) is not None:
             group.append(record)
         else:
-            open_groups[record[2]] = group = [record]
+            open_groups[record[CHOICE]] = group = [record]
             groups.append(group)
     return [group[0] if len(group) == 1 else _join(group) for group in groups]
 
 
 def _join(deltas: list[list[Any]]) -> list[Any]:
-    rid, kind, choice = deltas[0][:3]
-    return [rid, kind, choice, "".join([delta[3] for delta in deltas]), sum([delta[4] for delta in deltas]), None]
+    texts: list[str] = []
+    tokens = 0
+    for _, _, _, text, token_count, _ in deltas:
+        texts.append(text)
+        tokens += token_count
+    rid, kind, choice, *_ = deltas[0]
+    return [rid, kind, choice, "".join(texts), tokens, None]
 
 
 def _size(record: list[Any]) -> int:
-    if record[1] != "delta" or len(record) != 6:
+    if record[KIND] != "delta" or len(record) != 6:
         return _BYTES_A_RECORD
-    text = len(record[3]) if type(record[3]) is str else 0
+    _, _, _, text, _, extra = record
+    characters = len(text) if type(text) is str else 0
     # Log probabilities weigh more than their text; how much exactly does not matter, so they are weighed as written.
-    return _BYTES_A_RECORD + text + (0 if record[5] is None else len(orjson.dumps(record[5])))
+    return _BYTES_A_RECORD + characters + (0 if extra is None else len(orjson.dumps(extra)))

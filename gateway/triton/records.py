@@ -1,10 +1,13 @@
-"""Records of the contract (`docs/contract.md`) to values. What a backend sends is not trusted to be well-formed."""
+"""Records of the contract (`docs/contract.md`) to values. What a backend sends is not trusted to be well-formed.
+
+A record is a list that starts `[rid, kind, choice, …]`. Its head is read by the names RID, KIND and CHOICE, the rest is
+unpacked into names: a value of its own for each record would cost more than all that is done with it.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import orjson
 
@@ -17,7 +20,6 @@ from gateway.generation import (
     GenerationOutput,
     ParsedDelta,
     PromptLogprobs,
-    TextSink,
     TokenLogprob,
     ToolCallDelta,
     Usage,
@@ -27,6 +29,10 @@ from gateway.triton.protocol import decode_bytes
 from gateway.triton.tensors import RECORDS, output_bytes
 
 log = logging.getLogger(__name__)
+
+RID: Final = 0
+KIND: Final = 1
+CHOICE: Final = 2
 
 _FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter"})
 
@@ -55,25 +61,36 @@ def read_records(response: Any) -> list[list[Any]]:
 def is_plain_delta(record: list[Any]) -> bool:
     """Whether it is a well-formed `delta` with nothing but a text, as nearly all records are. (Whether there is such a
     choice has to be seen elsewhere.)"""
+    if len(record) != 6:
+        return False
+    _, kind, choice, text, token_count, extra = record
     return (
-        len(record) == 6
-        and record[1] == "delta"
-        and record[5] is None
-        and type(record[3]) is str
-        and type(record[2]) is int
-        and type(record[4]) is int
-        and record[4] >= 0
+        kind == "delta"
+        and extra is None
+        and type(text) is str
+        and type(choice) is int
+        and type(token_count) is int
+        and token_count >= 0
     )
 
 
-def hand_on(
-    records: list[list[Any]], texts: TextSink | None, take: Callable[[list[list[Any]]], Backpressure]
-) -> Backpressure:
-    """Give them to `texts`, where that way is open and they are a plain delta and nothing else, or to `take`."""
-    if texts is not None and len(records) == 1 and is_plain_delta(records[0]):
-        _, _, choice, text, tokens, _ = records[0]
-        return texts(choice, text, tokens)
-    return take(records)
+class RecordSink(Protocol):
+    """Where the records of one request go. `choices` is how many it has; the methods are those of `OutputSink`, for what has
+    not been read yet and for what need not be."""
+
+    @property
+    def choices(self) -> int: ...
+    def take(self, records: list[list[Any]]) -> Backpressure: ...
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure: ...
+
+
+def hand_on(records: list[list[Any]], sink: RecordSink) -> Backpressure:
+    """Give the records to `sink`; a plain delta that comes alone, as a text."""
+    if len(records) == 1 and is_plain_delta(records[0]):
+        _, _, choice, text, token_count, _ = records[0]
+        if 0 <= choice < sink.choices:
+            return sink.take_text(choice, text, token_count)
+    return sink.take(records)
 
 
 class Outputs(NamedTuple):
@@ -92,7 +109,7 @@ def to_outputs(records: list[list[Any]], choices: int) -> Outputs:
     outputs: list[GenerationOutput] = []
     try:
         for record in records:
-            kind = record[1]
+            kind = record[KIND]
             if kind == "delta":
                 _, _, index, text, token_count, extra = record
                 if type(text) is not str or type(index) is not int or not 0 <= index < choices:
@@ -104,11 +121,13 @@ def to_outputs(records: list[list[Any]], choices: int) -> Outputs:
             elif kind == "end":
                 outputs.append(_end(record, choices))
             elif kind == "accepted":
-                outputs.append(Accepted(_count(record[3]["prompt_tokens"])))
+                _, _, _, queued = record
+                outputs.append(Accepted(_count(queued["prompt_tokens"])))
             elif kind == "error":
                 return Outputs(outputs, to_error(record))
             elif kind == "prompt":
-                outputs.append(PromptLogprobs(0, tuple(map(_prompt_token, record[3]["logprobs"]))))
+                _, _, _, prompt = record
+                outputs.append(PromptLogprobs(0, tuple(map(_prompt_token, prompt["logprobs"]))))
             else:
                 raise ValueError("a record of a kind that generate does not have")
     except _MALFORMED as error:

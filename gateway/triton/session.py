@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -21,9 +20,10 @@ from typing import Any, Final
 import grpc.aio
 
 from gateway.errors import InternalError
+from gateway.ids import new_id
 from gateway.triton import status
 from gateway.triton.mailbox import Consumer, Mailbox
-from gateway.triton.records import read_records
+from gateway.triton.records import KIND, RID, read_records
 from gateway.triton.tensors import envelope_request
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,10 @@ class Frames:
 
         What Triton or the backend answers to a single request comes without a number.
         """
-        if not records or records[0][1] != "frame":
+        if not records or records[0][KIND] != "frame":
             return records
-        head = records[0]
-        if head[0] != self._sid or len(head) != 4 or head[3] != self._expected:
-            raise SessionBroken(f"frame {head[1:]!r} where number {self._expected} was due")
+        if records[0] != [self._sid, "frame", None, self._expected]:
+            raise SessionBroken(f"frame {records[0]!r} where number {self._expected} was due")
         self._expected += 1
         return records[1:]
 
@@ -71,7 +70,7 @@ class Session:
     """One open session. Made in the event loop that uses it."""
 
     def __init__(self, model: str, open_stream: OpenStream, on_broken: Callable[[Session], None]) -> None:
-        self.sid = secrets.token_hex(16)
+        self.sid = new_id()
         self.opened = False
         self.broken = False
         self.model = model
@@ -96,15 +95,15 @@ class Session:
         """How many numbered messages have come."""
         return self._frames.count
 
-    def post(self, rid: str, message: Any, consume: Consumer) -> Mailbox:
-        """Send the ModelInferRequest of a `generate` that names this session; what it is answered goes to `consume`.
+    def post(self, rid: str, message: Any, consumer: Consumer) -> Mailbox:
+        """Send the ModelInferRequest of a `generate` that names this session; what comes of it goes to `consumer`.
         Raises Unavailable when the session is broken."""
         if self.broken:
             raise status.unavailable()
         if rid in self._boxes:
             log.error("the request id %s is in use already", rid)
             raise InternalError
-        box = self._boxes[rid] = Mailbox(rid, consume)
+        box = self._boxes[rid] = Mailbox(rid, consumer)
         message.id = rid  # what Triton itself has to say about the request comes with it
         self._outgoing.put_nowait(message)
         return box
@@ -139,7 +138,7 @@ class Session:
                 await self._call.code()  # what gRPC has to say of it comes before the event loop may be closed
 
     def _abort(self, rid: str) -> None:
-        self._say("abort", secrets.token_hex(16), session=self.sid, target=rid)
+        self._say("abort", new_id(), session=self.sid, target=rid)
 
     def _say(self, op: str, rid: str, **keys: Any) -> None:
         self._outgoing.put_nowait(envelope_request(self.model, {"op": op, "rid": rid, **keys}))
@@ -183,7 +182,7 @@ class Session:
         boxes = self._boxes
         filled: list[Mailbox] = []
         for record in records:
-            box = boxes.get(record[0])
+            box = boxes.get(record[RID])
             if box is not None:
                 waiting = box.records
                 if not waiting:
@@ -191,18 +190,18 @@ class Session:
                 waiting.append(record)
                 if len(waiting) >= box.join_at and not box.has_room():
                     self._give_up(box)
-            elif record[0] == self.sid:
+            elif record[RID] == self.sid:
                 self._of_session(record)
             # Anything else is what is left of a request that nobody waits for any more.
         for box in filled:
             box.deliver(now)
 
     def _of_session(self, record: list[Any]) -> None:
-        kind = record[1]
+        _, kind, _, *rest = record
         if kind == "session":
             self.opened = True
         elif kind == "error":
-            raise SessionBroken(f"the backend has ended it: {record[3:]}")
+            raise SessionBroken(f"the backend has ended it: {rest}")
         elif kind == "result":
             raise SessionBroken("closed")
 

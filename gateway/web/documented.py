@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.apis.chat.schema import ChatCompletionChunk
-from gateway.apis.completions.schema import CompletionChunk
 from gateway.wire.common import Wire
 
 _REFERENCE = "#/components/schemas/"
-_CHUNKS: tuple[type[Wire], ...] = (ChatCompletionChunk, CompletionChunk)
 
 
-def schema_of_events(chunk: type[Wire]) -> dict[str, Any]:
+def answer(model: type[Wire], chunk: type[Wire] | None = None) -> dict[int | str, dict[str, Any]]:
+    """How the answer of an endpoint is documented, and `chunk`, of which its streams are made. Bodies are written by the
+    endpoints, so FastAPI has only this to know them by."""
+    content: dict[str, Any] = {} if chunk is None else {"text/event-stream": {"schema": _events(chunk)}}
+    return {200: {"model": model, "content": content}}
+
+
+def _events(chunk: type[Wire]) -> dict[str, Any]:
     """The body of a stream."""
     return {
         "type": "string",
@@ -25,15 +30,15 @@ def schema_of_events(chunk: type[Wire]) -> dict[str, Any]:
     }
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, chunks: Sequence[type[Wire]]) -> None:
     """Have the chunks described too."""
-    app.openapi = partial(_document, app, app.openapi)
+    app.openapi = partial(_document, app, app.openapi, chunks)
 
 
-def _document(app: FastAPI, document: Any) -> dict[str, Any]:
+def _document(app: FastAPI, document: Any, chunks: Sequence[type[Wire]]) -> dict[str, Any]:
     if app.openapi_schema is None:
         schemas: dict[str, Any] = document()["components"]["schemas"]
-        for chunk in _CHUNKS:
+        for chunk in chunks:
             schema = chunk.model_json_schema(mode="serialization", ref_template=_REFERENCE + "{model}")
             for name, part in schema.pop("$defs").items():
                 schemas.setdefault(name, part)

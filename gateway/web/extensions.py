@@ -10,6 +10,12 @@ from typing import Final
 
 from starlette.types import Scope
 
+from gateway.web.dialect import Dialect
+from gateway.web.openai_dialect import OPENAI
+
+DIALECT: Final = "gateway.dialect"
+"""The `Dialect` of the API that was asked. Set by RequestContext."""
+
 SEND_BODY: Final = "gateway.send_body"
 """The server's own `send`, for the messages behind `http.response.start`. Set by RequestContext."""
 
@@ -26,6 +32,11 @@ client, say."""
 OnDisconnect = Callable[[Callable[[], object] | None], None]
 """Says what to call when the client leaves before its answer is complete; it is called at once if that has happened already.
 None: nothing any more. The body of the request must have been read."""
+
+
+def dialect_of(scope: Scope) -> Dialect:
+    """In which dialect the request is to be answered."""
+    return scope.get(DIALECT, OPENAI)
 
 
 def forget(scope: Scope) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from typing import TypeVar
 
 from fastapi import Request, Response
 
 from gateway.web.disconnect import CancelledByDisconnect
-from gateway.wire.common import ErrorResponse, Wire
+from gateway.wire.common import Wire
 
 T = TypeVar("T")
-
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    "default": {"model": ErrorResponse, "description": "OpenAI's error envelope, for every error status."},
-}
-"""How errors are documented, of every endpoint of a router."""
 
 
 async def unless_left(http_request: Request, work: Awaitable[T]) -> T:

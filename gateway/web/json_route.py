@@ -15,8 +15,8 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from gateway import metrics
-from gateway.core import Services
+from gateway import request_record
+from gateway.core import Core
 from gateway.errors import BadRequest
 from gateway.web.disconnect import ClientDisconnected
 from gateway.web.validation import to_bad_request
@@ -26,13 +26,18 @@ _CLIENT_LEFT = 499  # nginx's number for it; it is seen in metrics and logs only
 
 
 class JsonRoute(APIRoute):
-    """A route to an endpoint with a body, which is called as `endpoint(request, http_request, services)`. One without a
+    """A route to an endpoint with a body, which is called as `endpoint(request, http_request, core)`. One without a
     body is FastAPI's."""
 
     def __init__(self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any) -> None:
         """The annotation of the endpoint's `request` says what the body is."""
         super().__init__(path, endpoint, **options)
         self._body: type[RequestBody] | None = get_type_hints(endpoint).get("request")
+
+    @property
+    def body(self) -> type[RequestBody] | None:
+        """What its body is; None for FastAPI's."""
+        return self._body
 
     @property
     def takes_body(self) -> bool:
@@ -43,19 +48,20 @@ class JsonRoute(APIRoute):
         if self._body is None or scope["method"] not in self.methods:
             await super().handle(scope, receive, send)
             return
-        services: Services = scope["state"]["services"]
+        core: Core = scope["state"]["core"]
         try:
-            response = await self._respond(self._body, Request(scope, receive, send), services)
+            response = await self._respond(self._body, Request(scope, receive, send), core)
             await response(scope, receive, send)
         except ClientDisconnected:
-            metrics.labelled(metrics.DISCONNECTS, self.path).inc()
+            request_record.current().client_left()
             await Response(status_code=_CLIENT_LEFT)(scope, receive, send)
 
-    async def _respond(self, body: type[RequestBody], http_request: Request, services: Services) -> Response:
+    async def _respond(self, body: type[RequestBody], http_request: Request, core: Core) -> Response:
         """The endpoint's. What was asked is not held on to while the answer is sent."""
-        request = parse(body, await _body(http_request.receive), _default_model(body, services))
-        services.check(request)
-        return await self.endpoint(request, http_request, services)
+        request = parse(body, await _body(http_request.receive), _default_model(body, core))
+        if core.settings.strict:
+            _refuse_unknown_fields(request)
+        return await self.endpoint(request, http_request, core)
 
 
 async def _body(receive: Receive) -> bytes:
@@ -66,8 +72,16 @@ async def _body(receive: Receive) -> bytes:
     return message["body"]
 
 
-def _default_model(body: type[RequestBody], services: Services) -> str | None:
-    return None if body.default_model is None else getattr(services.settings, body.default_model)
+def _default_model(body: type[RequestBody], core: Core) -> str | None:
+    return None if body.default_model is None else getattr(core.settings, body.default_model)
+
+
+def _refuse_unknown_fields(request: RequestBody) -> None:
+    """Raises BadRequest for a field that nobody knows."""
+    if unknown := request.unknown_fields():
+        raise BadRequest(
+            f"Unrecognized request argument supplied: {unknown[0]}", param=unknown[0], code="unknown_parameter"
+        )
 
 
 def parse(model: type[RequestBody], body: bytes, default_model: str | None = None) -> RequestBody:

@@ -3,7 +3,8 @@
     200, headers ─ data: chunk … ─ data: [DONE]            the answer is complete
                  └ data: {"error": …}                      it broke: exactly one error event, last, and no [DONE]
 
-Either way the body ends cleanly. A comment is sent when nothing else was for a while, so that proxies keep the connection.
+Either way the body ends cleanly. (So it is in OpenAI's dialect; events and ends are those of the API's own.) A ping is sent
+when nothing else was for a while, so that proxies keep the connection.
 The framing is written by hand: docs/adr/0003-no-sse-starlette.md. The protocol:
 https://html.spec.whatwg.org/multipage/server-sent-events.html.
 """
@@ -15,32 +16,26 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import orjson
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway import metrics
-from gateway.dispatch.answering import ChunkSink
+from gateway import request_record
+from gateway.answers.chunks import ChunkSink
 from gateway.errors import GatewayError, InternalError
 from gateway.generation import Backpressure
 from gateway.web import eager
+from gateway.web.dialect import Dialect
 from gateway.web.disconnect import CancelledByDisconnect, ClientDisconnected
-from gateway.web.extensions import SEND_BODY, WRITE_PART, WritePart
+from gateway.web.extensions import SEND_BODY, WRITE_PART, WritePart, dialect_of
+from gateway.web.openai_dialect import OPENAI
 
 log = logging.getLogger(__name__)
 
-_DONE: Final = b"data: [DONE]\n\n"
-_PING: Final = b": ping\n\n"
 _HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),  # nginx would collect the stream
 )
-
-
-def frame(chunks: list[bytes]) -> bytes:
-    """Events for the chunks, ready for one write."""
-    return b"".join([b"data: %b\n\n" % chunk for chunk in chunks])
 
 
 def _write_nothing(_: bytes) -> bool:
@@ -52,9 +47,11 @@ class EventWriter:
 
     __slots__ = (
         "_draining",
+        "_event",
         "_idle",
         "_loop",
         "_open",
+        "_ping_event",
         "_ping_interval_s",
         "_send",
         "_send_body",
@@ -69,9 +66,12 @@ class EventWriter:
         send_body: Send,
         *,
         ping_interval_s: float,
+        dialect: Dialect = OPENAI,
         write_part: WritePart = _write_nothing,
     ) -> None:
         """`send` takes the start of the response, `send_body` what comes behind; `write_part` is WRITE_PART."""
+        self._event = dialect.event
+        self._ping_event = dialect.ping
         self._send = send
         self._send_body = send_body
         self._write_part = write_part
@@ -108,12 +108,14 @@ class EventWriter:
         """
         self.open()
         if chunks:
-            self._push_events(frame(chunks))
+            self._push_events(b"".join(map(self._event, chunks)))
         return self._draining
 
     def write_one(self, chunk: bytes) -> Backpressure:
-        """As `write` of one chunk, behind the headers: it is called for each token."""
-        self._push_events(b"data: %b\n\n" % chunk)
+        """As `write` of one chunk: it is called for each token."""
+        if not self._open:
+            self.open()
+        self._push_events(self._event(chunk))
         return self._draining
 
     async def end(self, last: bytes) -> None:
@@ -153,7 +155,7 @@ class EventWriter:
 
     def _ping(self) -> None:
         if self._idle and self._draining is None:
-            self._push(self._send_body, _part(_PING))
+            self._push(self._send_body, _part(self._ping_event))
         self._idle = True
         self._timer = self._loop.call_later(self._ping_interval_s, self._ping)
 
@@ -173,23 +175,25 @@ class EventStream(Response):
         self._ping_interval_s = ping_interval_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        dialect = dialect_of(scope)
         writer = EventWriter(
             send,
             scope.get(SEND_BODY, send),
             ping_interval_s=self._ping_interval_s,
+            dialect=dialect,
             write_part=scope.get(WRITE_PART, _write_nothing),
         )
         try:
             async with CancelledByDisconnect(scope, receive):
-                await writer.end(await self._last_events(writer))
+                await writer.end(await self._last_events(writer, dialect))
         except ClientDisconnected:
             if not writer.is_open:
                 raise
-            metrics.labelled(metrics.DISCONNECTS, scope["route"].path).inc()
+            request_record.current().client_left()
         finally:
             writer.close()
 
-    async def _last_events(self, writer: EventWriter) -> bytes:
+    async def _last_events(self, writer: EventWriter, dialect: Dialect) -> bytes:
         """Do the work; how the stream ends."""
         work, self._work = self._work, None
         if work is None:
@@ -201,11 +205,17 @@ class EventStream(Response):
         except GatewayError as error:
             if not writer.is_open:
                 raise
-            return frame([orjson.dumps(error.envelope())])
+            return _broken(error, dialect)
         except Exception:
             if not writer.is_open:
                 raise
             log.exception("a stream broke")
-            return frame([orjson.dumps(InternalError().envelope())])
+            return _broken(InternalError(), dialect)
         writer.open()
-        return frame(last) + _DONE
+        return b"".join(map(dialect.event, last)) + dialect.end
+
+
+def _broken(error: GatewayError, dialect: Dialect) -> bytes:
+    """How a stream ends that has begun and can't be completed."""
+    request_record.current().failed(error.code or error.type)
+    return dialect.error_event(error)

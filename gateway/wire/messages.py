@@ -1,11 +1,10 @@
-"""The messages of a conversation, as OpenAI documents them, and what chat templates make of them."""
+"""The messages of a conversation, as OpenAI documents them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-import orjson
 from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -98,17 +97,6 @@ def in_current_form(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [_in_current_form(message, place) for place, message in enumerate(messages)]
 
 
-def for_template(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """What chat templates expect: a role and a string, and the arguments of calls as values, which they write as JSON
-    themselves. Raises ValueError for a call whose arguments are no JSON object."""
-    made = in_current_form(messages)
-    for message, written in zip(messages, made, strict=True):
-        written["content"] = message.text
-        for call in written.get("tool_calls", ()):
-            call["function"]["arguments"] = _values(call["function"].get("arguments"))
-    return made
-
-
 def _in_current_form(message: Message, place: int) -> dict[str, Any]:
     made = message.model_dump(exclude_none=True, exclude={"function_call", "reasoning", "reasoning_content"})
     made["role"] = _ROLES.get(message.role, message.role)
@@ -126,10 +114,3 @@ def _in_current_form(message: Message, place: int) -> dict[str, Any]:
 def _call_id(place: int) -> str:
     """Nine letters and digits, which is what the strictest templates ask for."""
     return f"call{place:05d}"
-
-
-def _values(arguments: str | None) -> dict[str, Any]:
-    values: Any = orjson.loads(arguments or "{}")
-    if not isinstance(values, dict):
-        raise ValueError("the arguments of a tool call are an object")
-    return cast("dict[str, Any]", values)

@@ -165,8 +165,3 @@ class PastToolCall(WireRequest):
     id: str | None = None
     type: Literal["function"] = "function"
     function: CalledFunction
-
-
-def for_template(tools: list[Tool]) -> list[dict[str, Any]] | None:
-    """What chat templates call `tools`."""
-    return [tool.model_dump(exclude_none=True) for tool in tools] or None

@@ -11,6 +11,7 @@ import pytest
 from gateway import errors
 from gateway.errors import ContextLengthExceeded, GatewayError, InternalError, ModelNotFound, RequestTooLarge
 from gateway.triton.records import to_error
+from gateway.web.openai_dialect import envelope
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +44,7 @@ def test_error_has_its_place(kind: type[GatewayError]) -> None:
     error = made(kind)
     assert 400 <= error.status < 600
     assert error.type in WIRE_TYPES
-    body = error.envelope()["error"]
+    body = envelope(error)["error"]
     assert set(body) == {"message", "type", "param", "code"}
     assert body["message"]
 

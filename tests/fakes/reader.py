@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any
 
 from gateway.generation import Backpressure, GenerationOutput, OutputSink
+from tests.fakes.sinks import FunctionSink
 
 Batches = AsyncGenerator[list[GenerationOutput], None]
 
@@ -24,7 +25,7 @@ async def pulled(generate: Callable[[OutputSink], Coroutine[Any, Any, None]]) ->
         changed.set()
         return blocked[-1]
 
-    task = asyncio.create_task(generate(OutputSink(take)))
+    task = asyncio.create_task(generate(FunctionSink(take)))
     task.add_done_callback(lambda _: changed.set())
     try:
         while True:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.models.catalog import Catalog
 from gateway.models.health import Health
-from gateway.models.kinds import ModelLoader
+from gateway.models.loader import ModelLoader
 from gateway.triton.client import TritonClient
 from tests.fakes.triton import FakeTriton
 

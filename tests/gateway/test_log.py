@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextvars import copy_context
 
 import httpx
 import pytest
 
 from gateway import log as log_setup
+from gateway import request_record
 from tests.fakes.openai import chat, completion
 from tests.fakes.triton import EMBEDDING_MODEL, FakeTriton
 
@@ -36,10 +38,11 @@ def test_prompts_are_not_logged(client: httpx.Client, triton: FakeTriton, caplog
 def test_lines_have_the_request_id(capfd: pytest.CaptureFixture[str]) -> None:
     """So that one request can be followed through."""
     log_setup.set_up("warning")
-    token = log_setup.request_id.set("req_1")
-    try:
+
+    def work() -> None:
+        request_record.begin("req_1")
         logging.getLogger("gateway.test").warning("hello")
-    finally:
-        log_setup.request_id.reset(token)
+
+    copy_context().run(work)
     line = capfd.readouterr().err
     assert "WARNING gateway.test [req_1] hello" in line

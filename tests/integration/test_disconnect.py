@@ -9,8 +9,8 @@ from contextlib import aclosing
 import httpx
 import pytest
 
+from gateway.ids import new_id
 from gateway.triton.client import TritonClient
-from gateway.triton.llm import new_rid
 from gateway.triton.records import read_records
 from gateway.triton.tensors import envelope_request
 from tests.integration.conftest import CHAT_MODEL, System
@@ -27,7 +27,7 @@ SEQUENCES = 64  # max_num_seqs of the model: what comes beyond is queued
 
 async def _unfinished(triton: TritonClient) -> int:
     """How many requests the engine holds."""
-    request = envelope_request(CHAT_MODEL, {"op": "stats", "rid": new_rid()})
+    request = envelope_request(CHAT_MODEL, {"op": "stats", "rid": new_id()})
     async with aclosing(triton.stream(request, stall_timeout_s=10)) as responses:
         async for response in responses:
             for record in read_records(response):

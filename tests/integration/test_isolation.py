@@ -16,7 +16,7 @@ import pytest
 from benchmarks.repository import CHAT_MODEL, add_chat_model, add_replay
 from benchmarks.system import RunLayout, System, serving, write_backends
 from gateway.cli.layout import find_layout
-from gateway.triton import llm
+from gateway.ids import new_id
 from gateway.triton.client import TritonClient
 from gateway.triton.records import read_records
 from gateway.triton.tensors import envelope_request
@@ -60,7 +60,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[System, None,
 
 async def description_of(running: System, model: str) -> dict[str, Any]:
     client = TritonClient(f"127.0.0.1:{running.grpc_port}", sessions=False)
-    asked = envelope_request(model, {"op": "describe", "rid": llm.new_rid()})
+    asked = envelope_request(model, {"op": "describe", "rid": new_id()})
     try:
         async with aclosing(client.stream(asked, stall_timeout_s=SOON_S)) as responses:
             return [record[3] async for response in responses for record in read_records(response)][-1]

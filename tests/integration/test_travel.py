@@ -21,6 +21,7 @@ from gateway.answers.plan import AnswerPlan
 from gateway.apis.chat.stream import ChatFold
 from gateway.errors import BadRequest, GatewayError, InternalError, Unavailable
 from gateway.generation import GenerationOutput, GenerationRequest
+from gateway.ids import new_id
 from gateway.triton import llm
 from gateway.triton.client import TritonClient
 from gateway.triton.records import read_records
@@ -73,7 +74,7 @@ async def by_session(running: System) -> AsyncGenerator[TritonClient, None]:
 
 
 def request(*, stream: bool = True, prompt: Sequence[int] = (504, 216), **body: Any) -> GenerationRequest:
-    return GenerationRequest(llm.new_rid(), MODEL, "chat", array("i", prompt), {"stream": stream, **body})
+    return GenerationRequest(new_id(), MODEL, "chat", array("i", prompt), {"stream": stream, **body})
 
 
 def tokens_of(running: System, text: str) -> list[int]:
@@ -96,7 +97,7 @@ async def answer_of(client: TritonClient, asked: GenerationRequest) -> str:
 
 
 async def stats_of(client: TritonClient) -> dict[str, Any]:
-    stream = client.stream(envelope_request(MODEL, {"op": "stats", "rid": llm.new_rid()}), stall_timeout_s=SOON_S)
+    stream = client.stream(envelope_request(MODEL, {"op": "stats", "rid": new_id()}), stall_timeout_s=SOON_S)
     async with aclosing(stream) as responses:
         async for response in responses:
             for record in read_records(response):

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 
 from gateway.generation import SamplingParams
 from gateway.prompting.conversation import Conversation
-from gateway.wire import messages as wire_messages
+from gateway.prompting.messages import conversation_of
+from gateway.prompting.turn import Turn
 from gateway.wire import tools as wire_tools
 from gateway.wire.answers import Answer, AnswerChoice, Chunk, ChunkChoice, PromptLogprobs, is_none
 from gateway.wire.common import JsonObject, Refused, Wire, invalid
@@ -145,14 +146,34 @@ class ChatCompletionRequest(DecodingRequest):
         return arguments
 
     def conversation(self) -> Conversation:
-        """What the template makes a prompt of. Raises ValueError for past calls whose arguments are no JSON object."""
-        continues = bool(self.continue_final_message)
-        return Conversation(
-            messages=wire_messages.for_template(self.messages),
-            tools=wire_tools.for_template(self.tool_use.tools),
+        """What is said before the answer."""
+        needs: dict[str, frozenset[str]] = {}
+        if self.documents is not None:
+            needs["documents"] = frozenset({"documents"})
+        if self.reasoning_effort not in (None, "none"):
+            needs["reasoning_effort"] = frozenset({"reasoning_effort", "enable_thinking"})
+        return conversation_of(
+            self.messages,
+            tools=self.tool_use.tools,
             arguments=self.template_arguments(),
-            asks=not continues if self.add_generation_prompt is None else self.add_generation_prompt,
-            continues=continues,
+            named_arguments=(self.chat_template_kwargs or {}).keys(),
+            needs=needs,
+            add_generation_prompt=self.add_generation_prompt,
+            continue_final_message=self.continue_final_message,
+        )
+
+    def turn(self) -> Turn:
+        """What the model is asked."""
+        called_by = "tools" if self.functions is None else "functions"
+        return Turn(
+            "chat",
+            self.conversation(),
+            self.sampling_params(),
+            limit=self.completion_limit,
+            special_tokens=self.add_special_tokens,
+            keep=self.truncate_prompt_tokens,
+            keep_side=self.truncation_side,
+            tools_param=called_by if self.tool_use.may_call else None,
         )
 
     def sampling_params(self) -> SamplingParams:

@@ -13,8 +13,9 @@ import orjson
 
 from gateway.answers.chunks import ChunkStream
 from gateway.answers.fold import Fold, FoldedChoice
-from gateway.answers.logprobs import chat_logprobs, named
+from gateway.answers.logprobs import named
 from gateway.answers.plan import AnswerPlan
+from gateway.apis.chat.logprobs import chat_logprobs
 from gateway.apis.chat.schema import AssistantMessage, ChatChoice, ChatCompletion, ChatLogprobs
 from gateway.generation import End, ParsedDelta, TokenLogprob, ToolCallDelta
 from gateway.wire.tools import FunctionCall, ToolCall

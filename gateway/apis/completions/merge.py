@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 
 from gateway.generation import Accepted, Backpressure, GenerationOutput, OutputSink
+from gateway.tasks import run_all
 
-Generation = Callable[[OutputSink], Awaitable[None]]
+Generation = Callable[[OutputSink], Coroutine[Any, Any, None]]
 """Hands its outputs to the sink and returns when it is complete."""
 
 
-def shifted(outputs: list[GenerationOutput], by: int) -> list[GenerationOutput]:
-    """The same outputs, their choices counted on from `by`."""
-    return [
-        output if isinstance(output, Accepted) else output._replace(choice=output.choice + by) for output in outputs
-    ]
+class ShiftedSink:
+    """Hands on the outputs of one generation with its choices counted on from `by`."""
+
+    __slots__ = ("_by", "_sink")
+
+    def __init__(self, sink: OutputSink, by: int) -> None:
+        self._sink = sink
+        self._by = by
+
+    def take(self, outputs: list[GenerationOutput]) -> Backpressure:
+        """See `OutputSink`."""
+        return self._sink.take(
+            [
+                output if isinstance(output, Accepted) else output._replace(choice=output.choice + self._by)
+                for output in outputs
+            ]
+        )
+
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        """See `OutputSink`."""
+        return self._sink.take_text(choice + self._by, text, token_count)
 
 
 async def merged(generations: Sequence[Generation], choices_each: int, sink: OutputSink) -> None:
     """Hand what comes of all `generations` to `sink`, as it comes; choice `i` of generation `k` has the index
     `k * choices_each + i`. The first error ends them all and is raised."""
-
-    async def run(generation: Generation, by: int) -> None:
-        def take_shifted(outputs: list[GenerationOutput]) -> Backpressure:
-            return sink.take(shifted(outputs, by))
-
-        await generation(OutputSink(take_shifted))
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for k, generation in enumerate(generations):
-                tasks.create_task(run(generation, k * choices_each))
-    except* Exception as errors:  # noqa: BLE001 - raised as it is, without the group
-        raise errors.exceptions[0] from None
+    await run_all(
+        partial(generation, ShiftedSink(sink, number * choices_each)) for number, generation in enumerate(generations)
+    )

@@ -8,29 +8,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from gateway.generation import SamplingParams
+from gateway.prompting.turn import Turn
 from gateway.wire.answers import Answer, AnswerChoice, Chunk, ChunkChoice, PromptLogprobs, is_none
 from gateway.wire.common import Refused, Wire, invalid
-from gateway.wire.decoding import MOST_LOGPROBS, DecodingRequest, TokenIdField
-
-TokenIds = Annotated[list[TokenIdField], Field(min_length=1)]
-
-
-def kind_of_prompt(value: object) -> str:
-    """Which of OpenAI's four forms a `prompt` or `input` has, by its first element."""
-    if not isinstance(value, list):
-        return "text"
-    first: object = value[0] if value else ""  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(first, list):
-        return "token_arrays"
-    return "tokens" if isinstance(first, int) else "texts"
-
+from gateway.wire.decoding import MOST_LOGPROBS, DecodingRequest
+from gateway.wire.inputs import TokenIds, as_list, kind_of_inputs
 
 Prompt = Annotated[
     Annotated[str, Tag("text")]
     | Annotated[list[str], Field(min_length=1, max_length=1024), Tag("texts")]
     | Annotated[TokenIds, Tag("tokens")]
     | Annotated[list[TokenIds], Field(min_length=1, max_length=1024), Tag("token_arrays")],
-    Discriminator(kind_of_prompt),
+    Discriminator(kind_of_inputs),
 ]
 
 
@@ -81,12 +70,21 @@ class CompletionRequest(DecodingRequest):
 
     def prompts(self) -> list[str] | list[list[int]]:
         """The prompts, each a text or token ids; what stands alone as a list of one."""
-        prompt = self.prompt
-        if isinstance(prompt, str):
-            return [prompt]
-        if isinstance(prompt[0], int):
-            return [[token for token in prompt if isinstance(token, int)]]
-        return prompt  # pyright: ignore[reportReturnType]  # one of the two list forms, told apart by the discriminator
+        return as_list(self.prompt)
+
+    def turn(self) -> Turn:
+        """What the model is asked."""
+        prompts = self.prompts()
+        return Turn(
+            "completions",
+            prompts,
+            self.sampling_params(),
+            limit=self.max_tokens,
+            special_tokens=self.add_special_tokens,
+            keep=self.truncate_prompt_tokens,
+            keep_side=self.truncation_side,
+            echoes_tokens=bool(self.echo) and (self.logprobs is not None or not isinstance(prompts[0], str)),
+        )
 
     def sampling_params(self) -> SamplingParams:
         given = dict(super().sampling_params())

@@ -6,8 +6,9 @@ import orjson
 
 from gateway.answers.chunks import ChunkStream
 from gateway.answers.fold import Fold, FoldedChoice
-from gateway.answers.logprobs import completion_logprobs, named
+from gateway.answers.logprobs import named
 from gateway.answers.plan import AnswerPlan, Best
+from gateway.apis.completions.logprobs import completion_logprobs
 from gateway.apis.completions.schema import Completion, CompletionChoice, CompletionLogprobs
 from gateway.generation import End, TokenLogprob
 

@@ -7,17 +7,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.apis.completions.schema import TokenIds, kind_of_prompt
 from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire
-
-MAX_INPUTS = 2048  # OpenAI's limit of inputs in a request
+from gateway.wire.inputs import MAX_INPUTS, TokenIds, as_list, kind_of_inputs
 
 EmbeddingInput = Annotated[
     Annotated[NonEmptyStr, Tag("text")]
     | Annotated[list[NonEmptyStr], Field(min_length=1, max_length=MAX_INPUTS), Tag("texts")]
     | Annotated[TokenIds, Tag("tokens")]
     | Annotated[list[TokenIds], Field(min_length=1, max_length=MAX_INPUTS), Tag("token_arrays")],
-    Discriminator(kind_of_prompt),
+    Discriminator(kind_of_inputs),
 ]
 
 
@@ -37,12 +35,7 @@ class EmbeddingRequest(RequestBody):
 
     def inputs(self) -> list[str] | list[list[int]]:
         """The inputs, each a text or token ids; what stands alone as a list of one."""
-        given = self.input
-        if isinstance(given, str):
-            return [given]
-        if isinstance(given[0], int):
-            return [[token for token in given if isinstance(token, int)]]
-        return given  # pyright: ignore[reportReturnType]  # one of the two list forms, told apart by the discriminator
+        return as_list(self.input)
 
 
 class EmbeddingObject(Wire):

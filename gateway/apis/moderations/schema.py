@@ -9,23 +9,6 @@ from pydantic import Discriminator, Field, Tag
 from gateway.wire.common import NonEmptyStr, RequestBody, Wire
 from gateway.wire.messages import TextPart
 
-CATEGORIES: tuple[str, ...] = (
-    "harassment",
-    "harassment/threatening",
-    "hate",
-    "hate/threatening",
-    "illicit",
-    "illicit/violent",
-    "self-harm",
-    "self-harm/intent",
-    "self-harm/instructions",
-    "sexual",
-    "sexual/minors",
-    "violence",
-    "violence/graphic",
-)
-"""All of OpenAI's categories; each result names every one of them."""
-
 
 def _kind_of_input(value: object) -> str:
     if not isinstance(value, list):

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 from collections.abc import Sequence
 
-from gateway.apis.moderations.schema import CATEGORIES, ModerationRequest, ModerationResponse, ModerationResult
-from gateway.dispatch.encoding import Encoder
-from gateway.errors import InternalError
-from gateway.models.catalog import Catalog
-from gateway.models.kinds import Labels, ModerationModel
-
-log = logging.getLogger(__name__)
+from gateway.apis.moderations.schema import ModerationRequest, ModerationResponse, ModerationResult
+from gateway.core import Core
+from gateway.ids import new_id
+from gateway.models.moderation import CATEGORIES, Labels, ModerationModel
+from gateway.pooling import PoolingRequest
 
 
-class ModerationService:
-    """`/v1/moderations`."""
-
-    def __init__(self, catalog: Catalog, encoder: Encoder) -> None:
-        self._catalog = catalog
-        self._encoder = encoder
-
-    async def create(self, request: ModerationRequest) -> ModerationResponse:
-        """A result for each input. Raises GatewayError."""
-        if request.model is None:
-            model = self._catalog.default(ModerationModel)
-        else:
-            model = self._catalog.get(request.model, ModerationModel)
-        ids = await model.tokenizer.encode(request.texts(), add_special_tokens=True)
-        rows = await self._encoder.encode(model, ids)
-        if rows.values.shape[1] != len(model.labels.labels):
-            log.error(
-                "model %s gives %d scores for %d labels", model.name, rows.values.shape[1], len(model.labels.labels)
-            )
-            raise InternalError
-        results = [to_result(model.labels, row.tolist()) for row in rows.values]
-        return ModerationResponse(
-            id=f"modr-{secrets.token_hex(16)}", model=request.model or model.name, results=results
-        )
+async def create(core: Core, request: ModerationRequest) -> ModerationResponse:
+    """A result for each input. Raises GatewayError."""
+    if request.model is None:
+        model = core.catalog.default(ModerationModel)
+    else:
+        model = core.catalog.get(request.model, ModerationModel)
+    ids = await model.tokenizer.encode(request.texts(), add_special_tokens=True)
+    with await core.admission.acquire() as permit:
+        rows = await core.pooler.pool(model, PoolingRequest("moderate", ids), permit)
+    results = [to_result(model.labels, row.tolist()) for row in rows.values]
+    return ModerationResponse(id=new_id("modr-"), model=request.model or model.name, results=results)
 
 
 def to_result(labels: Labels, probabilities: Sequence[float]) -> ModerationResult:

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from gateway import metrics
-from gateway.core import ServicesOf
 from gateway.version import VERSION
+from gateway.web.api import Api
+from gateway.web.core import CoreOf
 
 router = APIRouter()
+OPERATIONS = Api(router, public=frozenset({"/livez", "/readyz", "/health"}))
 
 
 @router.get("/livez")
@@ -20,9 +22,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz")
 @router.get("/health")
-async def readyz(services: ServicesOf) -> JSONResponse:
+async def readyz(core: CoreOf) -> JSONResponse:
     """200 when every required model has answered lately, else 503. The body says which, and how long ago."""
-    report = services.health.report()
+    report = core.health.report()
     ready = bool(report) and all(model.ready for model in report)
     models = {
         model.model: {

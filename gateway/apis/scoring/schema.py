@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AliasChoices, Discriminator, Field, Tag
 
-from gateway.apis.embeddings.schema import MAX_INPUTS
 from gateway.wire.answers import is_none
 from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire, WireRequest
+from gateway.wire.inputs import MAX_INPUTS
 
 _HINTS: Mapping[str, str] = {"user": "nobody is told apart by it", "priority": "inputs wait for no others"}
 _CUT = Refused("what is too long is refused, not cut")

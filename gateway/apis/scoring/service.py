@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 from gateway.apis.scoring.schema import (
     Classified,
@@ -19,98 +19,93 @@ from gateway.apis.scoring.schema import (
     ScoreRequest,
     ScoreResponse,
 )
-from gateway.dispatch.pooling import Pooler
-from gateway.errors import BadRequest, GatewayError, ModelNotFound
-from gateway.models.catalog import Catalog
-from gateway.models.kinds import PoolingModel
+from gateway.core import Core
+from gateway.errors import BadRequest, ModelNotFound
+from gateway.ids import new_id
+from gateway.limits.admission import Permit
+from gateway.models.pooling import PoolingModel
+from gateway.models.rows import RowsModel
+from gateway.pooling import PoolingRequest, Rows
 from gateway.prompting.inputs import token_ids
-from gateway.triton.pooling import Op, Pooled
+from gateway.tasks import run_all
 from gateway.wire.common import PromptUsage
 
-MAX_PAIRS = 128
+MAX_PAIRS: Final = 128
 """Queries that have a document each: every pair is a request to the engine."""
 
+PAIRS_AT_A_TIME: Final = 16
+"""Of one request, which has one permit whatever it asks for."""
 
-class ScoringService:
-    """`/score`, `/rerank` and `/classify`."""
 
-    def __init__(self, catalog: Catalog, pooler: Pooler) -> None:
-        self._catalog = catalog
-        self._pooler = pooler
-
-    async def score(self, request: ScoreRequest) -> ScoreResponse:
-        """A number for each pair. Raises GatewayError."""
-        model = self._model(request.model, "score")
-        queries, documents = request.pairs()
-        pooled = [await self._pooler.score(model, queries[0], documents)] if len(queries) == 1 else []
-        if not pooled:
-            pooled = await self._score_pairs(model, queries, documents)
-        scores = [float(value) for each in pooled for value in each.values[:, 0]]
-        data = [Score(index=index, score=score) for index, score in enumerate(scores)]
-        return ScoreResponse(
-            id=f"score-{secrets.token_hex(16)}",
-            created=int(time.time()),
-            model=model.name,
-            data=data,
-            usage=_usage(pooled),
-        )
-
-    async def rerank(self, request: RerankRequest) -> RerankResponse:
-        """The documents, those that fit best first. Raises GatewayError."""
-        model = self._model(request.model, "score")
-        documents = request.texts()
-        pooled = await self._pooler.score(model, request.query, documents)
-        scores = [float(value) for value in pooled.values[:, 0]]
-        order = sorted(range(len(documents)), key=lambda index: -scores[index])[: request.top_n or None]
-        with_text = request.return_documents is not False
-        results = [
-            Ranked(
-                index=index,
-                document=RankedDocument(text=documents[index]) if with_text else None,
-                relevance_score=scores[index],
+async def score(core: Core, request: ScoreRequest) -> ScoreResponse:
+    """A number for each pair. Raises GatewayError."""
+    model = core.catalog.making(request.model, "score")
+    queries, documents = request.pairs()
+    _check_pairs(queries, documents)
+    with await core.admission.acquire() as permit:
+        if len(queries) == 1:
+            rows = [await _score(core, model, permit, queries[0], documents)]
+        else:
+            rows = await run_all(
+                (
+                    partial(_score, core, model, permit, query, [document])
+                    for query, document in zip(queries, documents, strict=True)
+                ),
+                at_most=PAIRS_AT_A_TIME,
             )
-            for index in order
-        ]
-        return RerankResponse(
-            id=f"rerank-{secrets.token_hex(16)}", model=model.name, usage=_usage([pooled]), results=results
+    scores = [float(value) for each in rows for value in each.values[:, 0]]
+    data = [Score(index=index, score=score) for index, score in enumerate(scores)]
+    return ScoreResponse(id=new_id("score-"), created=int(time.time()), model=model.name, data=data, usage=_usage(rows))
+
+
+async def rerank(core: Core, request: RerankRequest) -> RerankResponse:
+    """The documents, those that fit best first. Raises GatewayError."""
+    model = core.catalog.making(request.model, "score")
+    documents = request.texts()
+    with await core.admission.acquire() as permit:
+        rows = await _score(core, model, permit, request.query, documents)
+    scores = [float(value) for value in rows.values[:, 0]]
+    order = sorted(range(len(documents)), key=lambda index: -scores[index])[: request.top_n or None]
+    with_text = request.return_documents is not False
+    results = [
+        Ranked(
+            index=index,
+            document=RankedDocument(text=documents[index]) if with_text else None,
+            relevance_score=scores[index],
         )
+        for index in order
+    ]
+    return RerankResponse(id=new_id("rerank-"), model=model.name, usage=_usage([rows]), results=results)
 
-    async def classify(self, request: ClassifyRequest) -> ClassifyResponse:
-        """The classes of each input, with their probabilities. Raises GatewayError."""
-        model = self._model(request.model, "classify")
-        ids = await token_ids(model.tokenizer, request.inputs(), param="input")
-        pooled = await self._pooler.classify(model, ids)
-        data = [_classified(index, row.tolist(), model.labels) for index, row in enumerate(pooled.values)]
-        return ClassifyResponse(
-            id=f"classify-{secrets.token_hex(16)}",
-            created=int(time.time()),
-            model=model.name,
-            data=data,
-            usage=_usage([pooled]),
+
+async def classify(core: Core, request: ClassifyRequest) -> ClassifyResponse:
+    """The classes of each input, with their probabilities. Raises GatewayError."""
+    model = core.catalog.get(request.model, PoolingModel)
+    if "classify" not in model.ops:
+        raise ModelNotFound(request.model)
+    ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+    with await core.admission.acquire() as permit:
+        rows = await core.pooler.pool(model, PoolingRequest("classify", ids), permit)
+    data = [_classified(index, row.tolist(), model.labels) for index, row in enumerate(rows.values)]
+    return ClassifyResponse(
+        id=new_id("classify-"), created=int(time.time()), model=model.name, data=data, usage=_usage([rows])
+    )
+
+
+async def _score(core: Core, model: RowsModel, permit: Permit, query: str, documents: Sequence[str]) -> Rows:
+    return await core.pooler.pool(model, PoolingRequest("score", query=query, documents=documents), permit)
+
+
+def _check_pairs(queries: Sequence[str], documents: Sequence[str]) -> None:
+    """Raises BadRequest where several queries can't be paired with the documents."""
+    if len(queries) == 1:
+        return
+    if len(queries) != len(documents):
+        raise BadRequest(
+            "There must be one query, or as many queries as documents.", param="queries", code="invalid_value"
         )
-
-    async def _score_pairs(self, model: PoolingModel, queries: list[str], documents: list[str]) -> list[Pooled]:
-        if len(queries) != len(documents):
-            raise BadRequest(
-                "There must be one query, or as many queries as documents.", param="queries", code="invalid_value"
-            )
-        if len(queries) > MAX_PAIRS:
-            raise BadRequest(
-                f"At most {MAX_PAIRS} queries can be scored at a time.", param="queries", code="invalid_value"
-            )
-        try:
-            async with asyncio.TaskGroup() as tasks:  # the first error ends the others
-                pairs = zip(queries, documents, strict=True)
-                answers = [tasks.create_task(self._pooler.score(model, query, [text])) for query, text in pairs]
-        except* GatewayError as errors:
-            raise errors.exceptions[0] from None
-        return [answer.result() for answer in answers]
-
-    def _model(self, name: str, task: Op) -> PoolingModel:
-        model = self._catalog.find(name)
-        if not isinstance(model, PoolingModel) or not model.can(task):
-            raise ModelNotFound(name)
-        return model
+    if len(queries) > MAX_PAIRS:
+        raise BadRequest(f"At most {MAX_PAIRS} queries can be scored at a time.", param="queries", code="invalid_value")
 
 
 def _classified(index: int, probabilities: list[float], labels: Sequence[str]) -> Classified:
@@ -119,6 +114,6 @@ def _classified(index: int, probabilities: list[float], labels: Sequence[str]) -
     return Classified(index=index, label=label, probs=probabilities, num_classes=len(probabilities))
 
 
-def _usage(pooled: Sequence[Pooled]) -> PromptUsage:
-    tokens = sum(each.tokens for each in pooled)
+def _usage(rows: Sequence[Rows]) -> PromptUsage:
+    tokens = sum(each.tokens for each in rows)
     return PromptUsage(prompt_tokens=tokens, total_tokens=tokens)

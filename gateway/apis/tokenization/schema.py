@@ -8,11 +8,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from gateway.prompting.conversation import Conversation
-from gateway.wire import messages as wire_messages
-from gateway.wire import tools as wire_tools
+from gateway.prompting.messages import conversation_of
 from gateway.wire.common import JsonObject, NonEmptyStr, Refused, RequestBody, Wire, invalid
 from gateway.wire.decoding import TokenIdField
-from gateway.wire.images import ImagePart
 from gateway.wire.messages import Message
 from gateway.wire.tools import Tool
 
@@ -54,20 +52,16 @@ class TokenizeRequest(RequestBody):
             )
         return self
 
-    @property
-    def has_images(self) -> bool:
-        """Whether any message has one."""
-        return any(isinstance(part, ImagePart) for message in self.messages or () for part in message.content or ())
-
     def conversation(self) -> Conversation:
-        """What the template makes a prompt of. Raises ValueError for past calls whose arguments are no JSON object."""
-        continues = bool(self.continue_final_message)
-        return Conversation(
-            messages=wire_messages.for_template(self.messages or []),
-            tools=wire_tools.for_template(self.tools or []),
+        """The conversation that a chat with the same fields would have."""
+        return conversation_of(
+            self.messages or [],
+            tools=self.tools or [],
             arguments=self.chat_template_kwargs or {},
-            asks=not continues if self.add_generation_prompt is None else self.add_generation_prompt,
-            continues=continues,
+            named_arguments=(self.chat_template_kwargs or {}).keys(),
+            needs={},
+            add_generation_prompt=self.add_generation_prompt,
+            continue_final_message=self.continue_final_message,
         )
 
 

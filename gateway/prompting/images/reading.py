@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
-from gateway.errors import BadRequest, GatewayError
+from gateway.errors import BadRequest
+from gateway.prompting.conversation import ImageReference
 from gateway.prompting.images import data_url
 from gateway.prompting.images.header import read_header
 from gateway.prompting.images.remote import Fetcher, NotAllowed, NotFetched
+from gateway.tasks import run_all
 
 MOST_BYTES: Final = 48 * 1024 * 1024
 """All images of a request together: they travel in one message."""
-
-
-class ImageReference(NamedTuple):
-    """An image as the client names it. `param` is the place in the request, for errors."""
-
-    param: str
-    url: str
 
 
 class ImageLimits(NamedTuple):
@@ -44,12 +39,7 @@ class Images:
         self._check_count(references, model, taken)
         for reference in references:  # before anything is fetched
             self._check(reference)
-        try:
-            async with asyncio.TaskGroup() as tasks:  # the first error ends the others
-                reading = [tasks.create_task(self._read(reference)) for reference in references]
-        except* GatewayError as errors:
-            raise errors.exceptions[0] from None
-        files = [task.result() for task in reading]
+        files = await run_all(partial(self._read, reference) for reference in references)
         if sum(map(len, files)) > MOST_BYTES:
             raise _refused(references[0], f"All images together may have {MOST_BYTES} bytes.", "image_file_too_large")
         return files

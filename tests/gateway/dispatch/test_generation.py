@@ -11,9 +11,10 @@ import pytest
 
 from gateway.dispatch.generation import Dispatcher
 from gateway.errors import Overloaded, Unavailable
-from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest, OutputSink
+from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
+from gateway.ids import new_id
 from gateway.limits.admission import Admission
-from gateway.triton import llm
+from tests.fakes.sinks import FunctionSink
 from tests.fakes.triton import CHAT_MODEL, Abort, Call, Message
 from tests.gateway.conftest import Pair
 
@@ -33,7 +34,7 @@ def lost(after: int) -> Any:
 async def run(pair: Pair) -> list[GenerationOutput]:
     """All outputs; the first Triton is asked first."""
     await pair.catalog.refresh()
-    request = GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5]), {})
+    request = GenerationRequest(new_id(), CHAT_MODEL, "chat", array("i", [5]), {})
     dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5)
     seen: list[GenerationOutput] = []
 
@@ -44,7 +45,7 @@ async def run(pair: Pair) -> list[GenerationOutput]:
     pair.clients[1].in_flight += 1
     try:
         with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
-            await dispatcher.generate(request, permit, OutputSink(take))
+            await dispatcher.generate(request, permit, FunctionSink(take))
     finally:
         pair.clients[1].in_flight -= 1
     return seen

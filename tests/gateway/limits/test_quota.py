@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import RequestsLimited, RequestTooLarge, TokensLimited
 from gateway.generation import Accepted, Delta, End, GenerationOutput, ParsedDelta, Usage
-from gateway.limits.quota import Bucket, Quota, Reservation, duration
+from gateway.limits.quota import Bucket, LimitState, Quota, Reservation, duration
 
 MINUTE_NS = 60_000_000_000
 
@@ -37,7 +37,7 @@ def used(quota: Quota, tokens: int, *, expected: int) -> None:
 
 
 def remaining(quota: Quota) -> int:
-    return int(quota.headers()["x-ratelimit-remaining-tokens"])
+    return quota.limits()[-1].remaining
 
 
 def test_minutes_worth_may_be_spent_at_once() -> None:
@@ -136,7 +136,7 @@ def test_more_than_expected_leaves_a_debt() -> None:
     quota = Quota(tokens=Bucket(100, clock))
     used(quota, 150, expected=10)
     assert remaining(quota) == 0
-    assert quota.headers()["x-ratelimit-reset-tokens"] == "1m30s"
+    assert quota.limits()[0].reset_ns == 90_000_000_000
     with pytest.raises(TokensLimited) as refused:
         quota.reserve(10)
     assert refused.value.retry_after_s == 36
@@ -152,26 +152,19 @@ def test_what_never_fits_is_not_tried_again() -> None:
 
 
 def test_without_limits_nothing_is_counted_or_told() -> None:
-    """A header that told of no limit would be a lie."""
+    """There is no state of a limit that there is not."""
     quota = Quota()
     for _ in range(1000):
         quota.count_request()
     assert quota.reserve(10**9) is None
-    assert quota.headers() == {}
+    assert quota.limits() == []
 
 
-def test_headers_say_how_things_stand() -> None:
+def test_state_of_the_limits() -> None:
     """Limit, rest, and the time until the rest is the limit again."""
     quota = Quota(Bucket(60, Clock()), Bucket(1000, Clock()))
     quota.count_request()
-    assert quota.headers() == {
-        "x-ratelimit-limit-requests": "60",
-        "x-ratelimit-remaining-requests": "59",
-        "x-ratelimit-reset-requests": "1s",
-        "x-ratelimit-limit-tokens": "1000",
-        "x-ratelimit-remaining-tokens": "1000",
-        "x-ratelimit-reset-tokens": "0s",
-    }
+    assert quota.limits() == [LimitState("requests", 60, 59, 1_000_000_000), LimitState("tokens", 1000, 1000, 0)]
 
 
 @pytest.mark.parametrize(

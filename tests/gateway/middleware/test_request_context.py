@@ -85,7 +85,7 @@ async def test_unexpected_error_is_a_plain_500(caplog: pytest.LogCaptureFixture)
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     with caplog.at_level(logging.ERROR):
-        await RequestContext(broken)(scope, receive, send)
+        await RequestContext(broken, {})(scope, receive, send)
     assert sent[0]["status"] == 500
     assert any(name == b"x-request-id" for name, _ in sent[0]["headers"])
     assert b"internal detail" not in sent[1]["body"]
@@ -107,5 +107,5 @@ async def test_error_after_the_start_sends_nothing_more() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise RuntimeError
 
-    await RequestContext(breaks_late)({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+    await RequestContext(breaks_late, {})({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
     assert [message["type"] for message in sent] == ["http.response.start"]

@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.apis.models import routes as openai
+from gateway.apis import APIS
 from gateway.middleware.shortcut import Shortcut
-from gateway.web.json_route import JsonRoute
 from tests.fakes.openai import chat
 
 HOT = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations"]
@@ -56,6 +55,6 @@ async def test_everything_else_is_the_routers(scope: dict[str, Any]) -> None:
     async def nothing(*_: Any) -> Any:
         await asyncio.Event().wait()
 
-    routes = [route for route in openai.router.routes if isinstance(route, JsonRoute) and route.takes_body]
+    routes = [route for api in APIS for route in api.json_routes]
     await Shortcut(router, routes)(scope, nothing, nothing)
     assert seen == [scope]

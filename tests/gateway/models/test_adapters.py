@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from gateway.errors import ModelNotFound
-from gateway.models.kinds import GeneratingModel
+from gateway.models.generating import GeneratingModel
 from tests.fakes.gateway import running_gateway
 from tests.fakes.openai import chat, completion
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, FakeTriton

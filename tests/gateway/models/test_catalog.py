@@ -12,7 +12,11 @@ import pytest
 
 from gateway.errors import ModelNotFound, Unavailable
 from gateway.models.catalog import Catalog
-from gateway.models.kinds import EmbeddingModel, GeneratingModel, ModelLoader, ModerationModel, ServedModel
+from gateway.models.embedding import EmbeddingModel
+from gateway.models.generating import GeneratingModel
+from gateway.models.loader import ModelLoader
+from gateway.models.moderation import ModerationModel
+from gateway.models.served import ServedModel
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, FakeTriton, toy_files

@@ -122,7 +122,10 @@ def test_broken_source_is_a_value_error(source: str) -> None:
 def test_tools_reach_the_template() -> None:
     """As a list of definitions, and as nothing where there are none."""
     template = ChatTemplate("{% if tools %}{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% endif %}!", {})
-    assert template.render(Conversation(HELLO, [{"type": "function", "function": {"name": "weather"}}])) == "weather!"
+    assert (
+        template.render(Conversation(HELLO, tools=[{"type": "function", "function": {"name": "weather"}}]))
+        == "weather!"
+    )
     assert template.render(Conversation(HELLO)) == "!"
 
 
@@ -146,7 +149,7 @@ def test_templates_can_render_at_once() -> None:
 def test_last_message_goes_on(source: str, content: str, prompt: str) -> None:
     """Nothing that the template puts behind it is left, and its end is what the template makes of it."""
     messages = [*HELLO, {"role": "assistant", "content": content}]
-    conversation = Conversation(messages, asks=False, continues=True)
+    conversation = Conversation(messages, asks_for_turn=False, continues=True)
     assert ChatTemplate(source, SPECIAL_TOKENS).render(conversation) == prompt
 
 
@@ -154,7 +157,7 @@ def test_message_that_is_not_rendered_can_not_go_on() -> None:
     """A template that shows only the first message has nothing to continue."""
     template = ChatTemplate("{{ messages[0].content }}", {})
     with pytest.raises(BadRequest) as caught:
-        template.render(Conversation([*HELLO, *HELLO], asks=False, continues=True))
+        template.render(Conversation([*HELLO, *HELLO], asks_for_turn=False, continues=True))
     assert caught.value.param == "continue_final_message"
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.generation import Accepted, Delta, End, GenerationOutput, GenerationRequest, Usage
+from gateway.ids import new_id
 from gateway.triton import llm
 from gateway.triton.client import TritonClient
 from tests.fakes.reader import pulled
@@ -34,7 +35,7 @@ async def triton_client(triton: FakeTriton) -> AsyncGenerator[TritonClient, None
 
 
 def request(n: int = 1) -> GenerationRequest:
-    return GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5, 6, 7]), {"n": n})
+    return GenerationRequest(new_id(), CHAT_MODEL, "chat", array("i", [5, 6, 7]), {"n": n})
 
 
 async def outputs_of(client: TritonClient, *, stall_timeout_s: float = SOON_S, n: int = 1) -> list[GenerationOutput]:

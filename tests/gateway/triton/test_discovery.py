@@ -31,12 +31,12 @@ def config(*, inputs: tuple[str, ...] = (), max_batch_size: int = 0, **parameter
             DiscoveredModel("m", "embedding", 8, 256),
         ),
         (config(openai_task="moderation"), DiscoveredModel("m", "moderation", 1, 0)),
-        (config(openai_task="juggling"), None),
+        (config(openai_task="juggling"), DiscoveredModel("m", "juggling", 1)),
         (config(openai_task=""), None),
     ],
 )
 def test_models_are_recognised(described: Any, expected: DiscoveredModel | None) -> None:
-    """By the parameter where there is one, else by the input; anything else is not served."""
+    """By the parameter where there is one, whatever it says, else by the input; anything else is no model of ours."""
     assert from_config(described) == expected
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import Unavailable
+from gateway.errors import GatewayError, Overloaded, Unavailable
 from gateway.generation import Backpressure
 from gateway.triton import mailbox, status
 from gateway.triton.mailbox import BURST, LIMIT_BYTES, Mailbox, joined
@@ -58,15 +58,27 @@ def deliver(box: Mailbox) -> None:
 
 
 class Taker:
-    """A consumer that can be blocked."""
+    """A consumer that can be blocked, and can raise. Plain text is kept as the record that it came in."""
+
+    choices = 3
 
     def __init__(self) -> None:
         self.taken: list[list[list[Any]]] = []
+        self.texts = 0
         self.blocked: asyncio.Future[None] | None = None
+        self.fault: Exception | None = None
+        self.error: GatewayError | None = None
+        self.is_complete = False
 
-    def __call__(self, records: list[list[Any]]) -> Backpressure:
+    def take(self, records: list[list[Any]]) -> Backpressure:
         self.taken.append(records)
+        if self.fault is not None:
+            raise self.fault
         return self.blocked
+
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        self.texts += 1
+        return self.take([["r", "delta", choice, text, token_count, None]])
 
     def block(self) -> asyncio.Future[None]:
         self.blocked = asyncio.get_running_loop().create_future()
@@ -141,12 +153,29 @@ async def test_logprobs_count_too() -> None:
 @pytest.mark.anyio
 async def test_end_is_awaited() -> None:
     """The request's task sleeps until the consumer has had the last record."""
-    box = Mailbox("r", Taker())
+    taker = Taker()
+    box = Mailbox("r", taker)
     task = asyncio.create_task(box.until_end())
+    put(box, A)
+    deliver(box)
     await asyncio.sleep(0)
     assert not task.done()
-    box.finish()
+    taker.is_complete = True
+    put(box, END)
+    deliver(box)
     await task
+
+
+@pytest.mark.anyio
+async def test_error_that_the_consumer_has_read_ends_the_request() -> None:
+    """With that error."""
+    taker = Taker()
+    box = Mailbox("r", taker)
+    taker.error = status.overloaded()
+    put(box, ["r", "error", None, "overloaded", None, None, ""])
+    deliver(box)
+    with pytest.raises(Overloaded):
+        await box.until_end()
 
 
 @pytest.mark.anyio
@@ -172,20 +201,15 @@ async def test_what_came_is_taken_before_the_failure() -> None:
 @pytest.mark.anyio
 async def test_consumer_that_raises_fails_the_request() -> None:
     """And nobody else; it is called no more."""
-    calls = 0
-
-    def broken(_: list[list[Any]]) -> None:
-        nonlocal calls
-        calls += 1
-        raise KeyError("a fault")
-
-    box = Mailbox("r", broken)
+    taker = Taker()
+    taker.fault = KeyError("a fault")
+    box = Mailbox("r", taker)
     for _ in range(2):
         put(box, A)
         deliver(box)
     with pytest.raises(KeyError):
         await box.until_end()
-    assert calls == 1
+    assert len(taker.taken) == 1
 
 
 @pytest.mark.anyio
@@ -209,39 +233,37 @@ async def test_flood_is_delivered_in_larger_pieces(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.anyio
 async def test_text_alone_takes_the_shorter_way() -> None:
-    """Where the consumer has opened it, and in order with what does not."""
-    taken: list[Any] = []
-
-    def consume(records: list[list[Any]]) -> None:
-        taken.append(records)
-        box.texts = lambda choice, text, tokens: taken.append((choice, text, tokens))
-
-    box = Mailbox("r", consume)
+    """In order with what does not; what is malformed, or of a choice that there is not, is for the consumer to read."""
+    taker = Taker()
+    box = Mailbox("r", taker)
     detailed = ["r", "delta", 0, "b", 1, {"token_ids": [1]}]
-    for records in ([A], [A], [detailed], [A, END], [["r", "delta", 0, "a", -1, None]], [A]):
+    malformed = ["r", "delta", 0, "a", -1, None]
+    nobodys = ["r", "delta", 3, "a", 1, None]
+    messages = [[A], [detailed], [A, END], [malformed], [nobodys], [A]]
+    ways: list[int] = []
+    for records in messages:
         for record in records:
             put(box, record)
         deliver(box)
-    assert taken == [[A], (0, "a", 1), [detailed], [A, END], [["r", "delta", 0, "a", -1, None]], (0, "a", 1)]
+        ways.append(taker.texts)
+    assert taker.taken == messages
+    assert ways == [1, 1, 1, 1, 1, 2]
 
 
 @pytest.mark.anyio
 async def test_shorter_way_can_block_and_fail() -> None:
     """As the longer one."""
-    blocked = asyncio.get_running_loop().create_future()
-    box = Mailbox("r", lambda _: None)
-    box.texts = lambda *_: blocked
+    taker = Taker()
+    blocked = taker.block()
+    box = Mailbox("r", taker)
     put(box, A)
     deliver(box)
+    assert taker.texts == 1
     assert box.waiting_since is None
     put(box, A)
     deliver(box)
     assert box.records == [A]
-
-    def broken(*_: object) -> None:
-        raise KeyError("a fault")
-
-    box.texts = broken
+    taker.fault = KeyError("a fault")
     blocked.set_result(None)
     with pytest.raises(KeyError):
         await box.until_end()

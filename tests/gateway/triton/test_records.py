@@ -13,6 +13,7 @@ from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, Ov
 from gateway.generation import Accepted, Delta, End, TokenLogprob, Usage
 from gateway.triton.protocol import encode_bytes, pb
 from gateway.triton.records import read_records, to_error, to_outputs
+from gateway.web.openai_dialect import envelope
 
 RID = "r"
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "cached_tokens": 1}
@@ -211,7 +212,7 @@ def test_error_types_have_their_status(kind: Any, expected: type[GatewayError], 
 def test_error_members_become_strings() -> None:
     """The SDK wants strings or null for `param` and `code`, whatever the backend sends."""
     error = to_error([RID, "error", None, "bad_request", 400, ["stop"], {"text": 1}])
-    assert error.envelope()["error"] == {
+    assert envelope(error)["error"] == {
         "message": "{'text': 1}",
         "type": "invalid_request_error",
         "param": "['stop']",

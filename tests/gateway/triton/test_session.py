@@ -14,6 +14,7 @@ import pytest
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
 from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
+from gateway.ids import new_id
 from gateway.triton import llm, mailbox
 from gateway.triton import session as session_module
 from gateway.triton.client import TritonClient
@@ -43,7 +44,7 @@ async def triton_client(triton: FakeTriton) -> AsyncGenerator[TritonClient, None
 
 
 def request(n: int = 1) -> GenerationRequest:
-    return GenerationRequest(llm.new_rid(), CHAT_MODEL, "chat", array("i", [5, 6, 7]), {"n": n})
+    return GenerationRequest(new_id(), CHAT_MODEL, "chat", array("i", [5, 6, 7]), {"n": n})
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest | None = None) -> list[GenerationOutput]:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.triton import status
+from gateway.web.openai_dialect import envelope
 
 
 def rpc_error(code: grpc.StatusCode, details: str = "internal detail") -> grpc.aio.AioRpcError:
@@ -20,7 +21,7 @@ def test_every_grpc_status_is_translated(code: grpc.StatusCode) -> None:
     error = status.from_rpc_error(rpc_error(code))
     assert isinstance(error, GatewayError)
     assert error.status >= 429
-    assert "internal detail" not in str(error.envelope())
+    assert "internal detail" not in str(envelope(error))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import httpx
 import orjson
 import pytest
 
-from gateway.dispatch.answering import ChunkSink
+from gateway.answers.chunks import ChunkSink
 from gateway.errors import BadRequest
-from gateway.web.sse import EventStream, EventWriter, frame
+from gateway.web.sse import EventStream, EventWriter
 from tests.fakes.gateway import RunningGateway
 from tests.fakes.openai import Gate, chat, chunks, completion, events, streaming
 from tests.fakes.triton import Abort, Call, FakeTriton, Message, StreamError
@@ -156,9 +156,17 @@ def test_silence_after_content_ends_the_stream(triton: FakeTriton, client: httpx
     assert orjson.loads(data[-1])["error"]["code"] == "timeout"
 
 
-def test_frames_are_one_write() -> None:
+@pytest.mark.anyio
+async def test_frames_are_one_write() -> None:
     """Several chunks, one piece of bytes."""
-    assert frame([b"{}", b"[1]"]) == b"data: {}\n\ndata: [1]\n\n"
+
+    async def work(sink: ChunkSink) -> list[bytes]:
+        sink.write([b"{}", b"[1]"])
+        return []
+
+    _, body, end = await play(EventStream(work, ping_interval_s=60))
+    assert body["body"] == b"data: {}\n\ndata: [1]\n\n"
+    assert end["body"] == b"data: [DONE]\n\n"
 
 
 async def broken(sink: ChunkSink) -> list[bytes]:

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.apis.completions.merge import merged
 from gateway.errors import Overloaded
-from gateway.generation import Accepted, Delta, End, GenerationOutput, OutputSink, Usage
+from gateway.generation import Accepted, Delta, DroppingSink, End, OutputSink, Usage
+from tests.fakes.sinks import FunctionSink, KeepingSink
 
 pytestmark = pytest.mark.anyio
 
@@ -41,11 +42,11 @@ class Sources:
 async def test_choices_count_on() -> None:
     """Choice i of prompt k is k * n + i."""
     sources = Sources()
-    seen: list[GenerationOutput] = []
-    await merged([partial(sources.answer, text, 2, None, False) for text in "abc"], 2, OutputSink(seen.extend))
-    texts = {output.choice: output.text for output in seen if isinstance(output, Delta)}
+    sink = KeepingSink()
+    await merged([partial(sources.answer, text, 2, None, False) for text in "abc"], 2, sink)
+    texts = {output.choice: output.text for output in sink.outputs if isinstance(output, Delta)}
     assert texts == dict(enumerate("aabbcc"))
-    assert sorted(output.choice for output in seen if isinstance(output, End)) == [0, 1, 2, 3, 4, 5]
+    assert sorted(output.choice for output in sink.outputs if isinstance(output, End)) == [0, 1, 2, 3, 4, 5]
     assert sources.running == 0
 
 
@@ -55,7 +56,7 @@ async def test_first_error_ends_all() -> None:
     error = Overloaded("full")
     silent = partial(sources.answer, "a", 1, None, True)
     with pytest.raises(Overloaded) as caught:
-        await merged([silent, partial(sources.answer, "b", 1, error, False)], 1, OutputSink(lambda _: None))
+        await merged([silent, partial(sources.answer, "b", 1, error, False)], 1, DroppingSink())
     assert caught.value is error
     assert sources.running == 0
 
@@ -64,7 +65,7 @@ async def test_leaving_ends_all() -> None:
     """Whatever they are doing."""
     sources = Sources()
     silent = [partial(sources.answer, "a", 1, None, True) for _ in range(5)]
-    task = asyncio.create_task(merged(silent, 1, OutputSink(lambda _: None)))
+    task = asyncio.create_task(merged(silent, 1, DroppingSink()))
     await asyncio.sleep(0.01)
     assert sources.running == 5
     task.cancel()
@@ -81,5 +82,5 @@ async def test_backpressure_reaches_every_source() -> None:
     async def source(sink: OutputSink) -> None:
         answers.append(sink.take([Delta(0, "x", 1, None)]))
 
-    await merged([source, source], 1, OutputSink(lambda _: full))
+    await merged([source, source], 1, FunctionSink(lambda _: full))
     assert answers == [full, full]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.apis.moderations.schema import CATEGORIES
 from gateway.apis.moderations.service import to_result
-from gateway.models.kinds import Labels
+from gateway.models.moderation import CATEGORIES, Labels
 
 LABELS = Labels(("rude", "vile", "weather"), {"rude": "harassment", "vile": "harassment"}, 0.5)
 

@@ -6,7 +6,7 @@ import httpx
 import orjson
 import pytest
 
-from gateway.models.kinds import _template  # pyright: ignore[reportPrivateUsage]
+from gateway.models.generating import read_template
 from gateway.prompting.conversation import Conversation
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import running_gateway
@@ -30,7 +30,7 @@ HELLO = [{"role": "user", "content": "x"}]
 def test_template_is_found(files: dict[str, object], prompt: str) -> None:
     """A file of its own wins over the member of the tokeniser's configuration; special tokens come as text."""
     raw = {name: value.encode() if isinstance(value, str) else orjson.dumps(value) for name, value in files.items()}
-    template = _template(raw)
+    template = read_template(raw)
     assert template is not None
     assert template.render(Conversation(HELLO)) == prompt
 

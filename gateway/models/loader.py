@@ -1,0 +1,90 @@
+"""How the gateway learns what it has to know of a model to serve it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from pathlib import Path
+from typing import Any, Final, cast
+
+from gateway.models.kinds import KINDS
+from gateway.models.served import ModelNotServable, ModelSource, ServedModel
+from gateway.prompting.tokenizer import Tokenizers
+from gateway.triton.client import TritonClient
+from gateway.triton.discovery import GENERATION, DiscoveredModel
+from gateway.triton.files import Describer, FileEntry, file_entries, travel
+
+log = logging.getLogger(__name__)
+
+ASSETS: Final = "assets"
+"""Task, and name, of the model that serves the files of those which can't describe themselves."""
+
+
+class ModelLoader:
+    """Asks for a model's description and files, which are kept by digest for all workers of a host."""
+
+    def __init__(self, cache_dir: Path | None) -> None:
+        """`cache_dir` is shared by the workers; None keeps nothing."""
+        self._cache_dir = cache_dir
+        self._tokenizers = Tokenizers()
+
+    def serves(self, model: DiscoveredModel) -> bool:
+        """Whether there is a kind for a model of that task. Warns of a task that nobody knows."""
+        if model.task == ASSETS:
+            return False
+        is_known = any(kind.task == model.task for kind in KINDS)
+        if not is_known:
+            log.warning("model %s: openai_task %r is not known and the model is not served", model.name, model.task)
+        return is_known
+
+    async def load(self, client: TritonClient, model: DiscoveredModel) -> ServedModel:
+        """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
+        speaks_contract = model.task == GENERATION
+        about = Describer(client, model.name) if speaks_contract else Describer(client, ASSETS, model.name)
+        description = await about.describe()
+        if speaks_contract:
+            client.sessions.offer(model.name, offered="session" in travel(description))
+        kind = next((kind for kind in KINDS if kind.task == model.task and kind.fits(description)), None)
+        if kind is None:
+            raise ModelNotServable(f"there is no kind of model for the task {model.task!r}")
+        files = await self._read(
+            about, [entry for name, entry in file_entries(description).items() if name in kind.files]
+        )
+        source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
+        try:
+            # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
+            return await asyncio.to_thread(kind.load, source)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelNotServable(f"its files can't be used: {error}") from error
+
+    async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
+        """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
+        loras = (await Describer(client, name).describe()).get("loras")
+        return frozenset(str(lora) for lora in cast("list[Any]", loras)) if isinstance(loras, list) else frozenset()
+
+    async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:
+        cached = {entry.name: content for entry in entries if (content := self._cached(entry)) is not None}
+        missing = [entry for entry in entries if entry.name not in cached]
+        if not missing:
+            return cached
+        fetched = await about.read(missing)
+        for entry in missing:
+            self._keep(entry, fetched[entry.name])
+        return cached | fetched
+
+    def _cached(self, entry: FileEntry) -> bytes | None:
+        if self._cache_dir is None or not (path := self._cache_dir / entry.sha256).is_file():
+            return None
+        return path.read_bytes()
+
+    def _keep(self, entry: FileEntry, content: bytes) -> None:
+        if self._cache_dir is None:
+            return
+        unfinished = self._cache_dir / f"{entry.sha256}.{time.monotonic_ns()}"
+        try:
+            self._cache_dir.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(content)
+            unfinished.rename(self._cache_dir / entry.sha256)
+        except OSError as error:  # a full disk costs the other workers a transfer, and nobody a model
+            log.warning("%s is not kept: %s", entry.name, error)

@@ -1,0 +1,105 @@
+"""What every served model has, whatever its kind; each kind is a file of its own beside this one.
+
+declared   `task` and `fits`: which of Triton's models are of this kind
+loaded     `files` and `load`: what is read of them, and what is made of that
+listed     `max_model_len`, `base`
+probed     `probe`: the smallest work that proves it well
+asked      by methods of the kind: `prepare` of a generating model, `pool` of one that makes rows
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from gateway.prompting.template import ChatTemplate
+from gateway.prompting.tokenizer import Tokenizer, Tokenizers
+from gateway.triton.client import TritonClient
+from gateway.triton.discovery import DiscoveredModel
+
+PROBE_TEXT = "Hello"
+"""What a probe asks about."""
+
+
+def generates(description: Mapping[str, Any]) -> bool:
+    """Whether a model that speaks our contract says of itself that it generates text."""
+    return "generate" in description.get("tasks", ("generate",))
+
+
+class ModelNotServable(Exception):
+    """A model is there but lacks something; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """All that Triton has told of a model: its configuration, its description and its files by name."""
+
+    discovered: DiscoveredModel
+    description: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    tokenizers: Tokenizers
+    created: int
+
+    def tokenizer(self) -> Tokenizer:
+        """The model's own. Raises ModelNotServable when it offers none, ValueError when the file is none."""
+        if "tokenizer.json" not in self.files:
+            raise ModelNotServable("it offers no tokenizer.json")
+        return self.tokenizers.get(self.files["tokenizer.json"])
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel(ABC):
+    """A model under the name that clients use. `created`: when this gateway learned of it, in seconds since 1970."""
+
+    task: ClassVar[str]
+    """`openai_task` of its configuration, or `generation` for one that speaks our contract."""
+    files: ClassVar[frozenset[str]]
+    """The files that are read of it."""
+
+    name: str
+    created: int
+
+    @classmethod
+    def fits(cls, description: Mapping[str, Any]) -> bool:
+        """Whether a model of this task with that description is of this kind."""
+        return True
+
+    @classmethod
+    @abstractmethod
+    def load(cls, source: ModelSource) -> Self:
+        """Make the model. Raises ModelNotServable, or KeyError, TypeError, ValueError over files that can't be used."""
+
+    @property
+    @abstractmethod
+    def max_model_len(self) -> int:
+        """The most tokens that it takes; 0 where nobody knows."""
+
+    @abstractmethod
+    async def probe(self, client: TritonClient, *, timeout_s: float) -> None:
+        """Ask it for as little as can be. Raises GatewayError when it does not answer."""
+
+    @property
+    def base(self) -> str | None:
+        """Of an adapter, the model that it was loaded into."""
+        return None
+
+    @property
+    def takes_adapters(self) -> bool:
+        """Whether LoRA adapters may be loaded into it."""
+        return False
+
+    def with_adapter(self, name: str, created: int) -> ServedModel | None:
+        """The adapter of that name, which is loaded into this model, as a served model; None for kinds without any."""
+        return None
+
+    @property
+    def known_tokenizer(self) -> Tokenizer | None:
+        """Its tokeniser, where the gateway has it."""
+        return None
+
+    @property
+    def known_template(self) -> ChatTemplate | None:
+        """Its chat template, where it is the gateway that applies it."""
+        return None
