@@ -1,10 +1,8 @@
 # Every command of the project; `make help` lists them. What they do is in gateway/cli/ and pyproject.toml.
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
-WORKERS ?= 1
-TRITON_GRPC_PORT ?= 8001
-TRITON_METRICS_PORT ?= 8002
+# Those that are given become options; the defaults are in gateway/defaults.py.
+ADDRESS = $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) $(if $(TRITON_METRICS_PORT),--triton-metrics-port $(TRITON_METRICS_PORT))
 
 CLI = $(PYTHON) -m gateway.cli
 DEV = .cache/envs/dev/bin/python
@@ -17,13 +15,13 @@ help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, TRITON_GRPC_PORT, TRITON_METRICS_PORT)
-	@exec $(CLI) up --host $(HOST) --port $(PORT) --workers $(WORKERS) --triton-grpc-port $(TRITON_GRPC_PORT) --triton-metrics-port $(TRITON_METRICS_PORT)
+	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(if $(WORKERS),--workers $(WORKERS))
 
 setup:  ## environments, Triton and weights, also what the checks need
 	@exec $(CLI) setup --with dev prepare testtools
 
 doctor:  ## check the machine, the set-up and what is running, and say what to do
-	@exec $(CLI) doctor --host $(HOST) --port $(PORT)
+	@exec $(CLI) doctor $(ADDRESS) $(TRITON_PORTS)
 
 test: setup lint types unit models parsers integration  ## every check, on the real Triton with real weights
 

@@ -17,6 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway import defaults
+
 ENV_PREFIX = "TRITON_GATEWAY_"
 
 
@@ -51,12 +53,12 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
-    workers: int = Field(default=1, ge=1, le=256, description="Worker processes on that port.")
+    host: str = Field(default=defaults.HOST, description="Address to listen on.")
+    port: int = Field(default=defaults.PORT, ge=0, le=65535, description="Port to listen on.")
+    workers: int = Field(default=defaults.WORKERS, ge=1, le=256, description="Worker processes on that port.")
 
     triton_urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("127.0.0.1:8001",),
+        default=(defaults.TRITON_URL,),
         min_length=1,
         description="gRPC addresses of the Tritons, `host:port`, separated by commas.",
     )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway import defaults
 from gateway.cli.console import complain
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
@@ -18,9 +19,9 @@ from gateway.cli.up import UpOptions, up
 
 _DESCRIPTION = "An OpenAI-compatible gateway in front of NVIDIA Triton."
 
-_EPILOG = """\
+_EPILOG = f"""\
 examples:
-  make up                                      everything on this machine, at http://127.0.0.1:8000/v1
+  make up                                      everything on this machine, at http://{defaults.HOST}:{defaults.PORT}/v1
   make up PORT=9000 WORKERS=2                  the same elsewhere
   triton-gateway serve --triton 10.0.0.5:8001  the gateway alone, against a Triton that runs already
   triton-gateway doctor                        what is wrong here, and what to do about it
@@ -100,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_addresses(parser)
-    parser.add_argument("--workers", type=_positive, default=1, help="worker processes of the gateway (default: 1)")
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=defaults.WORKERS,
+        help=f"worker processes of the gateway (default: {defaults.WORKERS})",
+    )
     parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
 
 
@@ -117,10 +123,12 @@ def _add_addresses(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=_port, help="port to listen on (default: 8000)")
-    parser.add_argument("--workers", type=_positive, help="worker processes (default: 1)")
-    parser.add_argument("--triton", metavar="HOST:PORT[,…]", help="Triton's gRPC addresses (default: 127.0.0.1:8001)")
+    parser.add_argument("--host", help=f"address to listen on (default: {defaults.HOST})")
+    parser.add_argument("--port", type=_port, help=f"port to listen on (default: {defaults.PORT})")
+    parser.add_argument("--workers", type=_positive, help=f"worker processes (default: {defaults.WORKERS})")
+    parser.add_argument(
+        "--triton", metavar="HOST:PORT[,…]", help=f"Triton's gRPC addresses (default: {defaults.TRITON_URL})"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of the settings")
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from gateway import defaults
 from gateway.cli import ports
 from gateway.cli.console import say
 from gateway.cli.layout import Layout
@@ -26,7 +27,7 @@ class UpOptions:
     """What the command line says."""
 
     addresses: Addresses
-    workers: int = 1
+    workers: int = defaults.WORKERS
     verbose: bool = False
 
 

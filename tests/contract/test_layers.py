@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "pooling", "ids", "tasks", "memory", "settings", "wire", "version", "metrics"),
+    ("errors", "generation", "pooling", "ids", "tasks", "memory", "defaults", "settings", "wire", "version", "metrics"),
     ("request_record",),
     ("log", "limits", "answers", "prompting"),
     ("triton",),
@@ -41,7 +41,7 @@ ALONE = {
 }
 """Libraries, and the only parts of the gateway that may import them."""
 
-WITHIN_A_ROW = {("wire", "generation")}
+WITHIN_A_ROW = {("wire", "generation"), ("settings", "defaults")}
 """`wire` makes SamplingParams."""
 
 
@@ -104,5 +104,5 @@ def test_libraries_stay_in_their_part(path: Path) -> None:
 def test_command_line_needs_no_package(path: Path) -> None:
     """It sets up the environments: what it imports when it starts is in the standard library, or its own."""
     for name in imported(ast.parse(path.read_text(encoding="utf-8")), top_level_only=True):
-        own = name.startswith("gateway.cli") or name == "gateway.version"
+        own = name.startswith("gateway.cli") or name in ("gateway.version", "gateway.defaults")
         assert own or name.split(".")[0] in sys.stdlib_module_names, name

@@ -35,11 +35,6 @@ def mark_done(folder: Path, value: str) -> None:
     partial.replace(folder / _NAME)
 
 
-def unmark(folder: Path) -> None:
-    """Take the word back before the folder is changed."""
-    (folder / _NAME).unlink(missing_ok=True)
-
-
 def _parts(item: str | Path) -> Iterable[bytes]:
     if isinstance(item, str):
         return [item.encode()]

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway import defaults
 from gateway.cli.layout import Layout
 from gateway.cli.setup import interpreter, triton
 from gateway.cli.setup.weights import offline
@@ -45,9 +46,9 @@ class Addresses:
     """Where to listen. Triton is on loopback whatever `host` is: the gateway is the only door."""
 
     host: str = LOOPBACK
-    port: int = 8000
-    triton_grpc_port: int = 8001
-    triton_metrics_port: int = 8002
+    port: int = defaults.PORT
+    triton_grpc_port: int = defaults.TRITON_GRPC_PORT
+    triton_metrics_port: int = defaults.TRITON_METRICS_PORT
 
     @property
     def reachable_host(self) -> str:

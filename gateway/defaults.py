@@ -1,0 +1,13 @@
+"""Addresses and numbers that are used where nobody says otherwise: by the settings and by the command line, which can't
+import the settings because it runs before their libraries are installed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8000
+WORKERS: Final = 1
+TRITON_GRPC_PORT: Final = 8001
+TRITON_METRICS_PORT: Final = 8002
+TRITON_URL: Final = f"{HOST}:{TRITON_GRPC_PORT}"
