@@ -73,8 +73,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 
 def _guarded(app: FastAPI, settings: Settings, keys: Sequence[KnownKey]) -> ASGIApp:
-    """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI puts
-    around its own would be in the way of every request and every token."""
+    """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI
+    puts around its own would be in the way of every request and every token."""
     stack: ASGIApp = Shortcut(app, [route for api in APIS for route in api.json_routes])
     stack = BodyLimit(stack, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     stack = RateLimit(stack)

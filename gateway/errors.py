@@ -1,4 +1,4 @@
-"""What a client can be told went wrong.
+"""The errors that a client can receive.
 
     GatewayError
     ├── BadRequest               400  the request is at fault; `param` names the field
@@ -20,10 +20,10 @@
     └── UpstreamTimeout          504  Triton fell silent
 
 Every class knows its HTTP status and the `type` and `code` of OpenAI's error object; the handlers look nothing up. The
-texts are our own: nothing that Triton or the engine says reaches a client but what a `bad_request` record carries.
+texts are our own: no message of Triton or the engine reaches a client, except that of a `bad_request` record.
 Wording and codes follow OpenAI's public error bodies, because clients match on them.
 
-SDKs try 408, 409, 429 and 5xx again on their own. Nothing permanent has such a status, or `should_retry` says so.
+SDKs retry 408, 409, 429 and 5xx on their own. A permanent error has another status, or `should_retry = False`.
 """
 
 from __future__ import annotations

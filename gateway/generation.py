@@ -4,8 +4,9 @@ A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` are h
 `Accepted`, then `Delta`s and one `End` a choice, the last of which carries the `Usage`. Named tuples where there is one per
 token: they are cheaper to make than frozen dataclasses.
 
-Outputs are pushed, from whoever reads Triton's messages to the client's socket, by plain calls: to wake a task for each
-token costs more than all that is done with it. What watches or changes a stream is a sink that hands on to the next one:
+Outputs are pushed by plain function calls, from the task that reads Triton's messages to the client's socket: waking a task
+for each token would cost more than all other work on it. Code that watches or changes a stream is a sink that calls the
+next:
 
     records ──> counted (dispatch/) ──> shifted (several prompts) ──> chunked (answers/) ──> events (web/sse.py)
 """
@@ -56,8 +57,8 @@ class GenerationRequest:
 
     @property
     def most_tokens(self) -> int:
-        """The most tokens that it can use; of an answer without a limit nobody can tell, so that counts as none, and neither
-        does a prompt that only the backend makes."""
+        """The most tokens that it can use. An answer without a limit counts as none, and so does a prompt that the backend
+        makes: their sizes are not known yet."""
         params = self.sampling_params
         answer = params.get("max_completion_tokens") or params.get("max_tokens") or 0
         return len(self.prompt_token_ids or ()) + answer * (params.get("n") or 1)
@@ -106,8 +107,8 @@ class Accepted(NamedTuple):
 
 
 class PromptLogprobs(NamedTuple):
-    """What the model made of the prompt itself; None in place of its first token. Said once, before any delta; `choice` is
-    the first of those that continue this prompt."""
+    """The log-probabilities of the prompt's own tokens, None for the first. Comes once, before any delta; `choice` is the
+    first of the choices that continue this prompt."""
 
     choice: int
     tokens: tuple[TokenLogprob | None, ...]
@@ -157,7 +158,7 @@ class End(NamedTuple):
 GenerationOutput = Accepted | PromptLogprobs | Delta | ParsedDelta | End
 
 Backpressure = TypeAliasType("Backpressure", "asyncio.Future[None] | None")
-"""What a sink answers: a future when it should be given no more before that is done, else None."""
+"""The result of a sink: a future if it can take no more until that is done, else None."""
 
 
 class OutputSink(Protocol):

@@ -1,4 +1,4 @@
-"""What the C library is told about memory. glibc has these calls; other libraries have not, and need them less.
+"""Calls that change how glibc manages memory; with another C library they do nothing.
 
 https://www.gnu.org/software/libc/manual/html_node/Malloc-Tunable-Parameters.html
 """
@@ -12,8 +12,9 @@ _M_ARENA_MAX: Final = -8
 
 
 def share_one_arena() -> None:
-    """All threads allocate from one heap; best called before there are other threads. Nearly all of ours is allocated by one
-    thread and often freed by gRPC's, or the other way round: with a heap for each thread both keep what they were given."""
+    """Make all threads allocate from one heap; call it before other threads start. Most memory here is allocated by one
+    thread and freed by one of gRPC's, or the other way round; with a heap a thread, both would keep what the other has
+    freed."""
     if (mallopt := _function("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, 1)
 

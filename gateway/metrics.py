@@ -45,7 +45,7 @@ _Labelled = TypeVar("_Labelled", Counter, Gauge, Histogram)
 
 @cache
 def labelled(metric: _Labelled, *values: str) -> _Labelled:
-    """The series with these labels. prometheus_client looks for it under a lock, each time."""
+    """The series with these labels, cached: prometheus_client would look it up under a lock each time."""
     return metric.labels(*values)
 
 
@@ -62,5 +62,5 @@ def exposition() -> bytes:
 
 
 def forget_process(pid: int) -> None:
-    """What a worker that has ended left in the gauges counts no more; its counters stay."""
+    """Take a worker that has ended out of the gauges; its counters stay."""
     multiprocess.mark_process_dead(pid)  # pyright: ignore[reportUnknownMemberType]

@@ -19,8 +19,8 @@ Op = Literal["embed", "classify", "score", "moderate"]
 
 @dataclass(frozen=True, slots=True)
 class PoolingRequest:
-    """`token_ids` are the inputs, tokenised. `score` has texts instead: a `query`, and `documents` to compare with it, which
-    the model joins in its own way. `dimensions` is the width of vectors that was asked for."""
+    """`token_ids` are the inputs, tokenised. `score` has texts instead: a `query`, and `documents` to compare with it,
+    which the model joins in its own way. `dimensions` is the width of vectors that was asked for."""
 
     op: Op
     token_ids: Sequence[Sequence[int]] = ()

@@ -3,8 +3,8 @@
     arrived ── admitted ── accepted ── first token ── tokens ── ended: status, and why
                  │ a permit   │ by the engine
 
-Whoever knows of an event tells the record of the current request (`current`), and nothing else. A task that serves several
-requests, as the reader of a session does, is given the record by the request that begins the work.
+Code that sees one of these events calls the method of that name on the record of the current request (`current`). A task
+that serves several requests, such as a session's reader, gets the record from the request that started the work.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An answer as the chunks of a stream, the same for chat and completions. Fed, never fetching: no await, no clock.
+"""Turns outputs into the chunks of a stream, for chat and completions alike. No await, no clock.
 
     Accepted -> opening chunks (chat: the role)
     Delta    -> a chunk with the new text
@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 
 
 class ChunkSink(Protocol):
-    """Where chunks go, as JSON. The first `write`, also of none, says that the answer has begun: what goes wrong from then
-    on is part of the stream."""
+    """Takes chunks as JSON. The first `write`, even of no chunks, begins the answer with its status 200; an error after
+    that is part of the stream."""
 
     def begin_within(self, seconds: float) -> None:
-        """Say that the answer has begun when nothing has been written by then."""
+        """Begin the answer after this time, if nothing has been written until then."""
         ...
 
     def write(self, chunks: list[bytes]) -> Backpressure:
@@ -178,7 +178,8 @@ class ChunkStream(ABC):
 
 
 class ChunkedSink:
-    """Hands on the outputs of one answer as chunks. The last of them stay in `last`, to leave with the end of the answer."""
+    """Hands on the outputs of one answer as chunks. The last of them stay in `last`, to leave with the end of the
+    answer."""
 
     __slots__ = ("_is_plain", "_sink", "_stream", "last")
 

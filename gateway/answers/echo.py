@@ -1,4 +1,4 @@
-"""The prompt put before the answer, for those who ask for it (`echo`). Fed, never fetching."""
+"""Puts the prompt before the answer, for requests with `echo`. A pure transformation of outputs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from gateway.generation import Accepted, Delta, End, GenerationOutput, PromptLog
 
 @dataclass(frozen=True, slots=True)
 class EchoedPrompt:
-    """One prompt as it is told. `first_token` (its id and text) is there where log-probabilities are told too: the engine
-    tells none of it."""
+    """One prompt as it is repeated. `first_token` (id and text) is needed with log-probabilities only: the engine gives
+    none for it."""
 
     text: str
     first_token: tuple[int, str] | None = None
 
 
 class Echo:
-    """Gives each choice its prompt before anything else of it."""
+    """Sends the prompt of each choice before the first output of that choice."""
 
     def __init__(self, prompts: Sequence[EchoedPrompt], choices_each: int, *, alone: bool = False) -> None:
-        """Choice `i` continues prompt `i // choices_each`. `alone`: nothing was to be generated, and what the engine has
-        made all the same, because it can't make nothing, is left out."""
+        """Choice `i` continues prompt `i // choices_each`. `alone`: the client asked for no tokens; the
+        one token that the engine generates all the same is left out."""
         self._prompts = prompts
         self._choices_each = choices_each
         self._alone = alone
@@ -30,7 +30,7 @@ class Echo:
         self._begun: set[int] = set()
 
     def feed(self, outputs: Iterable[GenerationOutput]) -> list[GenerationOutput]:
-        """The outputs with what is to come before them."""
+        """The outputs, with the prompt in front of the first of each choice."""
         echoed: list[GenerationOutput] = []
         for output in outputs:
             if isinstance(output, PromptLogprobs):

@@ -1,4 +1,4 @@
-"""An answer whole: the fold of the outputs that would make its stream, so that the two can't disagree. Fed as that is."""
+"""A whole answer is the fold of the same outputs that make a stream, so that the two can't disagree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.wire.answers import PromptLogprobs as WirePromptLogprobs
 
 @dataclass(slots=True)
 class FoldedChoice:
-    """What has come of one choice so far."""
+    """The parts of one choice that have arrived."""
 
     texts: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
@@ -92,7 +92,7 @@ class Fold:
         self.feed((Delta(choice, text, token_count, None),))
 
     def ended(self) -> list[tuple[FoldedChoice, End]]:
-        """Every choice with its end. Raises InternalError when the backend has left one without."""
+        """Every choice with its end. Raises InternalError if the backend has not ended one."""
         pairs = [(choice, choice.end) for choice in self._choices if choice.end is not None]
         if len(pairs) != len(self._choices):
             raise InternalError
@@ -103,11 +103,11 @@ class Fold:
         return wire_usage(self._usage)
 
     def prompt_token_ids(self, prompt: int) -> list[int] | None:
-        """What is told of a prompt where token ids were asked for."""
+        """The token ids of a prompt, if the client asked for them."""
         told = self._plan.prompt_token_ids
         return None if told is None else list(told[prompt])
 
     def prompt_logprobs(self, prompt: int) -> WirePromptLogprobs | None:
-        """What is told of a prompt where its log-probabilities were asked for."""
+        """The log-probabilities of a prompt, if the client asked for them."""
         told = self._prompts.get(prompt) if self._plan.tells_prompt_logprobs else None
         return None if told is None else prompt_logprobs(told.tokens)

@@ -1,4 +1,4 @@
-"""What is known of an answer before it comes, and how it is to be told."""
+"""What is known of an answer before its first token, and which of its parts the client wants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.answers.echo import Echo, EchoedPrompt
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """Of the choices of each prompt only so many are told: those whose tokens were likeliest on average."""
+    """`best_of`: of the choices of each prompt, return the `kept` ones with the highest mean log-probability a token."""
 
     kept: int
     tells_logprobs: bool
@@ -49,7 +49,7 @@ class AnswerPlan:
         return self.choices // self.prompts
 
     def echo(self) -> Echo | None:
-        """What is to be put before the answer, fresh."""
+        """A new `Echo`, if the answer begins with its prompt; it keeps state for one answer."""
         if self.echoed is None and not self.is_empty:
             return None
         prompts = [EchoedPrompt("")] * self.prompts if self.echoed is None else self.echoed

@@ -1,4 +1,5 @@
-"""A generation on the Triton that suits, tried once elsewhere when that one fails before it has said anything."""
+"""Runs a generation on the least busy Triton that has the model, and once more on another if the first is lost before any
+content has come."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Runs generations, and has what they use counted."""
+    """Runs generations and counts what they use."""
 
     def __init__(
         self, catalog: Catalog, health: Health, *, stall_timeout_s: float, separate_caches: bool = False
@@ -43,11 +44,11 @@ class Dispatcher:
         self._separate_caches = separate_caches
 
     async def generate(self, request: GenerationRequest, permit: Permit, sink: OutputSink) -> None:
-        """Hand what the model makes of the prompt to `sink`; one `Accepted`, however often it was tried.
+        """Generate, and hand the outputs to `sink`: one `Accepted`, even if a second Triton was needed, then the content.
 
-        `permit` is the proof of admission; whoever acquired it gives it back. Raises GatewayError, and what `sink` raises. A
-        Triton that is lost before the first content costs the client nothing where another has the model; after it the
-        error stands, since what was said can't be taken back.
+        `permit` proves that the request was admitted; its owner releases it. Raises GatewayError, and whatever `sink`
+        raises. If a Triton is lost before the first content, another one that has the model is tried; after it the error is
+        final, because the client has already received part of the answer.
         """
         record = request_record.current()
         reservation = permit.reserve(request.most_tokens)

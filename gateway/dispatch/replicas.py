@@ -1,4 +1,4 @@
-"""Work that says nothing before it is done: on the least busy Triton, and once on another when that one is away."""
+"""Runs a call with a single result on the least busy Triton, and once more on another if that one is unavailable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def on_a_replica(catalog: Catalog, model: str, attempt: Callable[[TritonClient], Awaitable[T]]) -> T:
-    """What the attempt gives. Raises what it raises, and Unavailable when no Triton has the model."""
+    """The result of `attempt`. Raises what that raises, and Unavailable when no Triton has the model."""
     replicas = catalog.replicas(model)[:2]
     for client in replicas[:-1]:
         try:

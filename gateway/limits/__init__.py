@@ -1,1 +1,1 @@
-"""Who asks, how much each may ask for, and how much is in work at a time."""
+"""The callers, the limits of each, and the number of requests in work at a time."""

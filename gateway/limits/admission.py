@@ -1,12 +1,13 @@
-"""Permits: how many requests may be in work at a time. Beyond that they queue, in order; beyond that they are refused.
+"""Permits limit how many requests are in work at a time. Further requests queue in order; when the queue is full they are
+refused.
 
     acquire ── free permit ──────────────> Permit ── `with permit:` ends ──> back, or to the first in the queue
         └───── none free ── queue ── turn ──> Permit
                               │ full, or the wait too long
                               └──> Overloaded (429, Retry-After)
 
-Work takes a permit as an argument, so that nobody can forget admission. The tokens that a request takes of the limit of its
-key (`quota.py`) are held by its permit, because they too come back however it ends.
+Functions that do a request's work take its permit as an argument, so that admission can't be forgotten. The permit also
+holds the tokens that the request has taken from its key's limit (`quota.py`), because both come back when it ends.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Permit:
 
 
 class _Waiting(NamedTuple):
-    """A request in the queue: what it wants, and what wakes it."""
+    """A request in the queue: the weight of the permit that it wants, and the future that is done when it has it."""
 
     weight: int
     turn: asyncio.Future[None]
@@ -78,8 +79,8 @@ class _Waiting(NamedTuple):
 class Admission:
     """The permits of one worker. `limit` in work, `queue` waiting, each at most `max_wait_s`.
 
-    `on_change` is told whenever a permit or the queue has moved: the metrics of several workers go through files, which
-    nobody can ask back.
+    `on_change` is called whenever the number of permits or the queue has changed, to update the metrics: those of several
+    workers are files, which can't ask this object.
     """
 
     def __init__(
@@ -159,7 +160,7 @@ class Admission:
         self._on_change(self)
 
     def _overloaded(self) -> Overloaded:
-        """When a place should be free: the queue and this request, at the pace of late."""
+        """The error, with the time until a permit should be free at the recent pace."""
         wait_s = self._mean_s * (len(self._waiting) + 1) / self._limit
         return Overloaded(
             "The server is overloaded with requests. Please try again later.", retry_after_s=max(1.0, min(wait_s, 60.0))

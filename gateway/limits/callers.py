@@ -1,7 +1,7 @@
-"""Who asks: the keys that are let in, and what each may use.
+"""The callers: API keys that are accepted, and what each may use.
 
-`middleware/api_key.py` finds the caller of a request by its key; it then stands in `caller` as long as the request is in
-work, like its id in `log.request_id`. Of a key only the hash is kept.
+`middleware/api_key.py` finds the caller of a request by its key and stores it in the context variable `caller`, where all
+code that works for the request reads it. Only the hash of a key is kept.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The holder of a key. `models` are the names that it may use, with `*` at the end the beginnings of such; None: all."""
+    """The holder of a key. `models` are the names of models that it may use; one that ends with `*` stands for every name
+    that begins so. None allows all models."""
 
     name: str
     models: Sequence[str] | None = None
     quota: Quota = field(default_factory=Quota)
 
     def may_use(self, model: str) -> bool:
-        """Whether there is a model of that name for this caller."""
+        """Whether this caller may use the model of that name."""
         if self.models is None:
             return True
         return any(
@@ -37,17 +38,17 @@ class Caller:
 
 
 NOBODY: Final = Caller("-", models=())
-"""Who asks as long as nobody knows who it is: there are no models for it."""
+"""The caller of a request before its key is checked: it may use no model."""
 
 _ITSELF: Final = Caller("-")
 
 caller: ContextVar[Caller] = ContextVar("caller", default=_ITSELF)
-"""Who the current task works for; outside of requests the gateway itself, which may use every model."""
+"""The caller that the current task works for. Outside of requests it is the gateway itself, which may use every model."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """`place` says where it was written, for those who look for a mistake."""
+    """A key by its hash. `place` is where it is configured, for error messages."""
 
     hash: bytes
     caller: Caller
@@ -55,16 +56,16 @@ class KnownKey:
 
 
 def anybody(settings: Settings) -> Caller:
-    """Everybody, where no key is asked for: they share the limits of one."""
+    """The caller of all requests where no keys are configured: all clients share its limits."""
     return Caller("anybody", quota=_quota(settings.requests_per_minute, settings.tokens_per_minute))
 
 
 def known_keys(settings: Settings) -> list[KnownKey]:
     """All keys, from the settings and from the file.
 
-    Raises ValueError, naming the place, for what is no key, for the same key twice, since nobody could tell which of its
-    rights it has, and for a file without any: an empty file is a mistake that must not open the door. OSError when the file
-    can't be read.
+    Raises ValueError, which names the place, for a malformed key, for a key that is configured twice (which of its rights
+    would count?), and for a file without keys, because an empty file must not let everybody in. Raises OSError when the
+    file can't be read.
     """
     keys = [*_configured(settings), *_listed(settings)]
     places: dict[bytes, str] = {}
@@ -86,7 +87,7 @@ def _configured(settings: Settings) -> Iterator[KnownKey]:
 
 
 def _listed(settings: Settings) -> Iterator[KnownKey]:
-    """Those without rights of their own."""
+    """The keys that have the general rights and limits."""
     entries = [(key, f"API key {number}") for number, key in enumerate(settings.api_keys, start=1)]
     if (file := settings.api_keys_file) is not None:
         lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]

@@ -1,9 +1,10 @@
 """How much a key may ask for in a minute: requests, and tokens.
 
-A limit is a bucket that holds a minute's worth, is full at the start and fills again evenly: what was saved may be spent at
-once, and over any time no more is let in than that time's share and one bucket. Tokens are taken when a request begins, as
-many as it could use at most, and settled when it ends; a request that used more than it was expected to leaves a debt.
-Counted in integers, so that who waits as long as was said is let in. Why by hand: docs/adr/0005-limits-are-buckets.md.
+Each limit is a token bucket. It holds one minute's worth, starts full and refills evenly, so a caller may spend what it has
+saved at once, but never more than one bucket plus what refills meanwhile. A request takes the most tokens that it could use
+when it begins, and settles the difference when it ends; if it used more than it took, the bucket goes into debt.
+Everything is counted in integers, so that a client that waits exactly the `Retry-After` it was given is let in. Why this is
+written by hand: docs/adr/0005-limits-are-buckets.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _MS: Final = 1_000_000
 
 
 class Bucket:
-    """`per_minute` of something. A unit of it weighs a minute in nanoseconds, so that each nanosecond adds `per_minute`."""
+    """Allows `per_minute` units of something. The level is counted in units times nanoseconds of a minute, so that each
+    nanosecond adds exactly `per_minute` to it."""
 
     def __init__(self, per_minute: int, clock: Callable[[], int] = time.monotonic_ns) -> None:
         self.per_minute = per_minute
@@ -40,11 +42,11 @@ class Bucket:
         return -((self._filled() - self._full) // self.per_minute)
 
     def wait_ns(self, amount: int) -> int:
-        """The time until so much could be taken; at most `per_minute` ever can."""
+        """The time until this amount could be taken. More than `per_minute` never can."""
         return max(0, -((self._filled() - amount * _MINUTE_NS) // self.per_minute))
 
     def take(self, amount: int) -> None:
-        """More than there is leaves a debt; less than nothing puts back."""
+        """Take this amount. More than there is leaves a debt; a negative amount is put back."""
         self._level = min(self._full, self._filled() - amount * _MINUTE_NS)
 
     def _filled(self) -> int:
@@ -67,7 +69,7 @@ class LimitState(NamedTuple):
 
 
 class Quota:
-    """The limits of one key; None where there is none."""
+    """The limits of one key. A bucket that is None does not limit."""
 
     def __init__(self, requests: Bucket | None = None, tokens: Bucket | None = None) -> None:
         self._requests = requests
@@ -79,7 +81,7 @@ class Quota:
         return self._requests is not None or self._tokens is not None
 
     def count_request(self) -> None:
-        """One more. Raises RequestsLimited."""
+        """Count one more request. Raises RequestsLimited."""
         if self._requests is None:
             return
         if wait_ns := self._requests.wait_ns(1):
@@ -113,7 +115,7 @@ class Quota:
 
 
 class Reservation:
-    """Tokens that were taken for a request. `settle` puts back what was not `used`."""
+    """The tokens that a request has taken. `settle` gives back those that it has not `used`."""
 
     def __init__(self, bucket: Bucket, taken: int) -> None:
         self._bucket = bucket
@@ -121,7 +123,7 @@ class Reservation:
         self.used = 0
 
     def see(self, outputs: Sequence[GenerationOutput]) -> None:
-        """Count what a generation has used so far: its usage in the end, or what came until it was broken off."""
+        """Count what a generation has used: its final usage, or the tokens that have come so far if it breaks off."""
         if (usage := usage_of(outputs)) is not None:
             self.used = usage.prompt_tokens + usage.completion_tokens
             return
@@ -132,12 +134,12 @@ class Reservation:
                 self.used += output.token_count
 
     def settle(self) -> None:
-        """Once, when the request has ended, however it has."""
+        """Give back what was not used. Called once, when the request has ended."""
         self._bucket.take(self.used - self._taken)
 
 
 def duration(ns: int) -> str:
-    """As Go writes it, and OpenAI's headers: `0s`, `20ms`, `1.5s`, `6m0s`. Rounded up."""
+    """A duration as OpenAI's headers (and Go) write it: `0s`, `20ms`, `1.5s`, `6m0s`. Rounded up to a millisecond."""
     ms = -(-ns // _MS)
     if 0 < ms < 1000:
         return f"{ms}ms"

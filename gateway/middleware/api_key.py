@@ -1,4 +1,4 @@
-"""Keys: every route wants one but those that are listed as public. What matches no route wants one too.
+"""Checks API keys. Every path needs one, except the routes that are listed as public.
 
 Only SHA-256 hashes of the keys are kept, and each request's is compared with all of them in constant time.
 """
@@ -24,8 +24,8 @@ class ApiKey:
     in, as `anybody`."""
 
     def __init__(self, app: ASGIApp, keys: Sequence[KnownKey], anybody: Caller, public: Set[tuple[str, str]]) -> None:
-        """`public` holds method and path of the routes that want no key. They are compared as they came, letter by letter:
-        a path has no second reading."""
+        """`public` holds method and path of the routes that need no key. They are compared with the raw path, without any
+        normalisation, so that no other spelling of a path passes as a public one."""
         self._app = app
         self._keys = tuple(keys)
         self._anybody = anybody

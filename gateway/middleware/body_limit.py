@@ -14,7 +14,8 @@ from gateway.web.error_handlers import error_response
 class BodyLimit:
     """Reads the whole body, at most `max_bytes` in at most `timeout_s`, and hands it on in one message.
 
-    A length that says too much is refused unread; one that says nothing, or lies, is refused as soon as it is too much.
+    A body whose Content-Length is too large is refused unread; one without or with a false length, as soon as it is too
+    large.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, timeout_s: float) -> None:
@@ -65,7 +66,7 @@ class BodyLimit:
             raise RequestTimeout("The body of the request did not come in time.") from None
 
     async def _read(self, receive: Receive) -> Message | None:
-        """The body as one message; or the news that the client left while sending it."""
+        """The body as one message, or the disconnect message if the client left while sending it."""
         parts: list[bytes] = []
         size = 0
         while True:

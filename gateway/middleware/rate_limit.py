@@ -1,4 +1,5 @@
-"""Limits of a key: a request too many is refused before its body is read, and every answer says how the limits stand."""
+"""Applies the limits of a key: a request above them is refused before its body is read, and every answer has headers with
+their present state."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from gateway.web.extensions import dialect_of
 
 
 class RateLimit:
-    """Counts what is asked of the models: every POST, also one that is refused later. Runs behind ApiKey."""
+    """Counts every POST, including those that are refused later. Runs behind ApiKey, which finds the caller."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,5 @@
-"""The outermost middleware: the request's id, its headers, its line in the log, its metrics, and the last resort."""
+"""The outermost middleware: gives the request its id, headers, log line and metrics, and answers 500 to what nobody
+caught."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "O
 
 
 class RequestContext:
-    """Takes over a client's `x-request-id` when it is harmless, else makes one; both sides find it in their logs."""
+    """Keeps a client's `x-request-id` if it is harmless, else makes one, so that both sides can find the request in their
+    logs."""
 
     def __init__(self, app: ASGIApp, dialects: Mapping[str, Dialect]) -> None:
         """`dialects` by path; any other path is OpenAI's."""

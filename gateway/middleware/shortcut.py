@@ -1,7 +1,7 @@
-"""The innermost middleware: endpoints with a JSON body are found by their path in a table, past the router.
+"""The innermost middleware: looks endpoints with a JSON body up by their path in a table, without the router.
 
-The router tries one pattern after the other, twice where routers are nested, and wraps each call in exit stacks that nothing
-here uses. Everything that the table does not hold, a wrong method say, is the router's as before.
+The router tries one pattern after the other, twice where routers are nested, and wraps each call in exit stacks that
+nothing here uses. The router still gets everything that is not in the table, such as a wrong method.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.web.json_route import JsonRoute
 
 
 class Shortcut:
-    """Calls those routes by method and path. What they raise is answered as the application would."""
+    """Calls these routes by method and path, and answers their errors as the application would."""
 
     def __init__(self, app: ASGIApp, routes: Sequence[JsonRoute]) -> None:
         self._app = app

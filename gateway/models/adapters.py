@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 def with_adapters(models: Mapping[str, ServedModel], loaded: Mapping[str, Iterable[str]]) -> dict[str, ServedModel]:
     """The models, with those adapters that are `loaded` now (by the name of their model) and no others.
 
-    A name that a model has is not given away: the adapter is not served then.
+    An adapter with the name of a model is not served: the model keeps its name.
     """
     served = {name: model for name, model in models.items() if model.base is None}
     for name, adapters in loaded.items():

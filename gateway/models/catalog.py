@@ -30,8 +30,8 @@ M = TypeVar("M", bound=ServedModel)
 class Catalog:
     """The served models by name. A model whose Tritons are all away stays known: asking for it is a 503 and not a 404.
 
-    `aliases` are further names of models. A name that a model has is not given away. What the current caller may not use
-    (`callers.caller`), there is not for it.
+    `aliases` are further names of models; a model that has such a name itself wins. For the current caller
+    (`callers.caller`) only the models exist that it may use.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Catalog:
         return {name: named[name] for name in sorted(named) if caller.may_use(name)}
 
     def bases(self) -> list[ServedModel]:
-        """All but the adapters, which are well as long as their model is."""
+        """All models except adapters, which are ready whenever the model that they are loaded into is."""
         return [model for model in self.models() if model.base is None]
 
     def get(self, name: str, kind: type[M]) -> M:
@@ -79,7 +79,7 @@ class Catalog:
         return model
 
     def making(self, name: str, op: Op) -> RowsModel:
-        """The model of that name, for an endpoint that wants this of it. Raises as `get`."""
+        """The model of that name that makes rows by this op. Raises as `get`."""
         model = self.get(name, RowsModel)
         if op not in model.ops:
             raise ModelNotFound(name)
@@ -157,7 +157,7 @@ class Catalog:
         self._models = with_adapters(self._models, loaded)
 
     async def _learn(self, client: TritonClient, ready: frozenset[tuple[str, str]]) -> None:
-        """Take over what a Triton has now. What could not be loaded counts as not seen and is tried again next time."""
+        """Load the models that a Triton has now. One that can't be loaded is tried again at the next look."""
         seen = self._seen[client]
         if ready == seen:
             return

@@ -1,10 +1,10 @@
-"""Health means that an answer came back.
+"""A model is healthy when an answer came back.
 
 Any success of the last `fresh_s` counts. Without one the model is probed: one token, or one short text, outside admission
 and metering. A model is not ready after `stale_s` without a success. An overloaded model is a healthy one.
 
-The workers of a host share what they know through the times of files in one folder, so that there is one probe per host and
-model: the worker that holds the lock on the file does it.
+The workers of a host share the time of the last success through the modification times of files in one folder. So there is
+one probe per host and model, by the worker that holds the lock on the file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Beacon:
         self.last = 0.0
 
     def sync(self) -> None:
-        """Tell the others of our successes, and learn of theirs. Called about once a second, not per success."""
+        """Share our last success with the other workers, and learn theirs. Called about once a second, not per success."""
         try:
             theirs = self._path.stat().st_mtime
         except FileNotFoundError:
@@ -60,7 +60,7 @@ class Beacon:
 
     @contextmanager
     def probing(self) -> Generator[bool, None, None]:
-        """True for the one worker of the host that is to probe now."""
+        """True in the one worker of the host that may probe now."""
         with self._path.with_suffix(".lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,12 +94,12 @@ class Health:
         return [self._health_of(name) for name in required]
 
     def is_lost(self, model: str) -> bool:
-        """Whether a model that answered once has answered nobody for so long that it is not ready."""
+        """Whether a model that has answered before is no longer ready."""
         health = self._health_of(model)
         return health.age_s is not None and not health.ready
 
     def _watched(self) -> list[str]:
-        """Required or not: of a model that is not looked after, nobody could say that it is lost."""
+        """All models, required or not: `is_lost` needs to know of each."""
         return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
 
     def _health_of(self, name: str) -> ModelHealth:
@@ -108,7 +108,7 @@ class Health:
         return ModelHealth(name, age_s is not None and age_s < self._stale_s, age_s)
 
     def beacon(self, model: str) -> Beacon:
-        """Where the successes of a model are noted, for who has many."""
+        """The record of a model's last success, for callers that note many."""
         beacon = self._beacons.get(model)
         if beacon is None:
             # A model's name may hold what a file's name may not.

@@ -1,4 +1,4 @@
-"""Prompts against the context of a model: what fits, what is cut, and how long the answer may be."""
+"""Fits prompts into the context of a model: cuts them, and limits the answer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def completion_limit(*, context_length: int, prompt_tokens: int, asked: int | No
 def truncated(
     token_ids: list[int], keep: int | None, side: Literal["left", "right"] | None, *, context_length: int
 ) -> list[int]:
-    """No more than `keep` tokens of a prompt, cut at the `side`, the left unless said otherwise; -1 keeps what leaves room
-    for a token of answer. Raises BadRequest for more than the model's context, and for none."""
+    """At most `keep` tokens of a prompt, cut at the `side` (left by default). -1 keeps as many as leave room for one token
+    of answer. Raises BadRequest if `keep` is 0 or more than the model's context."""
     if keep is None:
         return token_ids
     if keep == 0 or keep > context_length:

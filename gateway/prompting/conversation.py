@@ -16,8 +16,8 @@ class ImageReference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Messages in OpenAI's current form: a `role`, a `content` that is a text or a list of parts, calls with their arguments
-    as JSON in a string. Each image stands as `media:N`, the number of its element in `images`."""
+    """Messages in OpenAI's current form: a `role`, a `content` that is a text or a list of parts, calls with their
+    arguments as JSON in a string. Each image stands as `media:N`, the number of its element in `images`."""
 
     messages: Sequence[Mapping[str, Any]]
     images: Sequence[ImageReference] = ()

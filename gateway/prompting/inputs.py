@@ -1,4 +1,4 @@
-"""Texts or token ids, as OpenAI lets a client send either, to token ids."""
+"""Tokenises inputs that a client sends as texts, and checks those that it sends as token ids."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """What every model needs to make prompts. `template_arguments`: the variables of chat templates that clients may set."""
+    """What every model needs to make prompts. `template_arguments`: the variables of chat templates that clients may
+    set."""
 
     images: Images
     template_arguments: Collection[str]

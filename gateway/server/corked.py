@@ -1,9 +1,9 @@
 """A transport whose writes leave together when the turn of the event loop is over.
 
-One message of Triton's has a token for each of many connections. To write each at once would be to run Python and the
-kernel's network code in turns, each pushing the other's instructions out of the processor's caches; one loop over all the
-writes costs a tenth less a token (docs/performance.md). And what one connection is given in several pieces, a head and a
-body say, leaves in one system call.
+One message of Triton's has a token for each of many connections. Writing each of them immediately would alternate between
+Python and the kernel's network code, and each would push the other's instructions out of the processor's caches; writing
+all of them in one loop costs a tenth less a token (docs/performance.md). Also, several pieces for one connection, such as a
+head and a body, leave in one system call.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class CorkedTransport(asyncio.Transport):
         self._transport = transport
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Leaves with all else that is written in this turn."""
+        """Write with everything else of this turn of the event loop."""
         self._cork.add(self._transport, bytes(data))
 
     def close(self) -> None:

@@ -1,5 +1,5 @@
-"""HTTP as uvicorn speaks it by httptools, with the limits that uvicorn leaves to a proxy: how large and how slow the head
-of a request may be. What is refused here gets OpenAI's envelope too, and its connection is closed.
+"""uvicorn's HTTP protocol, with limits on size and time of a request's head, which uvicorn leaves to a proxy. A request
+that is refused here gets OpenAI's error envelope, and its connection is closed.
 
     connection ── head complete within HEAD_TIMEOUT_S ──> the application
         ├───────── head too slow ──────────> 408; without a word where none of it has come
@@ -123,7 +123,7 @@ class GuardedHttp(HttpToolsProtocol):
         return self.parser is not None and self.parser.get_http_version() == "1.0"
 
     def _watch_head(self) -> None:
-        """One timer a head, from the connection or from the first byte on: more bytes do not buy more time."""
+        """Start the one timer of a head, at the connection or its first byte; further bytes do not extend it."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
 

@@ -1,4 +1,4 @@
-"""Several workers on one port: uvicorn's supervisor, which also forgets what the dead ones left in the metrics."""
+"""Several workers on one port: uvicorn's supervisor, which also removes dead workers from the metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Workers(Multiprocess):
-    """Starts workers that end in their place, and tells `on_gone` the ids of those that have ended."""
+    """Replaces workers that end, and calls `on_gone` with their process ids."""
 
     def __init__(self, config: Config, sockets: list[socket], on_gone: Callable[[int], None]) -> None:
         super().__init__(config, sockets)

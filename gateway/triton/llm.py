@@ -47,9 +47,9 @@ async def generate(
 ) -> None:
     """Hand what the model makes of a prompt to `sink`: one list per message of Triton's, several outputs when it was busy.
 
-    Returns after the `End` that carries the usage. Raises GatewayError: what the engine refused, Unavailable when the stream
-    ended before that, UpstreamTimeout when nothing came for `stall_timeout_s`; and what `sink` raises. Cancelling it aborts
-    in the engine.
+    Returns after the `End` that carries the usage. Raises GatewayError: what the engine refused, Unavailable when the
+    stream ended before that, UpstreamTimeout when nothing came for `stall_timeout_s`; and what `sink` raises. Cancelling it
+    aborts in the engine.
     """
     session = client.sessions.get(request.model)
     if session is None:
@@ -59,8 +59,8 @@ async def generate(
 
 
 class _Reader:
-    """Reads the records of one request and hands what they say to its sink. `is_complete`: all was said. `error`: the answer
-    broke off, by the engine's own word where it `was_refused`."""
+    """Reads the records of one request and hands what they say to its sink. `is_complete`: all was said. `error`: the
+    answer broke off, by the engine's own word where it `was_refused`."""
 
     __slots__ = ("_sink", "choices", "error", "is_complete", "take_text", "was_refused")
 

@@ -1,9 +1,9 @@
-"""One request's share of a session: what the session's reader has for it goes to its consumer, at once.
+"""Passes the records of one request from a session's reader to the request's consumer.
 
-A consumer that keeps up is given what a message had for it, one or two records. When messages come faster than one every
-`INTERVAL_S` it is given several at a time, their deltas joined: nobody reads an event every millisecond, and each costs a
-system call. While it can take no more at all, the records gather here, joined too, and when even so too much gathers the
-request is given up: the engine would otherwise fill the memory for a client that does not read.
+A consumer that keeps up gets the records of each message at once. If messages come faster than one every `INTERVAL_S`, it
+gets several at a time with their deltas joined: a client does not need an event every millisecond, and each costs a system
+call. While the consumer can take no more, records gather here, joined as well. If more than `LIMIT_BYTES` gather, the
+request is given up, because the engine would otherwise fill the memory for a client that does not read.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from gateway.triton.records import CHOICE, KIND, RecordSink, hand_on, is_plain_d
 LIMIT_BYTES = 256 * 1024
 INTERVAL_S = 0.002
 BURST = 16
-"""So many messages come through at any pace: a short answer is never held back."""
+"""This many messages are delivered at any pace, so that a short answer is never held back."""
 
 _JOIN_AT = 64
 _BYTES_A_RECORD = 64
 
 
 class Consumer(RecordSink, Protocol):
-    """Takes the records of a request in order, without waiting; what it raises fails the request. After each `take`, `error`
-    is what the answer broke off with, and `is_complete` says that all of it has come."""
+    """Takes the records of a request in order, without waiting; what it raises fails the request. After each `take`,
+    `error` is what the answer broke off with, and `is_complete` says that all of it has come."""
 
     @property
     def error(self) -> GatewayError | None: ...
@@ -36,7 +36,7 @@ class Consumer(RecordSink, Protocol):
 
 
 class Mailbox:
-    """One request's. Fed by the session's reader; the request's own task waits in `until_end`. Nothing else waits."""
+    """The mailbox of one request. The session's reader fills it; the request's own task waits in `until_end`."""
 
     __slots__ = (
         "_consumer",
@@ -58,7 +58,7 @@ class Mailbox:
         self.records: list[list[Any]] = []
         """What is delivered next, in order; to be appended to."""
         self.join_at = _JOIN_AT
-        """With so many records it is time to ask `has_room`."""
+        """When this many records have gathered, call `has_room`."""
         self._error: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self.waiting_since: float | None = self._loop.time()
@@ -125,13 +125,13 @@ class Mailbox:
             blocked.add_done_callback(self._unblocked)
 
     def close(self) -> None:
-        """Nobody waits any more. It lets go of the consumer, and of all that this holds."""
+        """Release the consumer, and everything that it refers to."""
         if self._timer is not None:
             self._timer.cancel()
         self._consumer = None
 
     def fail(self, error: Exception) -> None:
-        """No more will come. What is there can still be taken, then `error` is raised."""
+        """No more records will come. Those that are here are still delivered, then `until_end` raises `error`."""
         self._error = self._error or error
         self._end_if_failed()
 

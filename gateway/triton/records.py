@@ -75,8 +75,8 @@ def is_plain_delta(record: list[Any]) -> bool:
 
 
 class RecordSink(Protocol):
-    """Where the records of one request go. `choices` is how many it has; the methods are those of `OutputSink`, for what has
-    not been read yet and for what need not be."""
+    """Where the records of one request go. `choices` is how many it has; the methods are those of `OutputSink`, for what
+    has not been read yet and for what need not be."""
 
     @property
     def choices(self) -> int: ...

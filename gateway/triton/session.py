@@ -6,7 +6,8 @@
            └──► its consumer, called by the reader: no task is woken for a token
 
 Messages are numbered and come at least every 5 s. A gap, 15 s of silence, or the end of the call breaks a session: each of
-its requests ends with Unavailable, which is tried once elsewhere where nothing was said yet. The protocol: docs/contract.md.
+its requests ends with Unavailable, which is tried once elsewhere where nothing was said yet. The protocol:
+docs/contract.md.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ OpenStream = Callable[[Any], Any]
 
 
 class SessionBroken(Exception):
-    """What came does not follow the protocol; the text says how."""
+    """A message does not follow the protocol; the text says how."""
 
 
 class Frames:
-    """Checks the numbers of the messages and takes them off. Fed, not fetching."""
+    """Checks and removes the numbers of the messages. A pure state machine."""
 
     def __init__(self, sid: str) -> None:
         self._sid = sid
@@ -109,7 +110,7 @@ class Session:
         return box
 
     def leave(self, box: Mailbox, *, ended: bool) -> None:
-        """The request is done with. Unless it has `ended` by itself, the engine is told to stop."""
+        """Forget the request. Unless it has `ended` by itself, the engine is told to abort it."""
         box.close()
         if self._boxes.pop(box.rid, None) is None or self.broken:
             return
@@ -125,7 +126,7 @@ class Session:
             self._say("close", self.sid)
 
     async def close(self) -> None:
-        """End it now: what still waits is given up. Returns when the backend has said that it is closed, or soon."""
+        """End the session now; its requests fail. Returns when the backend has confirmed, or after `CLOSE_TIMEOUT_S`."""
         for box in [*self._boxes.values()]:
             box.fail(status.unavailable())
             self.leave(box, ended=False)
@@ -206,7 +207,7 @@ class Session:
             raise SessionBroken("closed")
 
     def _refused(self, message: Any) -> None:
-        """Triton itself refuses a request with a line of text, and with its id where it knows that much."""
+        """Handle an error of Triton itself: a line of text, with the id of the request if Triton got that far."""
         log.warning("session of %s: %s", self.model, message.error_message)
         box = self._boxes.get(message.infer_response.id)
         if box is None:

@@ -1,4 +1,5 @@
-"""The sessions of one Triton, by model: opened by the first request, replaced when they are old, missed without harm.
+"""The sessions with one Triton, by model: opened by the first request, replaced when they are old. Without one, a request
+travels directly.
 
 get ──► a live session, or None: then the request travels directly
          │ older than its age: a new one takes the new work, the old one closes with its last request
@@ -32,7 +33,7 @@ class Sessions:
     """Made in the event loop that uses it; `close` it there."""
 
     def __init__(self, open_stream: OpenStream, *, allowed: bool, max_age_s: float) -> None:
-        """`allowed` False: every request travels directly, whatever the backend offers."""
+        """Without `allowed` every request travels directly, whatever the backend offers."""
         self._open_stream = open_stream
         self._allowed = allowed
         self._max_age_s = max_age_s
@@ -40,7 +41,7 @@ class Sessions:
         self._retired: set[Session] = set()
 
     def offer(self, model: str, *, offered: bool) -> None:
-        """The model has said whether its backend has sessions."""
+        """Note whether the model's backend has sessions, as its description says."""
         if offered and self._allowed:
             self._slots.setdefault(model, _Slot())
         elif (slot := self._slots.pop(model, None)) is not None and slot.session is not None:

@@ -1,4 +1,4 @@
-"""How long a call may be silent, at no cost per message beyond a time stamp."""
+"""Ends calls that have been silent for too long, at no cost per message beyond a time stamp."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _LOOK_EVERY_S = 5.0
 
 
 def never() -> bool:
-    """Of a model that nobody watches."""
+    """`is_lost` of a model whose health is not watched."""
     return False
 
 
 class Waiting(Protocol):
-    """Somebody who takes messages. `waiting_since` is when the last one came, by the event loop's clock; None while none is
-    waited for: a slow reader is not the sender's silence."""
+    """A reader of messages. `waiting_since` is the event loop's time of the last message; None while the reader itself can
+    take no more, because then the silence is not the sender's."""
 
     waiting_since: float | None
 
 
 class StallWatch:
-    """Ends a call that nobody will answer any more: calls `give_up` once, and has the reason in `error`.
+    """Ends a call that will not be answered any more: calls `give_up` once, and keeps the reason in `error`.
 
-    A long silence alone is no proof: the whole answer of a request that does not stream comes at its end. So the call is
-    given up when its model `is_lost` (it has answered nobody for a while, not even a probe), and in any case when somebody
-    has waited for `timeout_s`. One timer at a time, which looks at the clock when it fires: it is never moved per message.
+    Silence alone proves nothing: a request that does not stream gets its whole answer at the end. So the call is given up
+    when its model `is_lost` (it has answered no request and no probe for a while), and in any case after `timeout_s` of
+    silence. One timer at a time, which looks at the clock when it fires: it is never moved per message.
     """
 
     __slots__ = ("_give_up", "_is_lost", "_loop", "_timeout_s", "_timer", "_waiting", "error")

@@ -17,8 +17,8 @@ class ClientDisconnected(Exception):
 class CancelledByDisconnect:
     """`async with` cancels its block when the client leaves, and raises ClientDisconnected in the cancellation's place.
 
-    `receive` must have nothing more of the body to give. Nothing polls: our server calls back, and with another one task per
-    request waits for `receive`.
+    The body of the request must have been read. Nothing polls: our own server calls back; with any other server one task
+    per request waits for `receive`.
     """
 
     __slots__ = ("_gone", "_on_disconnect", "_receive", "_task", "_watcher")

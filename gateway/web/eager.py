@@ -1,8 +1,8 @@
-"""An awaitable that is begun at once, by a plain call.
+"""Starts an awaitable immediately, by a plain function call.
 
-`send` of ASGI is a coroutine, but the server's own waits only while the client does not read: nearly always it has done all
-it does when it is first stepped. So a token can be written from a callback, without a task that is woken for it. (A task
-with `eager_start` does the same from Python 3.12 on.)
+ASGI's `send` is a coroutine, but the server's own waits only while the client does not read; nearly always its first step
+does everything. So a token can be written from a callback, without waking a task. (From Python 3.12 a task with
+`eager_start` does the same.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def start(awaitable: Awaitable[None]) -> asyncio.Task[None] | None:
-    """Run it up to its first wait. None when it had none and is done, else a task that does the rest.
+    """Run the awaitable up to its first wait. Returns None if it is done, else a task that does the rest.
 
     That first part runs in whatever task calls this: it must not depend on `asyncio.current_task`, nor open a cancel scope.
     Raises what the first part raises.
@@ -33,7 +33,7 @@ async def _finish(begun: _Begun) -> None:
 
 
 class _Begun:
-    """What is left of an awaitable that waits for `awaited`, the first thing it has yielded to the event loop."""
+    """The rest of an awaitable that was started and has yielded `awaited` to the event loop."""
 
     def __init__(self, steps: Generator[Any, Any, None], awaited: Any) -> None:
         self._steps = steps

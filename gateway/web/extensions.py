@@ -1,6 +1,7 @@
-"""What is found in the scope beyond ASGI: keys for what the hot path would else pay for with wrappers, messages and tasks.
+"""Keys of the scope beyond ASGI's. They give the hot path functions where it would otherwise need wrappers, messages and
+tasks.
 
-Each can be absent: the application runs in any ASGI server, only dearer.
+Each can be absent: the application runs in any ASGI server, only slower.
 """
 
 from __future__ import annotations
@@ -30,16 +31,17 @@ WritePart = Callable[[bytes], bool]
 client, say."""
 
 OnDisconnect = Callable[[Callable[[], object] | None], None]
-"""Says what to call when the client leaves before its answer is complete; it is called at once if that has happened already.
-None: nothing any more. The body of the request must have been read."""
+"""Says what to call when the client leaves before its answer is complete; it is called at once if that has happened
+already. None: nothing any more. The body of the request must have been read."""
 
 
 def dialect_of(scope: Scope) -> Dialect:
-    """In which dialect the request is to be answered."""
+    """The dialect in which the request is answered."""
     return scope.get(DIALECT, OPENAI)
 
 
 def forget(scope: Scope) -> None:
-    """The request is done with. What these refer to refers to the scope, and would have to wait for the collector."""
+    """Remove the keys when the request has ended: their values refer to the scope, and would keep it until a garbage
+    collection."""
     for key in (SEND_BODY, WRITE_PART, ON_DISCONNECT):
         scope.pop(key, None)

@@ -1,4 +1,4 @@
-"""What the endpoints that answer with one JSON body do alike."""
+"""Sends the result of a use case as one JSON body."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 async def unless_left(http_request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client leaves before it is done."""
+    """The result of `work`, which is cancelled when the client leaves first."""
     async with CancelledByDisconnect(http_request.scope, http_request.receive):
         return await work
 
 
 async def json_answer(http_request: Request, work: Awaitable[Wire]) -> Response:
-    """The answer that `work` makes, unless the client leaves before."""
+    """The response with the result of `work`, which is cancelled when the client leaves."""
     answer = await unless_left(http_request, work)
     return Response(answer.model_dump_json(), media_type="application/json")

@@ -1,7 +1,7 @@
 """Routes whose body is JSON, called as plain ASGI: the body is parsed, the endpoint called, its response sent.
 
-FastAPI has the route for its matching and for /openapi.json. What it does per request to find out what an endpoint wants
-costs more than all the rest of a short request (docs/performance.md), and every endpoint here wants the same.
+FastAPI knows the route for matching and for /openapi.json. Its work per request to find an endpoint's arguments costs more
+than the rest of a short request (docs/performance.md), and every endpoint here has the same arguments.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _CLIENT_LEFT = 499  # nginx's number for it; it is seen in metrics and logs only
 
 
 class JsonRoute(APIRoute):
-    """A route to an endpoint with a body, which is called as `endpoint(request, http_request, core)`. One without a
-    body is FastAPI's."""
+    """A route whose endpoint is called as `endpoint(request, http_request, core)`. If the endpoint takes no body, FastAPI
+    calls it."""
 
     def __init__(self, path: str, endpoint: Callable[..., Coroutine[Any, Any, Response]], **options: Any) -> None:
         """The annotation of the endpoint's `request` says what the body is."""
@@ -36,7 +36,7 @@ class JsonRoute(APIRoute):
 
     @property
     def body(self) -> type[RequestBody] | None:
-        """What its body is; None for FastAPI's."""
+        """The type of its body; None if FastAPI calls the endpoint."""
         return self._body
 
     @property
@@ -57,7 +57,7 @@ class JsonRoute(APIRoute):
             await Response(status_code=_CLIENT_LEFT)(scope, receive, send)
 
     async def _respond(self, body: type[RequestBody], http_request: Request, core: Core) -> Response:
-        """The endpoint's. What was asked is not held on to while the answer is sent."""
+        """The endpoint's response. The request is released before the answer is sent."""
         request = parse(body, await _body(http_request.receive), _default_model(body, core))
         if core.settings.strict:
             _refuse_unknown_fields(request)
@@ -65,7 +65,7 @@ class JsonRoute(APIRoute):
 
 
 async def _body(receive: Receive) -> bytes:
-    """BodyLimit hands it on in one piece."""
+    """The body, which BodyLimit delivers as one message."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientDisconnected
@@ -85,10 +85,10 @@ def _refuse_unknown_fields(request: RequestBody) -> None:
 
 
 def parse(model: type[RequestBody], body: bytes, default_model: str | None = None) -> RequestBody:
-    """The body as what it should be; where it names no model, with the default one. Raises BadRequest.
+    """The body as an instance of `model`, with the default model if it names none. Raises BadRequest.
 
-    It is read as JSON and as nothing looser. Python's own parser takes NaN, half a surrogate pair and integers of any
-    length, none of which JSON or Triton can carry on: what it let in would fail further down as a fault of ours.
+    The parser is strict: Python's own accepts NaN, lone surrogates and integers of any length, which neither JSON nor
+    Triton can carry, so they would fail later as internal errors.
     """
     try:
         value: Any = orjson.loads(body)

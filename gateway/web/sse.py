@@ -1,4 +1,4 @@
-"""Server-sent events: the one place where a stream is written.
+"""Server-sent events: the only module that writes streams.
 
     200, headers ─ data: chunk … ─ data: [DONE]            the answer is complete
                  └ data: {"error": …}                      it broke: exactly one error event, last, and no [DONE]
@@ -85,7 +85,7 @@ class EventWriter:
 
     @property
     def is_open(self) -> bool:
-        """Whether the client has been given its 200."""
+        """Whether the headers have been sent."""
         return self._open
 
     def begin_within(self, seconds: float) -> None:
@@ -102,7 +102,7 @@ class EventWriter:
             self._push(self._send, {"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
 
     def write(self, chunks: list[bytes]) -> Backpressure:
-        """Send chunks, after the headers where it is the first call; with no chunks those alone.
+        """Send chunks, and the headers first if they have not been sent.
 
         A future in return is done when the client has read on. Raises what the connection raises.
         """
@@ -125,7 +125,7 @@ class EventWriter:
         await self._send_body({"type": "http.response.body", "body": last, "more_body": False})
 
     def close(self) -> None:
-        """Stop what runs by itself."""
+        """Stop the timer and the task of this writer."""
         if self._timer is not None:
             self._timer.cancel()
         if self._draining is not None:
@@ -147,7 +147,8 @@ class EventWriter:
             self._unsent.append(message)
 
     async def _drain(self, waits: Awaitable[None]) -> None:
-        """The client does not read. What comes until it does is little: the sources hold back."""
+        """Write the rest when the client reads again. Little gathers until then, because `write` tells the sources to
+        wait."""
         await waits
         while self._unsent:
             await self._send_body(self._unsent.pop(0))
@@ -165,11 +166,12 @@ def _part(body: bytes) -> Message:
 
 
 class EventStream(Response):
-    """A response whose events are written while it is made. What goes wrong before the first is raised, and can still be
-    answered with a status."""
+    """A response that writes its events while they are produced. An error before the first event is raised, so that it can
+    still be answered with a status."""
 
     def __init__(self, work: Callable[[ChunkSink], Awaitable[list[bytes]]], *, ping_interval_s: float) -> None:
-        """`work` hands the chunks to the sink that it is given, and returns the last of them when the answer is complete."""
+        """`work` hands the chunks to the sink that it is given, and returns the last of them when the answer is
+        complete."""
         super().__init__()
         self._work: Callable[[ChunkSink], Awaitable[list[bytes]]] | None = work
         self._ping_interval_s = ping_interval_s
@@ -194,7 +196,7 @@ class EventStream(Response):
             writer.close()
 
     async def _last_events(self, writer: EventWriter, dialect: Dialect) -> bytes:
-        """Do the work; how the stream ends."""
+        """Do the work, and return the events that end the stream."""
         work, self._work = self._work, None
         if work is None:
             raise RuntimeError("a stream can be sent once")
@@ -216,6 +218,6 @@ class EventStream(Response):
 
 
 def _broken(error: GatewayError, dialect: Dialect) -> bytes:
-    """How a stream ends that has begun and can't be completed."""
+    """The event that ends a stream which can't be completed."""
     request_record.current().failed(error.code or error.type)
     return dialect.error_event(error)

@@ -1,4 +1,5 @@
-"""Pydantic's complaints about a body to OpenAI's: one error, the field named as a path, the code that clients know."""
+"""Translates pydantic's validation errors into OpenAI's: one error, with the path of the field and the code that clients
+know."""
 
 from __future__ import annotations
 
@@ -142,7 +143,7 @@ def _out_of_range(param: str, error: Mapping[str, Any]) -> BadRequest:
 
 
 def _shown(value: Any) -> str:
-    """A value in a message: never more of it than helps."""
+    """A value for a message, cut to 100 characters."""
     text = f"'{value}'" if isinstance(value, str) else str(value)
     return text if len(text) <= 100 else text[:100] + "…"
 

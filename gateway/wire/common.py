@@ -1,4 +1,4 @@
-"""What several endpoints share: the bases of requests and responses, and small things that all of them answer."""
+"""The base classes of requests and responses, and shapes that all APIs share."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ class Refused(NamedTuple):
 
 
 class WireRequest(BaseModel):
-    """What a client sends, or a part of it. Numbers and strings are taken as what they are, never converted; NaN and
-    infinity are refused.
+    """A request body, or a part of one. Values are never converted from one type to another; NaN and infinity are refused.
 
     Every field that a client may know of is declared, in one of three ways, from which `docs/compatibility.md` is made:
 
@@ -77,7 +76,7 @@ class WireRequest(BaseModel):
 
 
 class RequestBody(WireRequest):
-    """A whole body. Fields that nobody knows are kept by name, for a gateway that is told to refuse them."""
+    """A whole body. Unknown fields are kept by name, because the setting `strict` refuses them."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -96,7 +95,7 @@ class Wire(BaseModel):
 
 
 class PromptUsage(Wire):
-    """Usage of what generates nothing."""
+    """The usage of an endpoint that generates no tokens."""
 
     prompt_tokens: int
     total_tokens: int

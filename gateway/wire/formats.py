@@ -1,4 +1,4 @@
-"""What the answer has to look like: `response_format`, and vLLM's `structured_outputs`. The engine enforces both."""
+"""Formats of the answer that the engine enforces: `response_format`, and vLLM's `structured_outputs`."""
 
 from __future__ import annotations
 

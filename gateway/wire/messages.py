@@ -21,14 +21,14 @@ class TextPart(WireRequest):
 
 
 class RefusalPart(WireRequest):
-    """What the assistant has refused with, in an earlier turn."""
+    """A refusal of the assistant in an earlier turn."""
 
     type: Literal["refusal"]
     refusal: str
 
     @property
     def text(self) -> str:
-        """It is part of what was said."""
+        """A refusal counts as text."""
         return self.refusal
 
 
@@ -93,7 +93,7 @@ _ROLES: Mapping[str, str] = {"developer": "system", "function": "tool"}
 
 
 def in_current_form(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The same messages by the names of today, content and arguments as they came."""
+    """The messages in OpenAI's current form: deprecated names are replaced, content and arguments stay as they came."""
     return [_in_current_form(message, place) for place, message in enumerate(messages)]
 
 

@@ -47,7 +47,7 @@ class AllowedTools(WireRequest):
 
 
 class AllowedToolChoice(WireRequest):
-    """Those of `tools` that count: the model is told of no others."""
+    """The subset of `tools` that the model sees."""
 
     type: Literal["allowed_tools"]
     allowed_tools: AllowedTools
@@ -86,7 +86,7 @@ FunctionChoice = Annotated[
 
 
 class ToolUse(NamedTuple):
-    """What may be called, however the client has put it."""
+    """The tools that may be called, whether the client used the current or the deprecated fields."""
 
     tools: list[Tool]
     choice: ToolMode | NamedToolChoice | None
@@ -112,7 +112,7 @@ class ToolUse(NamedTuple):
 def use_of_tools(
     tools: list[Tool], choice: ToolMode | NamedToolChoice | AllowedToolChoice | None, parallel: bool | None
 ) -> ToolUse:
-    """The current fields."""
+    """The use by the current fields."""
     if not isinstance(choice, AllowedToolChoice):
         return ToolUse(tools, choice, parallel)
     return ToolUse([tool for tool in tools if tool.function.name in choice.names], choice.allowed_tools.mode, parallel)
@@ -121,7 +121,7 @@ def use_of_tools(
 def use_of_functions(
     functions: list[FunctionDefinition], choice: Literal["none", "auto"] | ChosenFunction | None
 ) -> ToolUse:
-    """The deprecated ones, which know one call an answer."""
+    """The deprecated fields, which allow one call an answer."""
     tools = [Tool(type="function", function=function) for function in functions]
     named = NamedToolChoice(type="function", function=choice) if isinstance(choice, ChosenFunction) else choice
     return ToolUse(tools, named, parallel=False)
@@ -160,7 +160,7 @@ class CalledFunction(WireRequest):
 
 
 class PastToolCall(WireRequest):
-    """A call that the conversation tells of."""
+    """A tool call in an earlier turn of the conversation."""
 
     id: str | None = None
     type: Literal["function"] = "function"

@@ -63,7 +63,7 @@ class ChatStream(ChunkStream):
 
 
 def finish_reason(plan: AnswerPlan, end: End) -> str:
-    """By the name that belongs to the shape in which calls are told."""
+    """The finish reason, `function_call` where the client uses the deprecated shape of tool calls."""
     return "function_call" if plan.calls_functions and end.finish_reason == "tool_calls" else end.finish_reason
 
 

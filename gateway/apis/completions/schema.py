@@ -65,7 +65,7 @@ class CompletionRequest(DecodingRequest):
 
     @property
     def ranks(self) -> bool:
-        """Whether more is generated than is told."""
+        """Whether more alternatives are generated than returned."""
         return self.generated > (self.n or 1)
 
     def prompts(self) -> list[str] | list[list[int]]:

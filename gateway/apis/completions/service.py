@@ -96,7 +96,7 @@ def _plan(
 def _echoed(
     written: str | list[int], ids: array[int] | None, request: CompletionRequest, tokenizer: Tokenizer | None
 ) -> EchoedPrompt:
-    """What is repeated of a prompt: the client's own text, where there is one and all of it counted."""
+    """The prompt to repeat: the client's own text, unless it sent tokens or the prompt was cut."""
     if tokenizer is None or ids is None:
         return EchoedPrompt(str(written))
     is_whole = isinstance(written, str) and request.truncate_prompt_tokens is None

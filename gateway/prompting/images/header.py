@@ -1,7 +1,7 @@
 """What an image file says of itself in its first bytes: its kind, and its size in pixels.
 
-A few bytes can describe an image that fills the memory of whoever opens it. Here nothing is opened: the header is read as
-far as the size, which is what is limited. PNG, JPEG, WebP and GIF are what OpenAI takes.
+A file of a few bytes can decode to an image that fills all memory. So nothing is decoded here: the header is read up to the
+size, which is then limited. PNG, JPEG, WebP and GIF are what OpenAI takes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The images of a request: as bytes, and as far as can be told without opening them such as a model can be given."""
+"""Reads the images of a request as bytes, and checks number, size, kind and pixels without decoding them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Images by their address: from hosts that the operator allows, and from no others.
+"""Fetches images by URL, only from hosts that the operator allows.
 
-A server that fetches what its clients name can be sent to places that only it can reach. So: a list of hosts, which is
-empty; every name is resolved once, checked, and that very address is asked; redirects stay with the host; sizes and times
-are limited; the proxies of the environment are not used.
+A server that fetches URLs of its clients can be made to reach addresses that only it can reach (server-side request
+forgery). So the list of hosts is empty by default; a name is resolved once, its address is checked and then used; a
+redirect must stay on the host; size and time are limited; proxies of the environment are not used.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Fetcher:
         await self._client.aclose()
 
     def check(self, url: str) -> httpx.URL:
-        """The address, if its host is allowed. Raises NotAllowed; asks nobody."""
+        """The parsed URL, if its host is allowed. Raises NotAllowed. Sends nothing."""
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
