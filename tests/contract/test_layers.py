@@ -1,4 +1,18 @@
-"""Imports point one way, and libraries stay where they belong."""
+"""The house of the gateway: imports point one way, and libraries stay where they belong.
+
+    errors, generation, pooling, …   values that all may use
+    request_record
+    log  limits  answers  prompting
+    triton
+    models
+    dispatch
+    core
+    web
+    middleware  apis
+    app  server  __main__            cli: standard library only
+
+A room may import those above it. `test_backend_layers.py` draws the backend's.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +27,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "pooling", "ids", "tasks", "memory", "defaults", "settings", "wire", "version", "metrics"),
-    ("request_record",),
+    ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "version"),
+    ("wire", "settings", "request_record"),
     ("log", "limits", "answers", "prompting"),
     ("triton",),
     ("models",),
@@ -24,7 +38,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("middleware", "apis"),
     ("app", "server", "__main__"),
 )
-"""The rows of the architecture: each may import what stands above it, and its own folder."""
+"""The rooms by row: each may import what stands above it, and its own folder."""
 
 ALONE = {
     "pydantic": ("wire", "apis", "settings", "web", "__main__"),
@@ -39,70 +53,91 @@ ALONE = {
     "starlette": ("web", "middleware", "app"),
     "uvicorn": ("server",),
 }
-"""Libraries, and the only parts of the gateway that may import them."""
+"""Libraries, and the only rooms of the gateway that may import them."""
 
-WITHIN_A_ROW = {("wire", "generation"), ("settings", "defaults")}
-"""`wire` makes SamplingParams."""
+LEAST_MODULES, LEAST_IMPORTS = 170, 500
+"""A walk that sees fewer has lost its way, and would pass without having looked."""
 
 
 def modules(*, cli: bool) -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if ("cli" in path.relative_to(PACKAGE).parts) is cli)
 
 
-def part_of(path: Path) -> str:
-    """`chat` for gateway/chat/stream.py, `app` for gateway/app.py."""
+def room_of(path: Path) -> str:
+    """`apis` for gateway/apis/chat/stream.py, `app` for gateway/app.py."""
     first = path.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
 
 
-def imported(tree: ast.AST, *, top_level_only: bool = False) -> Iterator[str]:
-    """Dotted names of what is imported, `from gateway import log` as `gateway.log`."""
+def imported(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
+    """Dotted names of what a file imports, also in functions; `from gateway import log` is `gateway.log`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.iter_child_nodes(tree) if top_level_only else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             assert node.module
-            if node.module == "gateway":
-                yield from (f"gateway.{alias.name}" for alias in node.names)
+            if node.module in ("gateway", "gateway.apis"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
 
 
-def row_of(part: str) -> int:
-    return next(number for number, row in enumerate(ROWS) if part in row)
+def row_of(room: str) -> int:
+    return next(number for number, row in enumerate(ROWS) if room in row)
 
 
 def parameters(paths: list[Path]) -> list[object]:
     return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in paths]
 
 
+def test_walk_sees_the_house() -> None:
+    """All rooms have a row, and the checks below look at as many modules and imports as there are."""
+    paths = modules(cli=False)
+    imports = [name for path in [*paths, *modules(cli=True)] for name in imported(path) if name.startswith("gateway.")]
+    assert {room_of(path) for path in paths} - {"__init__"} == {room for row in ROWS for room in row}
+    assert len([*paths, *modules(cli=True)]) >= LEAST_MODULES
+    assert len(imports) >= LEAST_IMPORTS
+
+
 @pytest.mark.parametrize("path", parameters(modules(cli=False)))
 def test_imports_point_up(path: Path) -> None:
-    """A module imports rows above its own, and its own folder; never the command line."""
-    part = part_of(path)
-    if part == "__init__":
+    """A module imports rooms above its own, and its own; never the command line."""
+    room = room_of(path)
+    if room == "__init__":
         return
-    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+    for name in imported(path):
         if not name.startswith("gateway."):
             continue
         target = name.split(".")[1]
-        beside = target == part or (part, target) in WITHIN_A_ROW or row_of(part) == len(ROWS) - 1
-        assert row_of(target) < row_of(part) or beside, f"{part} imports {name}"
+        beside = target == room or row_of(room) == len(ROWS) - 1
+        assert row_of(target) < row_of(room) or beside, f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", parameters([path for path in modules(cli=False) if room_of(path) == "apis"]))
+def test_no_api_knows_another(path: Path) -> None:
+    """What two APIs share has a room of its own; only the list of all names them."""
+    own = path.relative_to(PACKAGE / "apis").parts[0]
+    if own == "__init__.py":
+        return
+    for name in imported(path):
+        if name.startswith("gateway.apis."):
+            assert name.split(".")[2] == own, f"{own} imports {name}"
 
 
 @pytest.mark.parametrize("path", parameters(modules(cli=False)))
-def test_libraries_stay_in_their_part(path: Path) -> None:
-    """gRPC in `triton/`, HTTP in `routes/` and `middleware/`, and so on."""
-    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+def test_libraries_stay_in_their_room(path: Path) -> None:
+    """gRPC in `triton/`, HTTP in `web/`, `middleware/` and `apis/`, and so on."""
+    for name in imported(path):
         library = name.split(".")[0]
         if library in ALONE:
-            assert part_of(path) in ALONE[library], f"{part_of(path)} imports {name}"
+            assert room_of(path) in ALONE[library], f"{room_of(path)} imports {name}"
 
 
 @pytest.mark.parametrize("path", parameters([p for p in modules(cli=True) if "prepare" not in p.parts]))
 def test_command_line_needs_no_package(path: Path) -> None:
     """It sets up the environments: what it imports when it starts is in the standard library, or its own."""
-    for name in imported(ast.parse(path.read_text(encoding="utf-8")), top_level_only=True):
+    for name in imported(path, top_level_only=True):
         own = name.startswith("gateway.cli") or name in ("gateway.version", "gateway.defaults")
         assert own or name.split(".")[0] in sys.stdlib_module_names, name
