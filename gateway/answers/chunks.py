@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol
 
 import orjson
@@ -97,13 +97,10 @@ class ChunkStream(ABC):
         return [chunk for output in outputs for chunk in self._counted(output, self._running)]
 
     @property
-    def tells_text_alone(self) -> bool:
-        """Whether a delta of plain text is a chunk with that text and nothing else."""
-        return self._echo is None and self._running is None
-
-    def text_chunk(self, choice: int, text: str) -> bytes:
-        """The chunk of a plain delta: as `feed` makes it, where the stream `tells_text_alone`."""
-        return self._text_starts[choice] + orjson.dumps(text) + self._after_text
+    def around_text(self) -> tuple[Sequence[bytes], bytes] | None:
+        """What stands before (by choice) and behind the text in the chunk of a plain delta, as `feed` makes it; None where a
+        plain delta is more than one chunk with its text."""
+        return (self._text_starts, self._after_text) if self._echo is None and self._running is None else None
 
     def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         chunks: list[bytes] = []
@@ -113,7 +110,7 @@ class ChunkStream(ABC):
                 if output.logprobs is not None or output.token_ids is not None:
                     chunks.append(self._detailed(output))
                 elif output.text:
-                    chunks.append(self.text_chunk(output.choice, output.text))
+                    chunks.append(self._text_starts[output.choice] + orjson.dumps(output.text) + self._after_text)
             elif isinstance(output, End):
                 chunks.append(self._finish(output))
                 if output.usage is not None:
@@ -181,13 +178,13 @@ class ChunkedSink:
     """Hands on the outputs of one answer as chunks. The last of them stay in `last`, to leave with the end of the
     answer."""
 
-    __slots__ = ("_is_plain", "_sink", "_stream", "last")
+    __slots__ = ("_after", "_before", "_sink", "_stream", "last")
 
     def __init__(self, stream: ChunkStream, sink: ChunkSink) -> None:
         self.last: list[bytes] = []
         self._stream = stream
         self._sink = sink
-        self._is_plain = stream.tells_text_alone
+        self._before, self._after = stream.around_text or (None, b"")
 
     def take(self, outputs: list[GenerationOutput]) -> Backpressure:
         """See `OutputSink`."""
@@ -199,7 +196,7 @@ class ChunkedSink:
 
     def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
         """See `OutputSink`."""
-        if not self._is_plain:
+        if self._before is None:
             return self.take([Delta(choice, text, token_count, None)])
         # A token that completes no character has nothing to show.
-        return self._sink.write_one(self._stream.text_chunk(choice, text)) if text else None
+        return self._sink.write_one(self._before[choice] + orjson.dumps(text) + self._after) if text else None

@@ -62,15 +62,18 @@ class _Reader:
     """Reads the records of one request and hands what they say to its sink. `is_complete`: all was said. `error`: the
     answer broke off, by the engine's own word where it `was_refused`."""
 
-    __slots__ = ("_sink", "choices", "error", "is_complete", "take_text", "was_refused")
+    __slots__ = ("_sink", "choices", "error", "is_complete", "was_refused")
 
     def __init__(self, request: GenerationRequest, sink: OutputSink) -> None:
         self.choices: int = request.sampling_params.get("n", 1)
         self.is_complete = False
         self.was_refused = False
         self.error: GatewayError | None = None
-        self.take_text = sink.take_text
         self._sink = sink
+
+    def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
+        """Hand on plain text."""
+        return self._sink.take_text(choice, text, token_count)
 
     def take(self, records: list[list[Any]]) -> Backpressure:
         """Hand on what the records say, up to the first that can't be read. Raises what the sink does."""

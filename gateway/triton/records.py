@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 RID: Final = 0
 KIND: Final = 1
 CHOICE: Final = 2
+# Of a `delta`, which is read for each token:
+_TEXT: Final = 3
+_TOKEN_COUNT: Final = 4
+_EXTRA: Final = 5
 
 _FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "content_filter"})
 
@@ -61,16 +65,14 @@ def read_records(response: Any) -> list[list[Any]]:
 def is_plain_delta(record: list[Any]) -> bool:
     """Whether it is a well-formed `delta` with nothing but a text, as nearly all records are. (Whether there is such a
     choice has to be seen elsewhere.)"""
-    if len(record) != 6:
-        return False
-    _, kind, choice, text, token_count, extra = record
     return (
-        kind == "delta"
-        and extra is None
-        and type(text) is str
-        and type(choice) is int
-        and type(token_count) is int
-        and token_count >= 0
+        len(record) == 6
+        and record[KIND] == "delta"
+        and record[_EXTRA] is None
+        and type(record[_TEXT]) is str
+        and type(record[CHOICE]) is int
+        and type(record[_TOKEN_COUNT]) is int
+        and record[_TOKEN_COUNT] >= 0
     )
 
 
