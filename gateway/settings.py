@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from gateway import defaults
+from gateway.addresses import triton_target
 
 ENV_PREFIX = "TRITON_GATEWAY_"
 
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
     triton_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(defaults.TRITON_URL,),
         min_length=1,
-        description="gRPC addresses of the Tritons, `host:port`, separated by commas.",
+        description="gRPC addresses of the Tritons, `host:port` or `grpc://host:port`, separated by commas.",
     )
     required_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Models that must answer for `/readyz` to say ready. Empty: every model that is served."
@@ -175,6 +176,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("triton_urls")
+    @classmethod
+    def _are_targets(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(triton_target, addresses))
 
     @field_validator("aliases", mode="before")
     @classmethod

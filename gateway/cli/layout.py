@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.cli.errors import Problem
+
 ENVIRONMENTS = ("gateway", "vllm_custom", "pytorch")
 """The three that serving needs. `dev`, for the checks, is a fourth."""
 
@@ -86,7 +88,22 @@ class Layout:
         """The interpreter of a virtual environment."""
         return self.environment(name) / "bin" / "python"
 
+    @property
+    def is_checkout(self) -> bool:
+        """Whether the lock files and the models are here, which an installed package has not."""
+        return self.requirements.is_dir() and self.model_repository.is_dir()
+
 
 def find_layout() -> Layout:
-    """The layout of the checkout that this file is in."""
+    """The layout of the checkout that this file is in; of an installed package, of the folder that it is installed in."""
     return Layout(Path(__file__).resolve().parents[2])
+
+
+def need_checkout(layout: Layout, command: str) -> None:
+    """Raises a Problem where the command was started from an installed package."""
+    if not layout.is_checkout:
+        raise Problem(
+            f"`{command}` makes environments, models and Triton from a checkout, and {layout.root} is none.",
+            f"clone the project's repository and run `make {command}` there;"
+            " `triton-gateway serve --triton HOST:PORT` serves a Triton that runs already.",
+        )

@@ -11,11 +11,12 @@ from gateway import defaults
 from gateway.cli.console import complain
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
-from gateway.cli.layout import find_layout
+from gateway.cli.layout import find_layout, need_checkout
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.supervise.programs import Addresses
 from gateway.cli.up import UpOptions, up
+from gateway.version import VERSION
 
 _DESCRIPTION = "An OpenAI-compatible gateway in front of NVIDIA Triton."
 
@@ -56,8 +57,10 @@ def _run(options: argparse.Namespace) -> int:
     layout = find_layout()
     match options.command:
         case "up":
+            need_checkout(layout, "up")
             up(layout, UpOptions(_addresses(options), options.workers, options.verbose), _stop_on_signals())
         case "setup":
+            need_checkout(layout, "setup")
             set_up(layout, _stop_on_signals(), options.extras or options.only, for_serving=not options.only)
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
@@ -85,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_up(commands.add_parser("up", help="set up what is missing and serve, in the foreground", description=_UP))
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "version"),
+    ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "addresses", "version"),
     ("wire", "settings", "request_record"),
     ("log", "limits", "answers", "prompting"),
     ("triton",),
