@@ -9,7 +9,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit models parsers integration conformance bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit package models parsers integration conformance bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -23,7 +23,7 @@ setup:  ## environments, Triton and weights, also what the checks need
 doctor:  ## check the machine, the set-up and what is running, and say what to do
 	@exec $(CLI) doctor $(ADDRESS) $(TRITON_PORTS)
 
-test: setup lint types unit models parsers integration  ## every check, on the real Triton with real weights
+test: setup lint types unit package models parsers integration  ## every check, on the real Triton with real weights
 
 lint: dev  ## style, formatting and spelling
 	$(DEV) -m ruff check .
@@ -36,7 +36,10 @@ types: setup  ## basedpyright, strict, each part with the environment it runs in
 	$(DEV) -m basedpyright --pythonpath .cache/envs/pytorch/bin/python triton_backend/pytorch model_repository
 
 unit: dev  ## unit and contract tests; no Triton
-	$(DEV) -m pytest -m "not triton and not gpu"
+	$(DEV) -m pytest -m "not triton and not gpu and not package"
+
+package: dev  ## the wheel, in an empty environment of each supported Python (1 minute)
+	$(DEV) -m pytest -m package tests/packaging
 
 models: setup  ## the prepared models against the libraries they come from
 	PYTHONPATH=.cache/prepare:.cache/testtools .cache/envs/pytorch/bin/python -m pytest --confcutdir tests/prepare_env tests/prepare_env

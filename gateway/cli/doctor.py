@@ -4,7 +4,7 @@ import http.client
 import threading
 from collections.abc import Iterator
 
-from gateway.cli import ports
+from gateway.cli import models, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
@@ -17,19 +17,40 @@ Finding = str | Problem
 """A sentence about what is in order, or a Problem."""
 
 
-def doctor(layout: Layout, addresses: Addresses) -> bool:
-    """Say everything that was found; whether all is in order."""
+def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> bool:
+    """Say everything that was found; whether all is in order. With `triton`, the gRPC addresses of Tritons that run
+    elsewhere, it looks at those and needs no checkout."""
     healthy = True
-    for title, findings in (
-        ("Machine", machine()),
-        ("Set-up", set_up(layout)),
-        ("Running", running(addresses, layout)),
-    ):
+    if triton is not None or not layout.is_checkout:
+        sections = [("Triton", elsewhere(layout, triton))]
+    else:
+        sections = [
+            ("Machine", machine()),
+            ("Set-up", set_up(layout)),
+            ("Running", running(addresses, layout)),
+        ]
+    for title, findings in sections:
         say(title)
         for finding in findings:
             healthy = healthy and not isinstance(finding, Problem)
             say(_line(finding))
     return healthy
+
+
+def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
+    """The models of Tritons that somebody else has started."""
+    try:
+        found = models.ask(layout, triton)
+    except Problem as problem:
+        yield problem
+        return
+    if not any(model.kind for model in found):
+        yield Problem("Triton answers, and has no model that the gateway can serve", "see the reasons below")
+    for model in found:
+        if model.kind is not None:
+            yield f"{model.name}: {model.kind}"
+        else:
+            yield f"{model.name} is not served: {model.reason or model.state}"
 
 
 def machine() -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from gateway.cli.console import complain
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
 from gateway.cli.layout import find_layout, need_checkout
+from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.supervise.programs import Addresses
@@ -64,8 +65,10 @@ def _run(options: argparse.Namespace) -> int:
             set_up(layout, _stop_on_signals(), options.extras or options.only, for_serving=not options.only)
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
+        case "models":
+            models(layout, options.triton)
         case _:
-            return 0 if doctor(layout, _addresses(options)) else 1
+            return 0 if doctor(layout, _addresses(options), options.triton) else 1
     return 0
 
 
@@ -94,6 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
+    _add_triton(check, "look at these Tritons instead of what `up` runs here")
+    listing = commands.add_parser("models", help="every model of Triton's, and why it is or is not served")
+    _add_triton(listing, f"Triton's gRPC addresses (default: {defaults.TRITON_URL})")
     make = commands.add_parser("setup", help="only what `up` does before it starts anything")
     extent = make.add_mutually_exclusive_group()
     extent.add_argument(
@@ -130,10 +136,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help=f"address to listen on (default: {defaults.HOST})")
     parser.add_argument("--port", type=_port, help=f"port to listen on (default: {defaults.PORT})")
     parser.add_argument("--workers", type=_positive, help=f"worker processes (default: {defaults.WORKERS})")
-    parser.add_argument(
-        "--triton", metavar="HOST:PORT[,…]", help=f"Triton's gRPC addresses (default: {defaults.TRITON_URL})"
-    )
+    _add_triton(parser, f"Triton's gRPC addresses (default: {defaults.TRITON_URL})")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of the settings")
+
+
+def _add_triton(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--triton", metavar="HOST:PORT[,…]", help=text)
 
 
 def _port(text: str) -> int:

@@ -15,6 +15,7 @@ from gateway.pooling import Op, PoolingRequest, Rows
 class EmbeddingModel(EncoderModel):
     """Its rows are vectors, of a width of its own."""
 
+    kind: ClassVar[str] = "embedding"
     task: ClassVar[str] = "embedding"
     files: ClassVar[frozenset[str]] = frozenset({"tokenizer.json"})
 

@@ -32,6 +32,7 @@ class GeneratingModel(ServedModel):
     `calls_tools`: the backend has a parser for the tool calls that the model writes. `loaded_into` is set for an adapter:
     the model that has it. `images`: how many a prompt may have."""
 
+    kind: ClassVar[str] = "generating"
     task: ClassVar[str] = "generation"
     files: ClassVar[frozenset[str]] = frozenset({"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"})
 

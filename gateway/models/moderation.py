@@ -47,6 +47,7 @@ class Labels:
 class ModerationModel(EncoderModel):
     """Its rows are probabilities, one a label."""
 
+    kind: ClassVar[str] = "moderation"
     task: ClassVar[str] = "moderation"
     files: ClassVar[frozenset[str]] = frozenset({"tokenizer.json", "labels.json"})
 

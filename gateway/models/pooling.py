@@ -21,6 +21,7 @@ _OPS: Final = frozenset(get_args(Op))
 class PoolingModel(RowsModel):
     """It gives vectors, classes or scores. `labels` name its classes, where its configuration does."""
 
+    kind: ClassVar[str] = "pooling"
     task: ClassVar[str] = "generation"
     files: ClassVar[frozenset[str]] = frozenset({"tokenizer.json", "config.json"})
 

@@ -53,6 +53,8 @@ class ModelSource:
 class ServedModel(ABC):
     """A model under the name that clients use. `created`: when this gateway learned of it, in seconds since 1970."""
 
+    kind: ClassVar[str]
+    """What it is called in lists."""
     task: ClassVar[str]
     """`openai_task` of its configuration, or `generation` for one that speaks our contract."""
     files: ClassVar[frozenset[str]]

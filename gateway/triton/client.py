@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -33,6 +33,21 @@ _CHANNEL_OPTIONS = (
     # Which requests are tried again is decided above, where it is known what the client has seen.
     ("grpc.enable_retries", 0),
 )
+
+
+class RepositoryModel(NamedTuple):
+    """A model as Triton lists it. `state` is `READY`, `LOADING`, `UNAVAILABLE`, … or empty for one that was never loaded;
+    `reason` is what Triton has to say of it."""
+
+    name: str
+    version: str
+    state: str
+    reason: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes requests."""
+        return self.state == "READY"
 
 
 class TritonClient:
@@ -78,8 +93,12 @@ class TritonClient:
 
     async def ready_models(self) -> list[tuple[str, str]]:
         """Name and version of every model that Triton has ready."""
-        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(ready=True), timeout_s=5)
-        return [(model.name, model.version) for model in index.models if model.state == "READY"]
+        return [(model.name, model.version) for model in await self.repository_index(ready=True) if model.is_ready]
+
+    async def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
+        """Every model in Triton's repositories, or those that it has `ready`."""
+        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(ready=ready), timeout_s=5)
+        return [RepositoryModel(model.name, model.version, model.state, model.reason) for model in index.models]
 
     async def model_config(self, model: str) -> Any:
         """The completed ModelConfig of a model."""

@@ -36,7 +36,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("web",),
     ("middleware", "apis"),
-    ("app", "server", "__main__"),
+    ("app", "server", "inspection", "__main__"),
 )
 """The rooms by row: each may import what stands above it, and its own folder."""
 

@@ -1,0 +1,71 @@
+"""`triton-gateway models`: every model of a Triton, and why it is or is not served."""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import defaults
+from gateway.cli.console import say
+from gateway.cli.errors import Problem
+from gateway.cli.layout import Layout
+from gateway.cli.serve import choose_python
+
+_LONGEST_S = 60.0
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """One model of one Triton; `kind` is None where the gateway does not serve it, and `reason` says why."""
+
+    triton: str
+    name: str
+    version: str
+    kind: str | None
+    state: str
+    reason: str
+
+
+def models(layout: Layout, triton: str | None) -> None:
+    """Print a line for each model. Raises a Problem when no Triton answers."""
+    listed = ask(layout, triton)
+    if not listed:
+        say("There are no models in Triton's repositories.")
+    for line in lines(listed):
+        say(line)
+
+
+def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
+    """The models of the Tritons at `triton`, else of those that the environment names, else of the default one.
+
+    Raises a Problem when one does not answer.
+    """
+    addresses = (triton or os.environ.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
+    command = [choose_python(layout), "-m", "gateway.inspection", *(address.strip() for address in addresses)]
+    # The package is found from any folder.
+    environment = {**os.environ, "PYTHONPATH": str(layout.root)}
+    try:
+        asked = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            f"Triton at {', '.join(addresses)} has not answered for {_LONGEST_S:.0f} s.", "look at Triton's log."
+        ) from None
+    if asked.returncode:
+        said = asked.stderr.strip().splitlines() or ["the inspection failed without a word"]
+        raise Problem(said[-1], "name its gRPC address: --triton HOST:PORT. `make up` starts one on this machine.")
+    found: list[dict[str, Any]] = json.loads(asked.stdout)
+    return [ListedModel(**model) for model in found]
+
+
+def lines(listed: Sequence[ListedModel]) -> list[str]:
+    """The table: name, version, kind or `not served`, state, and the reason where there is one."""
+    rows = [(model.name, model.version, model.kind or "not served", model.state) for model in listed]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    return [
+        "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] + [model.reason]).rstrip()
+        for row, model in zip(rows, listed, strict=True)
+    ]

@@ -1,0 +1,84 @@
+"""`python -m gateway.inspection HOST:PORT …`: every model of these Tritons, and why it is or is not served, as JSON.
+
+It runs in the gateway's environment, for the commands `models` and `doctor`, which themselves need no library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from gateway.addresses import triton_target
+from gateway.errors import GatewayError
+from gateway.models.loader import ASSETS, ModelLoader
+from gateway.models.served import ModelNotServable
+from gateway.triton.client import RepositoryModel, TritonClient
+from gateway.triton.discovery import discover
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One model of one Triton. `state` and `reason` are Triton's, unless the gateway has a reason of its own not to serve
+    it; `kind` is None where it is not served."""
+
+    triton: str
+    name: str
+    version: str
+    kind: str | None
+    state: str
+    reason: str
+
+
+async def inspect(address: str) -> list[Inspected]:
+    """The models of one Triton, by name. Raises GatewayError when it can't be asked."""
+    client = TritonClient(address, sessions=False)
+    try:
+        loader = ModelLoader(None)
+        models = sorted(await client.repository_index(), key=lambda model: (model.name, model.version))
+        return [await _inspected(client, loader, model) for model in models]
+    finally:
+        await client.close()
+
+
+async def _inspected(client: TritonClient, loader: ModelLoader, model: RepositoryModel) -> Inspected:
+    kind, reason = None, model.reason
+    if model.is_ready:
+        kind, reason = await _kind(client, loader, model.name)
+    return Inspected(client.address, model.name, model.version, kind, model.state or "UNLOADED", reason)
+
+
+async def _kind(client: TritonClient, loader: ModelLoader, name: str) -> tuple[str | None, str]:
+    """The kind of a model that Triton has ready, or why the gateway does not serve it."""
+    try:
+        discovered = await discover(client, name)
+        if discovered is None:
+            return None, "it has neither the input `request` nor the parameter `openai_task`"
+        if discovered.task == ASSETS:
+            return ASSETS, ""
+        if not loader.serves(discovered):
+            return None, f"openai_task is {discovered.task!r}, which is no kind of model that the gateway knows"
+        return (await loader.load(client, discovered)).kind, ""
+    except (GatewayError, ModelNotServable) as error:
+        return None, str(error)
+
+
+async def _main(addresses: Sequence[str]) -> int:
+    models: list[Inspected] = []
+    for address in addresses:
+        try:
+            models += await inspect(triton_target(address))
+        except ValueError as error:
+            sys.stderr.write(f"{error}\n")
+            return 2
+        except GatewayError:
+            sys.stderr.write(f"no Triton answers by gRPC at {address}\n")
+            return 1
+    json.dump([asdict(model) for model in models], sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_main(sys.argv[1:])))
