@@ -112,7 +112,12 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-gateway-"))
         )
         clients = [
-            TritonClient(address, sessions=settings.travel == "auto", session_age_s=settings.session_age_s)
+            TritonClient(
+                address,
+                sessions=settings.travel == "auto",
+                session_age_s=settings.session_age_s,
+                by_proxy=settings.triton_by_proxy,
+            )
             for address in settings.triton_urls
         ]
         for client in clients:

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         min_length=1,
         description="gRPC addresses of the Tritons, `host:port` or `grpc://host:port`, separated by commas.",
     )
+    triton_by_proxy: bool = Field(
+        default=False, description="Reach Triton by the proxy that `http_proxy` and its kin in the environment name."
+    )
     required_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Models that must answer for `/readyz` to say ready. Empty: every model that is served."
     )

@@ -1,9 +1,7 @@
 """`triton-gateway`: the arguments, and who handles them."""
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from gateway.cli.layout import find_layout, need_checkout
 from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.plan import EXTRAS, set_up
+from gateway.cli.stopping import stop_on_signals
 from gateway.cli.supervise.programs import Addresses
 from gateway.cli.up import UpOptions, up
 from gateway.version import VERSION
@@ -59,10 +58,10 @@ def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "up":
             need_checkout(layout, "up")
-            up(layout, UpOptions(_addresses(options), options.workers, options.verbose), _stop_on_signals())
+            up(layout, UpOptions(_addresses(options), options.workers, options.verbose), stop_on_signals())
         case "setup":
             need_checkout(layout, "setup")
-            set_up(layout, _stop_on_signals(), options.extras or options.only, for_serving=not options.only)
+            set_up(layout, stop_on_signals(), options.extras or options.only, for_serving=not options.only)
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
         case "models":
@@ -70,14 +69,6 @@ def _run(options: argparse.Namespace) -> int:
         case _:
             return 0 if doctor(layout, _addresses(options), options.triton) else 1
     return 0
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C, SIGTERM and a closed terminal set, instead of ending the process on the spot."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda _number, _frame: stop.set())
-    return stop
 
 
 def _addresses(options: argparse.Namespace) -> Addresses:

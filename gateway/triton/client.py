@@ -34,6 +34,9 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
+"""gRPC would obey `http_proxy` even for loopback, and reads `no_proxy` in lower case only."""
+
 
 class RepositoryModel(NamedTuple):
     """A model as Triton lists it. `state` is `READY`, `LOADING`, `UNAVAILABLE`, … or empty for one that was never loaded;
@@ -56,12 +59,17 @@ class TritonClient:
     `in_flight` counts the open calls, for choosing between replicas. All calls raise GatewayError and nothing else.
     """
 
-    def __init__(self, address: str, *, sessions: bool = True, session_age_s: float = 3600.0) -> None:
-        """`address` is `host:port`. Without `sessions` every request has a call of its own."""
+    def __init__(
+        self, address: str, *, sessions: bool = True, session_age_s: float = 3600.0, by_proxy: bool = False
+    ) -> None:
+        """`address` is a gRPC target. Without `sessions` every request has a call of its own. `by_proxy`: whether
+        a proxy that the environment names is used."""
         self.address = address
         self.in_flight = 0
         self._ending: set[asyncio.Future[object]] = set()
-        self._channel: Any = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+        self._channel: Any = grpc.aio.insecure_channel(
+            address, options=_CHANNEL_OPTIONS if by_proxy else (*_CHANNEL_OPTIONS, _NO_PROXY)
+        )
         self._infer_stream: Any = self._channel.stream_stream(
             SERVICE + "ModelStreamInfer",
             request_serializer=pb.ModelInferRequest.SerializeToString,

@@ -1,7 +1,6 @@
 """The two programs that are supervised: their command lines and their environments."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway import defaults
@@ -78,7 +77,6 @@ def gateway_program(layout: Layout, addresses: Addresses, workers: int) -> Progr
         "TRITON_GATEWAY_TRITON_URLS": f"{LOOPBACK}:{addresses.triton_grpc_port}",
         "PYTHONUNBUFFERED": "1",
     }
-    environment |= _without_proxy(environment)
     command = [layout.python("gateway"), "-m", "gateway"]
     return Program("The gateway", command, environment, layout.root, _GATEWAY_GRACE_S)
 
@@ -101,10 +99,3 @@ def _libpython_folder() -> list[str]:
     folders = [str(library.parent)] if library else []
     inherited = os.environ.get("LD_LIBRARY_PATH")
     return [*folders, inherited] if inherited else folders
-
-
-def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """gRPC sends even loopback through a proxy that the environment names, unless told otherwise."""
-    named = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    value = ",".join(part for part in (named, LOOPBACK, "localhost") if part)
-    return {"no_proxy": value, "NO_PROXY": value}

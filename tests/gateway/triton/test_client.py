@@ -219,3 +219,18 @@ async def test_ready_models_are_listed(triton: FakeTriton, triton_client: Triton
     models = await triton_client.ready_models()
     assert (CHAT_MODEL, "1") in models
     assert (await triton_client.model_config(EMBEDDING_MODEL)).max_batch_size == 4
+
+
+async def test_proxy_of_the_environment_is_not_used(triton: FakeTriton, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is wanted: a client of Docker with a proxy puts its variables into every container."""
+    for name in ("no_proxy", "no_grpc_proxy", "grpc_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    direct, by_proxy = TritonClient(triton.address), TritonClient(triton.address, by_proxy=True)
+    try:
+        assert await direct.ready_models()
+        with pytest.raises(Unavailable):
+            await by_proxy.ready_models()
+    finally:
+        await direct.close()
+        await by_proxy.close()

@@ -1,0 +1,34 @@
+"""Ctrl-C, SIGTERM and a closed terminal as an event that the rest of the program waits for."""
+
+import os
+import signal
+import threading
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that the signals set, instead of ending the process on the spot. Call it once, in the main thread.
+
+    A handler may interrupt any line, also one inside of `Event.set`, and would then wait for its lock without end. So the
+    handlers do nothing: the interpreter writes a byte for each signal into a pipe, and a thread that reads it sets the
+    event.
+    """
+    stop = threading.Event()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    for number in SIGNALS:
+        signal.signal(number, _do_nothing)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_set_when_written, args=(reading, stop), name="signals", daemon=True).start()
+    return stop
+
+
+def _do_nothing(*_: object) -> None:
+    """A handler has to be there for the interpreter to write the byte."""
+
+
+def _set_when_written(reading: int, stop: threading.Event) -> None:
+    while os.read(reading, 64):
+        stop.set()
