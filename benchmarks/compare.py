@@ -28,7 +28,7 @@ from pathlib import Path
 
 from benchmarks import system, trees
 from benchmarks.alone import FLOODED_STREAMS, PACED_STREAMS
-from benchmarks.cost import Bench
+from benchmarks.cost import Bench, Sample
 from benchmarks.environment import machine, say, started
 from benchmarks.ratio import CONFIDENCE, FEWEST, LIMIT, Pair, Ratio, ratio
 from benchmarks.sources import FLOODED, PACED, Source, triton_source
@@ -41,6 +41,7 @@ ROUNDS = 15
 BASE, HEAD = "base", "head"
 _FLOODED_S, _PACED_S = 1.0, 2.0
 """How long streams are measured. Paced ones do little in that time, and what they take varies the most."""
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,22 @@ class Kind:
     microseconds: Callable[[Bench, Subject], float]
 
 
+class _Stalled(RuntimeError):
+    """Nothing came in the time of a measurement: on a machine that busy it tells nothing of what a token takes."""
+
+
 def _flooded(bench: Bench, subject: Subject) -> float:
-    return bench.paced(subject, FLOODED, FLOODED_STREAMS, _FLOODED_S).us_per_token
+    return _token(bench.paced(subject, FLOODED, FLOODED_STREAMS, _FLOODED_S))
 
 
 def _paced(bench: Bench, subject: Subject) -> float:
-    return bench.paced(subject, PACED, PACED_STREAMS, _PACED_S).us_per_token
+    return _token(bench.paced(subject, PACED, PACED_STREAMS, _PACED_S))
+
+
+def _token(sample: Sample) -> float:
+    if sample.seen.tokens == 0:
+        raise _Stalled(f"no token came in {sample.seen.seconds:.1f} s")
+    return sample.us_per_token
 
 
 KINDS = (
@@ -123,9 +134,15 @@ def _gateway(bench: Bench, source: Source, name: str, tree: Path) -> Generator[S
 
 
 def _pair(bench: Bench, kind: Kind, subjects: Mapping[str, Subject]) -> Pair:
-    """In the order of the subjects."""
-    figures = {name: kind.microseconds(bench, subject) for name, subject in subjects.items()}
-    return Pair(figures[BASE], figures[HEAD])
+    """In the order of the subjects; both anew when one has stalled, as only what was measured at once can be compared."""
+    for _ in range(_ATTEMPTS):
+        try:
+            figures = {name: kind.microseconds(bench, subject) for name, subject in subjects.items()}
+        except _Stalled as stalled:
+            say(f"{kind.name}: {stalled}")
+        else:
+            return Pair(figures[BASE], figures[HEAD])
+    raise RuntimeError(f"{kind.name}: stalled {_ATTEMPTS} times; the machine is too busy")
 
 
 def markdown(rows: Sequence[Row]) -> str:
