@@ -183,7 +183,8 @@ def _compare(base: str, head: str | None, rounds: int) -> list[Row]:
     commits = {BASE: trees.commit(layout.root, base)}
     if head is not None:
         commits[HEAD] = trees.commit(layout.root, head)
-    facts |= {HEAD: f"the working tree, {facts.pop('commit')}", **commits, "rounds": str(rounds)}
+    head_name = commits.get(HEAD, f"the working tree, {facts.pop('commit')}")
+    facts |= {BASE: commits[BASE], HEAD: head_name, "rounds": str(rounds)}
     with started() as bench, _versions(layout.root, commits, bench.load.folder) as versions:
         for tree in versions.values():
             trees.require_own(layout.python("gateway"), tree)
