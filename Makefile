@@ -53,8 +53,8 @@ integration: setup  ## the whole, on the real Triton with real vLLM and real wei
 conformance: setup  ## other people's clients and their suites against the gateway, written into docs/conformance.md (3 minutes)
 	$(DEV) -m tests.conformance
 
-bench: setup  ## CPU a token and request, latency and memory, beside other gateways (10 minutes; needs a C compiler)
-	$(DEV) -m benchmarks
+bench: setup  ## CPU a token and request, latency and memory, beside other gateways (10 minutes; needs a C compiler); AGAINST=revision: CPU beside that revision's (7 minutes)
+	$(DEV) -m benchmarks$(if $(AGAINST),.compare '$(AGAINST)')
 
 backend: setup  ## the backend by itself: CPU a token, cancellation, recovery after SIGKILL (5 minutes)
 	$(DEV) -m benchmarks.backend

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from benchmarks.load import Load, Seen
 from benchmarks.meter import Meter, Usage
 from benchmarks.processes import Cores
-from benchmarks.sources import FLOODED, OPENING, Pace
+from benchmarks.sources import FLOODED, Pace
 from benchmarks.subjects import Subject
 
 LENGTHS = (1, 50, 500)
@@ -103,7 +103,7 @@ class Bench:
 
     def paced(self, subject: Subject, pace: Pace, streams: int, seconds: float = WINDOW_S) -> Sample:
         """Streams that are open already and stay so, for so long."""
-        subject.source.set(OPENING)
+        subject.source.set(subject.opening)
         with self.load.held(subject.port, subject.model, streams=streams, tokens=subject.longest) as held:
             subject.source.set(pace)
             time.sleep(SETTLE_S)

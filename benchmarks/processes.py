@@ -1,4 +1,4 @@
-"""Programs under measurement: started on cores of their own, with what they use read from /proc."""
+"""Programs under measurement: started on cores of their own, with what they use."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 
 _STOP_LIMIT_S = 20.0
+_CPU_CLOCK = 2
+"""Linux' CPUCLOCK_SCHED: the time that all threads of a process have run, also those that have ended."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,9 @@ def listens(port: int) -> bool:
 
 
 def used(processes: Sequence[psutil.Process]) -> float:
-    """CPU seconds, user and system."""
-    times = [process.cpu_times() for process in processes]
-    return sum(each.user + each.system for each in times)
+    """CPU seconds, user and system, by the clock that each process has: /proc/<pid>/stat tells hundredths, a tenth of what
+    paced streams take in a second. Its number is what clock_getcpuclockid(3) makes of the id; Python has no such call."""
+    return sum(time.clock_gettime((~process.pid << 3) | _CPU_CLOCK) for process in processes)
 
 
 @contextmanager

@@ -33,6 +33,8 @@ STEADY = Pace("2,000 tokens/s", 0.004, 8)
 """The same total whatever the number of streams, and as many tokens in each step."""
 OPENING = Pace("opening", 0.004, 2)
 """While streams are being opened, which is work enough."""
+OPENING_DIRECT = Pace("opening, direct", 0.1)
+"""The same for direct travel, where each step gives all streams a token: as often as above it would be more than flooded."""
 SILENT = Pace("silent", 3600.0)
 """The streams are open and nothing comes."""
 

@@ -6,13 +6,13 @@ import json
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import system, triton_source
 from benchmarks.load import ENDLESS_TOKENS
 from benchmarks.processes import Running, free_ports, running, wait_for
-from benchmarks.sources import Source
+from benchmarks.sources import OPENING, OPENING_DIRECT, Pace, Source
 from gateway.cli.layout import find_layout
 from gateway.cli.setup.environments import Environments
 from gateway.cli.setup.lock import only_one
@@ -36,7 +36,8 @@ _LITELLM = {
 @dataclass(frozen=True)
 class Subject:
     """One thing under measurement, ready. `slowness` shortens the runs of what would take too long: requests are divided
-    by it. `longest`: tokens of an answer that is left before its end, which a peer may go on reading all the same."""
+    by it. `longest`: tokens of an answer that is left before its end, which a peer may go on reading all the same.
+    `opening`: the pace while its streams are opened."""
 
     name: str
     program: Running
@@ -45,6 +46,7 @@ class Subject:
     source: Source
     slowness: int = 1
     longest: int = ENDLESS_TOKENS
+    opening: Pace = OPENING
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def gateway(
 
 def direct(subject: Subject) -> Subject:
     """The same gateway, asked for the model that has no sessions."""
-    return Subject(OURS_DIRECT, subject.program, subject.port, triton_source.DIRECT_MODEL, subject.source)
+    return replace(subject, name=OURS_DIRECT, model=triton_source.DIRECT_MODEL, opening=OPENING_DIRECT)
 
 
 @contextmanager
@@ -69,8 +71,8 @@ def peer(name: str, source: Source, folder: Path, on: Sequence[int]) -> Generato
     command, more, path = _COMMANDS[name](bin_folder, port, metrics_port, source.port, folder)
     with running(name, command, folder, on=on, environment=more) as started:
         wait_for(lambda: system.answers(port, path), [started, source.program], limit_s=90)
-        more = {"slowness": 16, "longest": 400} if name == LITELLM else {}
-        yield Subject(name, started, port, triton_source.MODEL, source, **more)
+        subject = Subject(name, started, port, triton_source.MODEL, source)
+        yield replace(subject, slowness=16, longest=400) if name == LITELLM else subject
 
 
 def environment(name: str) -> Path:

@@ -165,13 +165,15 @@ def gateway(
     workers: int = 1,
     name: str = "gateway",
     settings: Mapping[str, str] | None = None,
+    at: Path | None = None,
     ready_limit_s: float = _READY_LIMIT_S,
 ) -> Generator[Gateway, None, None]:
-    """The gateway from the checkout, on the cores `on`, ready: every model of Triton's has answered."""
+    """The gateway from the checkout, or from the source tree `at`, on the cores `on`, ready: every model of Triton's has
+    answered."""
     [port] = free_ports(1)
     program = gateway_program(find_layout(), Addresses(port=port, triton_grpc_port=triton_port), workers)
     variables = {**program.environment, **_QUIET, **(settings or {})}
-    with running(name, program.command, folder, on=on, environment=variables, at=program.folder) as started:
+    with running(name, program.command, folder, on=on, environment=variables, at=at or program.folder) as started:
         wait_for(lambda: answers(port, "/readyz"), [started], ready_limit_s)
         yield Gateway(started, port)
 
