@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from gateway.limits.callers import known_keys
 from gateway.server.run import run
-from gateway.settings import ENV_PREFIX, Settings
+from gateway.settings import ENV_PREFIX, Settings, check_environment
 
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit status: 2 when the settings are wrong."""
     try:
+        check_environment(os.environ)
         settings = Settings()
         known_keys(settings)  # before workers are started that would fail on it
     except ValidationError as error:

@@ -5,6 +5,8 @@ The environment wins over the file. Unknown names in the file are refused.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -240,4 +242,18 @@ class Settings(BaseSettings):
             return init_settings, env_settings
         if not Path(named).is_file():
             raise ValueError(f"there is no file {named}")  # pydantic would go on without it, and without its keys
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=Path(named))
+        try:
+            from_file = TomlConfigSettingsSource(settings_cls, toml_file=Path(named))
+        except ValueError as error:  # no TOML, or no UTF-8
+            raise ValueError(f"{named}: {error}") from error
+        return init_settings, env_settings, from_file
+
+
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Raises ValueError for a variable that looks like a setting and is none, with the setting that it may stand for."""
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in environment:
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            similar = difflib.get_close_matches(name.upper(), known, n=1)
+            advice = f"; did you mean {similar[0]}?" if similar else ";"
+            raise ValueError(f"{name} is no setting of the gateway{advice} docs/settings.md lists all")

@@ -1,6 +1,7 @@
 """Whether a port is free, and who has it otherwise."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.cli.errors import Problem
@@ -22,6 +23,18 @@ def check(host: str, port: int, setting: str) -> Problem | None:
             f"Port {port} is in use{by}." if error.errno == 98 else f"Cannot listen on {host}:{port}: {error.strerror}."
         )
         return Problem(what, f"end that program, or choose another port or address: make up {setting}=…")
+    return None
+
+
+def shared(wanted: Mapping[str, int]) -> Problem | None:
+    """A Problem when two settings name the same port, which would look like a port in use once one of them listens."""
+    settings: dict[int, str] = {}
+    for setting, port in wanted.items():
+        if port in settings:
+            return Problem(
+                f"{settings[port]} and {setting} are both {port}.", f"choose another port: make up {setting}=…"
+            )
+        settings[port] = setting
     return None
 
 

@@ -63,6 +63,8 @@ def _check(addresses: Addresses) -> None:
         ("127.0.0.1", addresses.triton_grpc_port, "TRITON_GRPC_PORT"),
         ("127.0.0.1", addresses.triton_metrics_port, "TRITON_METRICS_PORT"),
     )
+    if shared := ports.shared({setting: port for _, port, setting in wanted}):
+        raise shared
     taken = (ports.check(*each) for each in wanted)
     for problem in (checks.memory(), checks.shared_memory(), *taken):
         if problem:

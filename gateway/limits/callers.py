@@ -90,7 +90,7 @@ def _listed(settings: Settings) -> Iterator[KnownKey]:
     """The keys that have the general rights and limits."""
     entries = [(key, f"API key {number}") for number, key in enumerate(settings.api_keys, start=1)]
     if (file := settings.api_keys_file) is not None:
-        lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
         in_file = [(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1) if line]
         if not in_file:
             raise ValueError(f"{file} holds no API key")

@@ -21,6 +21,8 @@ from gateway.settings import ENV_PREFIX
         ("API_KEYS", "a,b,a", "API key 3 and API key 1 are the same key"),
         ("KEYS", '[{"name": "a"}]', "TRITON_GATEWAY_KEYS (or keys[0].key in the file): Field required"),
         ("KEYS", "sk-1,sk-2", 'error parsing value for field "keys"'),
+        ("PROT", "8000", "TRITON_GATEWAY_PROT is no setting of the gateway; did you mean TRITON_GATEWAY_PORT?"),
+        ("TRITON_URLS", "http://localhost:8000", "is no gRPC address: write host:port"),
         ("ALIASES", "a=b,b=c", "TRITON_GATEWAY_ALIASES (or aliases in the file): 'a' stands for 'b'"),
     ],
 )
@@ -42,9 +44,9 @@ def test_wrong_setting_ends_the_start(
 def test_wrong_toml_ends_the_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """What is not TOML at all."""
+    """What is not TOML at all; the file is named."""
     file = tmp_path / "gateway.toml"
     file.write_text("port =")
     monkeypatch.setenv(f"{ENV_PREFIX}CONFIG_FILE", str(file))
     assert main() == 2
-    assert capsys.readouterr().err
+    assert str(file) in capsys.readouterr().err

@@ -28,3 +28,11 @@ def test_an_address_that_is_not_ours_is_told():
     problem = ports.check("192.0.2.1", 8000, "HOST")
     assert problem is not None
     assert "192.0.2.1:8000" in problem.what
+
+
+def test_two_settings_with_one_port_are_named():
+    """Before anything is started that would find it in use."""
+    problem = ports.shared({"PORT": 8001, "TRITON_GRPC_PORT": 8001, "TRITON_METRICS_PORT": 8002})
+    assert problem is not None
+    assert problem.what == "PORT and TRITON_GRPC_PORT are both 8001."
+    assert ports.shared({"PORT": 8000, "TRITON_GRPC_PORT": 8001, "TRITON_METRICS_PORT": 8002}) is None

@@ -96,3 +96,14 @@ def test_missing_file_is_an_error(tmp_path: Path) -> None:
     """A wrong path does not mean no keys."""
     with pytest.raises(FileNotFoundError):
         known_keys(settings(api_keys_file=tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"sk-1", b"sk-1\n", b"sk-1\r\n", b"\xef\xbb\xbfsk-1\r\n", b"  sk-1  # whose\n"], ids=repr
+)
+def test_what_editors_add_is_no_part_of_a_key(tmp_path: Path, content: bytes) -> None:
+    """A last newline, Windows' line ends, a byte order mark, blanks and comments."""
+    file = tmp_path / "keys"
+    file.write_bytes(content)
+    [key] = known_keys(settings(api_keys_file=file))
+    assert key.hash == sha256("sk-1")
