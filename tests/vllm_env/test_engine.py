@@ -65,7 +65,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory, adapters: Path) -> Iterato
     }
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def minilm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     document = {"model": str(MINILM), "runner": "pooling", **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 def say(
@@ -221,8 +221,8 @@ def test_adapters_survive_the_engine(smollm2: Backend) -> None:
     [engine] = [each for each in psutil.Process().children(recursive=True) if "EngineCore" in each.name()]
     engine.kill()
     deadline = time.monotonic() + 300
-    while smollm2.model._instance._engine.health()["restarts"] == 0 or not smollm2.model.is_ready():
-        assert time.monotonic() < deadline, smollm2.model._instance._engine.health()
+    while (health := smollm2.ask("health").finish()[0][3])["restarts"] == 0 or not health["ready"]:
+        assert time.monotonic() < deadline, health
         time.sleep(0.1)
     assert "loud2" in smollm2.ask("describe").finish()[-1][3]["loras"]
     assert text_of(say(smollm2, lora="loud2")) == loud
@@ -234,6 +234,8 @@ TEXTS = ["A fox runs.", "A wolf is running.", "Interest rates rose."]
 
 def test_embeddings_are_those_of_the_model(minilm: Backend) -> None:
     """Rows of length one, whose distances make sense; the same for texts as for their token ids."""
+    import transformers
+
     sender = minilm.ask("embed", input=TEXTS)
     value = sender.finish(60)[-1][3]
     rows = sender.vectors
@@ -241,7 +243,7 @@ def test_embeddings_are_those_of_the_model(minilm: Backend) -> None:
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-4)
     assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
-    tokenizer = minilm.model._instance._engine._engine._llm.renderer.get_tokenizer()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
     ids = [tokenizer.encode(text) for text in TEXTS]
     again = minilm.ask("embed", token_ids=[i for row in ids for i in row], lengths=[len(row) for row in ids])
     assert again.finish(60)[-1][3]["prompt_tokens"] == sum(map(len, ids)) == value["prompt_tokens"]

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from vllm_custom.contract.parsed import ParserNames, joined
-from vllm_custom.engine.interface import Plan
+from vllm_custom.contract.parsed import joined
+from vllm_custom.contract.plan import Plan
+from vllm_custom.engine.parser_names import ParserNames
 from vllm_custom.engine.parsing import Parsers
 from vllm_custom.errors import BadRequest, ConfigError
-from vllm_custom.replay.playback import Choice, Output
+from vllm_custom.replay.playback import ReplayChoice, ReplayOutput
 
 from tests.vllm_env.transcripts import TOOLS, TRANSCRIPTS, Transcript
 
@@ -31,7 +32,7 @@ def chat_request(**body: Any) -> Any:
     return ChatCompletionRequest.model_validate({"messages": [{"role": "user", "content": "-"}], **body})
 
 
-def steps(tokenizer: Any, text: str, width: int) -> Iterator[Output]:
+def steps(tokenizer: Any, text: str, width: int) -> Iterator[ReplayOutput]:
     """The text as an engine says it, `width` tokens a step; a character is told with the last of its bytes."""
     ids = tokenizer.encode(text, add_special_tokens=False)
     told = 0
@@ -40,7 +41,9 @@ def steps(tokenizer: Any, text: str, width: int) -> Iterator[Output]:
         whole = tokenizer.decode(upto, skip_special_tokens=False).rstrip("\ufffd")
         last = start + width >= len(ids)
         piece, told = whole[told:], len(whole)
-        yield Output([Choice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last)
+        yield ReplayOutput(
+            [ReplayChoice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last
+        )
 
 
 def told(parsed: list[Any]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     document = {"model": str(MINILM), "runner": "pooling", **SMALL, **matryoshka}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 def mean_vectors() -> np.ndarray:
@@ -92,7 +92,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory, heads: dict[int, Path])
     document = {"model": str(heads[3]), "runner": "pooling", **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def cross_encoder(tmp_path_factory: pytest.TempPathFactory, heads: dict[int, Pat
     document = {"model": str(heads[1]), "runner": "pooling", **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 def logits(folder: Path, texts: list[str], pairs: list[str] | None = None) -> np.ndarray:

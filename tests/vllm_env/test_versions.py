@@ -161,7 +161,7 @@ def test_errors_are_still_called_that(name):
 
 def test_report_names_file_and_function():
     """What is missing, and where it is used: a method, a parameter, an imported name, a constructor."""
-    assert "VllmEngine.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
+    assert "VllmOpener.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
     assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine/vllm_pooling.py: LoraControl._unload"
     assert "engine/vllm_pooling.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
     assert users("vllm.nowhere.Nothing.at_all") == "for its types alone"

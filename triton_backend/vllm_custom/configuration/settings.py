@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, cast
 
+from ..contract.control_ops import CONTROL_OPS
 from ..errors import ConfigError
 
 KEY = "vllm_custom"
-CONTROL_OPS = ("sleep", "wake", "reset_prefix_cache", "drain", "resume")
 FAILURE_POLICIES = ("restart", "exit", "stay")
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Variables that the stub, which runs by then, or its dynamic linker has read before model.json is.

@@ -1,4 +1,4 @@
-"""Official requests to what vLLM takes: the only other file than engine.py and config.py that knows vLLM."""
+"""Requests of NVIDIA's clients to what vLLM takes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..configuration.multi_lora import LoraTable
 from ..contract.conversation import check_images
+from ..contract.plan import Plan
 from ..errors import BadRequest
 from ..official.request import OfficialGenerate
 from ..official.sampling import STRUCTURED, arguments
-from .interface import Plan
 from .rendering import most_images
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..contract.conversation import Conversation, check_images
-from ..contract.parsed import ParserNames, refuse_tools
 from ..errors import BadRequest, translate_refusal
+from .parser_names import ParserNames, refuse_tools
 
 if TYPE_CHECKING:
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest

@@ -31,8 +31,8 @@ def always_adjusts(parser_class: type[Parser]) -> bool:
     return getattr(parser_class, "always_adjust_request", False)
 
 
-def tell_prompt(parser: Parser, prompt_token_ids: Sequence[int]) -> None:
-    """Show a whole answer's parser the prompt; older ones do not ask for it."""
+def set_prompt(parser: Parser, prompt_token_ids: Sequence[int]) -> None:
+    """Give the parser of a whole answer the prompt; older ones do not take it."""
     if hasattr(parser, "set_prompt_token_ids"):
         parser.set_prompt_token_ids(prompt_token_ids)
 

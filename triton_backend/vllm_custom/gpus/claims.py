@@ -77,7 +77,7 @@ def conflict(mine: Claim, others: Sequence[Claim]) -> tuple[str, bool] | None:
 
 
 class Register:
-    """The claims of this user's processes on this host. `take` once; `leave` may be called at any time, also again."""
+    """The claims of this user's processes on this host. `take` once; `release` may be called at any time, also again."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(tempfile.gettempdir()) / f"vllm_custom-gpus-{os.getuid()}"
@@ -101,7 +101,7 @@ class Register:
                 raise ConfigError(f"{source}: {what}")
             logger.warning("%s: %s; it works only while one of them sleeps", source, what)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         if self._path is not None and self._held is not None:
             self._path.unlink(missing_ok=True)
             self._held.close()

@@ -66,7 +66,7 @@ def visible(value: str | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-class Shown:
+class VisibleDevices:
     """The visible devices, by every name that can be known of them."""
 
     def __init__(self, environment: Mapping[str, str], inventory: Inventory | None) -> None:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 PERIOD = 1.0
 
 
-class Sink(Protocol):
+class MetricsSink(Protocol):
     """Called by one thread only; `put` raises when metrics can't be had."""
 
     def put(self, change: Change) -> None: ...
@@ -28,7 +28,7 @@ class Sink(Protocol):
 class Exporter:
     """`refresh` is called before each export and sets the gauges that nobody sets by himself."""
 
-    def __init__(self, meter: Meter, sink: Sink, refresh: Callable[[], None], *, period: float = PERIOD) -> None:
+    def __init__(self, meter: Meter, sink: MetricsSink, refresh: Callable[[], None], *, period: float = PERIOD) -> None:
         self._meter = meter
         self._sink = sink
         self._refresh = refresh

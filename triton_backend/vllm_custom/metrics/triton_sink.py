@@ -14,7 +14,7 @@ from .meter import Change, Kind, Series
 
 
 class TritonSink:
-    """See `exporter.Sink`. `labels` are on every series."""
+    """See `exporter.MetricsSink`. `labels` are on every series."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = dict(labels)

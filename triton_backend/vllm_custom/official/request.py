@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from ..contract.request import Generate
+from ..contract.generate import Generate
+from ..contract.pooling import Pool
 from ..errors import BadRequest
 from . import tensors
 from .sampling import decode, take_lora
@@ -53,6 +54,11 @@ class OfficialEmbed:
     token_ids: Sequence[int] | None
     dimensions: int | None
     wanted: Wanted
+
+    def as_pool(self) -> Pool:
+        """As the engine takes it: an `embed` of one input."""
+        inputs = [self.prompt or ""] if self.token_ids is None else [list(self.token_ids)]
+        return Pool(self.rid, "embed", inputs, None, self.dimensions, None, None)
 
 
 def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | OfficialEmbed:

@@ -27,6 +27,17 @@ class Deadlines:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
 
+    def __len__(self) -> int:
+        """How many are set, neither past nor cancelled."""
+        with self._changed:
+            return len(self._callbacks)
+
+    @property
+    def entries(self) -> int:
+        """How many are remembered, cancelled ones included: what they cost in memory."""
+        with self._changed:
+            return len(self._heap)
+
     def start(self) -> None:
         self._thread.start()
 

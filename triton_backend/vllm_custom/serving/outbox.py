@@ -17,8 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.lifecycle import Record
-from ..contract.response import coalesce, encode, error
+from ..contract.records import KIND, RID, Record, coalesce, encode, error
 from ..contract.tensors import Sender
 from ..errors import Internal
 
@@ -89,7 +88,7 @@ class Channel:
         with self._lock:
             records, part = self._pending, self.vectors if self._final else None
             if self._blobs:
-                cut = next(at for at, record in enumerate(records) if record[1] == "part") + 1
+                cut = next(at for at, record in enumerate(records) if record[KIND] == "part") + 1
                 records, part = records[:cut], self._blobs.pop(0)
             self._pending = self._pending[len(records) :]
             more = bool(self._pending)
@@ -134,7 +133,7 @@ def _as_records(part: Blob | None, send: Send) -> Write:
 
 def _send_last_words(sender: Sender, shipment: Shipment, write: Write) -> None:
     # The client may still be there: a response can be too large for the shared memory, for example.
-    rid = shipment.records[0][0] if shipment.records else ""
+    rid = shipment.records[0][RID] if shipment.records else ""
     try:
         write(sender, [error(rid, Internal("a response could not be sent"))], final=True)
     except Exception:

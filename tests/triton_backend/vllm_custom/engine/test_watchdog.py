@@ -25,7 +25,7 @@ watchdog.start()
 worker = "import sys, time; print(__import__('os').getpid(), flush=True); time.sleep(600)"
 engine = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {worker!r}]); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", engine], stdout=subprocess.PIPE, start_new_session=True)
-print(watchdog._process.pid, child.pid, child.stdout.readline().decode().strip(), flush=True)
+print(watchdog.pid, child.pid, child.stdout.readline().decode().strip(), flush=True)
 for line in sys.stdin:
     exec(line)
 """
@@ -38,7 +38,7 @@ def is_alive(process):
         return False
 
 
-class Family:
+class Stub:
     """The four processes of one test."""
 
     def __init__(self):
@@ -70,7 +70,7 @@ class Family:
 
 @pytest.fixture
 def family():
-    family = Family()
+    family = Stub()
     yield family
     family.end()
 
@@ -100,14 +100,14 @@ def test_watchdog_leaves_the_living_alone(family):
 
 def test_stub_that_hangs_while_leaving_is_killed(family):
     """A stub that has said goodbye and does not go is killed, with what it left."""
-    family.tell("watchdog.leave()")
+    family.tell("watchdog.announce_exit()")
     assert family.stub.wait() == -signal.SIGKILL
     family.wait_until_gone(*family.engine, family.watchdog)
 
 
-def test_kill_family_spares_the_watchdog(family):
+def test_kill_descendants_spares_the_watchdog(family):
     """The stub's own clean-up kills engine and worker, and leaves the watchdog for the end."""
-    family.tell("watchdog.kill_family()")
+    family.tell("watchdog.kill_descendants()")
     family.tell("child.wait()")
     family.wait_until_gone(*family.engine)
     assert family.watchdog.is_running()
@@ -134,8 +134,8 @@ def ranks(family):
 
 
 def left_when_killed(family):
-    """The stub's children at the very moment when kill_family returns: nothing may be left for a new engine to meet."""
-    family.tell("watchdog.kill_family()")
+    """The stub's children at the very moment when kill_descendants returns: nothing may be left for a new engine to meet."""
+    family.tell("watchdog.kill_descendants()")
     family.tell("import psutil")
     family.tell("print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)")
     return [int(pid) for pid in family.stub.stdout.readline().split()]
@@ -162,5 +162,5 @@ def test_killed_watchdog_does_not_disturb_the_stub(family):
     """Leaving works although nobody listens any more."""
     family.watchdog.kill()
     family.wait_until_gone(family.watchdog)
-    family.tell("watchdog.leave(); watchdog.leave(); raise SystemExit(7)")
+    family.tell("watchdog.announce_exit(); watchdog.announce_exit(); raise SystemExit(7)")
     assert family.stub.wait(timeout=10) == 7
