@@ -66,7 +66,7 @@ LEAST_MODULES, LEAST_IMPORTS = 105, 390
 
 @dataclass(frozen=True)
 class Imported:
-    """One name that a module imports: `module` is dotted, `contract.records` for one of ours, `vllm.config` for another's."""
+    """One name that a module imports: `module` is dotted, `contract.records` for one of ours, else `vllm.config`."""
 
     module: str
     ours: bool
@@ -101,7 +101,7 @@ def _of(dotted: str) -> Imported:
 
 
 def _relative(path: Path, node: ast.ImportFrom) -> Iterator[Imported]:
-    """`from ..contract import records` in serving/session.py is `contract.records`; `from .gate import Gate`, `serving.gate`."""
+    """In serving/session.py, `from ..contract import records` is `contract.records`; `from .gate import` is `serving.gate`."""
     folder = path.relative_to(PACKAGE).parent
     parts = folder.parts[: len(folder.parts) - (node.level - 1)]
     assert node.level - 1 <= len(folder.parts), f"{path} imports from outside the backend"

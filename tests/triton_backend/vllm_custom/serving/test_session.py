@@ -62,32 +62,12 @@ def text_of(records):
     return "".join(record[3] for record in records if record[1] == "delta")
 
 
-def test_description_names_both_ways(start):
-    """A gateway learns from `describe` that it may open a session."""
-    assert start().ask("describe").finish()[0][3]["travel"] == ["direct", "session"]
-
-
 def test_session_opens_with_its_version(start):
     """The first frame says which version was chosen, and the request stays unanswered."""
     client = Client(start())
     assert client.wait_for(SID, "session")[3] == {"version": 1}
     assert client.frames() == [[[SID, "session", None, {"version": 1}]]]
     assert client.sender.finals == 0
-
-
-def test_unknown_versions_are_refused(start):
-    """A client that speaks no version of ours gets an error, finally."""
-    sender = Client(start(), versions=(2, 3)).sender
-    assert [record[1:4] for record in sender.finish()] == [["error", None, "bad_request"]]
-
-
-def test_session_id_is_not_taken_twice(start):
-    """The second opening is refused and the first session lives on."""
-    backend = start(COUNT)
-    first = Client(backend)
-    assert Client(backend).sender.finish()[-1][3] == "bad_request"
-    first.generate("a")
-    first.wait_for("a", "end")
 
 
 def test_answer_is_that_of_direct_travel(start):
@@ -157,24 +137,6 @@ def test_bad_request_travels_by_the_session(start):
     own = client.generate("a", frob=1)
     assert client.wait_for("a", "error")[3] == "bad_request"
     assert own.finish() == []
-
-
-def test_unknown_session_is_unavailable(start):
-    """A request that names a session which has ended is told so by itself, and may be tried again."""
-    sender = start().ask("generate", rid="a", session="gone", api="chat", prompt="p", body={})
-    assert [record[:4] for record in sender.finish()] == [["a", "error", None, "unavailable"]]
-
-
-@pytest.mark.parametrize("op", ["ping", "close"])
-def test_ping_of_an_unknown_session_says_so(start, op):
-    """A client whose session has ended without its knowledge learns it from the next ping."""
-    assert start().ask(op, rid="gone").finish()[0][:4] == ["gone", "error", None, "unavailable"]
-
-
-def test_ping_gets_a_bare_response(start):
-    """A ping costs no message on the way back."""
-    client = Client(start())
-    assert client.send("ping").finish() == []
 
 
 def test_duplicate_rid_leaves_the_first_alone(start):
@@ -400,24 +362,6 @@ def test_thread_checks_the_sessions(serve):
     client.wait_for(SID, "session")
     clock.now = HEARTBEAT_PERIOD
     assert client.sender.wait_until(lambda responses: len(responses) > 1)
-
-
-@pytest.mark.parametrize(
-    ("envelope", "param"),
-    [
-        ({"op": "session"}, "versions"),
-        ({"op": "session", "versions": 1}, "versions"),
-        ({"op": "session", "versions": [True]}, "versions"),
-        ({"op": "ping", "session": "s"}, "session"),
-        ({"op": "generate", "api": "chat", "prompt": "p", "session": 5}, "session"),
-        ({"op": "abort", "target": "a", "session": "a b"}, "session"),
-        ({"op": "describe", "session": "s"}, "session"),
-    ],
-)
-def test_bad_session_envelope_names_its_key(start, envelope, param):
-    """As everywhere in the contract."""
-    [record] = start().send(InferenceRequest({"v": 1, "rid": "a", **envelope})).finish()
-    assert (record[3], record[5]) == ("bad_request", param)
 
 
 def test_deadline_counts_in_a_session(start):
