@@ -101,7 +101,7 @@ def _of(dotted: str) -> Imported:
 
 
 def _relative(path: Path, node: ast.ImportFrom) -> Iterator[Imported]:
-    """In serving/session.py, `from ..contract import records` is `contract.records`; `from .gate import` is `serving.gate`."""
+    """In serving/session.py, `from ..contract import records` is `contract.records`, and `from .gate` is `serving.gate`."""
     folder = path.relative_to(PACKAGE).parent
     parts = folder.parts[: len(folder.parts) - (node.level - 1)]
     assert node.level - 1 <= len(folder.parts), f"{path} imports from outside the backend"

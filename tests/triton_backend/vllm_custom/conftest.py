@@ -50,6 +50,21 @@ def model_directory(tmp_path: Path) -> Path:
     return tmp_path / "toy"
 
 
+@pytest.fixture
+def adapter_directory(tmp_path: Path) -> Path:
+    """A folder of adapters: two, a folder that is none, and a link that leads out."""
+    folder = tmp_path / "adapters"
+    for name in ("poet", "lawyer"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "adapter_config.json").write_text("{}")
+    (folder / "empty").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "adapter_config.json").write_text("{}")
+    (folder / "link").symlink_to(outside)
+    return folder
+
+
 def arguments(model_directory: Path, **changes: Any) -> dict[str, Any]:
     """What Triton hands to `initialize`."""
     config = {"name": "toy", "max_batch_size": 0, "model_transaction_policy": {"decoupled": True}}
@@ -92,6 +107,11 @@ class Backend:
     def send(self, *requests: triton.InferenceRequest) -> triton.ResponseSender:
         assert self.model.execute(list(requests)) is None
         return requests[-1].sender
+
+    def lora(self, action: str, **keys: Any) -> Any:
+        """The result of the op `lora`, or type, code and param of its error."""
+        (record,) = self.ask("lora", action=action, **keys).finish()
+        return record[3] if record[1] == "result" else tuple(record[3:6])
 
     def stats(self) -> dict[str, Any]:
         return self.ask("stats").finish()[0][3]

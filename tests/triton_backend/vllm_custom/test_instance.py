@@ -9,16 +9,11 @@ import pytest
 from vllm_custom.instance import Instance
 
 from tests.fakes.triton_python_backend import InferenceRequest, ResponseSender
+from tests.triton_backend.vllm_custom.states import CHECKING, SCRIPT, STATES
 
-# Each waits an hour in the state it is named after.
-CHECKING = {"prompt": "check", "accept_seconds": 3600}
-PREFILLING = {"prompt": "prefill", "text": "ab", "prefill_seconds": 3600}
-DECODING = {"prompt": "decode", "text": "ab", "token_seconds": 3600}
-SCRIPT = (PREFILLING, DECODING)
 # And one whose engine dies.
 STATES_AND_DEATH = (CHECKING, *SCRIPT, {"prompt": "die", "die_at": 0})
 REACHED = [("check", None), ("prefill", "accepted"), ("decode", "delta")]
-STATES = [("prefill", "accepted", True), ("prefill", "accepted", False), ("decode", "delta", True)]
 
 
 @pytest.mark.parametrize(("prompt", "reached", "stream"), STATES)

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-# Each waits an hour in the state it is named after.
-PREFILLING = {"prompt": "prefill", "text": "ab", "prefill_seconds": 3600}
-
-
-DECODING = {"prompt": "decode", "text": "ab", "token_seconds": 3600}
-
-
-SCRIPT = (PREFILLING, DECODING)
-
-
-STATES = [("prefill", "accepted", True), ("prefill", "accepted", False), ("decode", "delta", True)]
+from tests.triton_backend.vllm_custom.states import SCRIPT, STATES
 
 
 @pytest.mark.parametrize(("prompt", "reached", "stream"), STATES)

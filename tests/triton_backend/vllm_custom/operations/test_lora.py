@@ -6,38 +6,19 @@ import pytest
 
 
 @pytest.fixture
-def directory(tmp_path):
-    folder = tmp_path / "adapters"
-    for name in ("poet", "lawyer"):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "adapter_config.json").write_text("{}")
-    (folder / "empty").mkdir()
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "adapter_config.json").write_text("{}")
-    (folder / "link").symlink_to(outside)
-    return folder
-
-
-@pytest.fixture
-def backend(start, directory):
-    return start({"text": "x"}, vllm_custom={"lora_directory": str(directory)})
-
-
-def lora(backend, action, **keys):
-    (record,) = backend.ask("lora", action=action, **keys).finish()
-    return record[3] if record[1] == "result" else tuple(record[3:6])
+def backend(start, adapter_directory):
+    return start({"text": "x"}, vllm_custom={"lora_directory": str(adapter_directory)})
 
 
 def test_adapters_come_and_go_by_name(backend):
     """What is loaded is listed, described and may be asked for; what is unloaded is not found."""
-    assert lora(backend, "list") == {"loras": []}
-    assert lora(backend, "load", name="poet", path="poet") == {"loras": ["poet"]}
-    assert lora(backend, "load", name="lex", path="lawyer") == {"loras": ["lex", "poet"]}
+    assert backend.lora("list") == {"loras": []}
+    assert backend.lora("load", name="poet", path="poet") == {"loras": ["poet"]}
+    assert backend.lora("load", name="lex", path="lawyer") == {"loras": ["lex", "poet"]}
     assert backend.ask("describe").finish()[0][3]["loras"] == ["lex", "poet"]
     keys = {"api": "chat", "prompt": "p", "body": {}}
     assert backend.ask("generate", lora="poet", **keys).finish()[-1][1] == "end"
-    assert lora(backend, "unload", name="poet") == {"loras": ["lex"]}
+    assert backend.lora("unload", name="poet") == {"loras": ["lex"]}
     assert backend.ask("generate", lora="poet", **keys).finish()[-1][3:6] == ["not_found", None, "lora"]
 
 
@@ -58,15 +39,15 @@ def test_adapters_come_and_go_by_name(backend):
 )
 def test_only_folders_of_the_directory_are_loaded(backend, keys, refusal):
     """No path leads out of it, by dots, links or otherwise."""
-    assert lora(backend, "load", **keys) == refusal
+    assert backend.lora("load", **keys) == refusal
 
 
 def test_a_name_is_taken_once(backend):
     """A second adapter of the same name waits for the first to go; a name never heard of is not found."""
-    lora(backend, "load", name="poet", path="poet")
-    assert lora(backend, "load", name="poet", path="lawyer") == ("bad_request", None, "name")
-    assert lora(backend, "unload", name="nobody") == ("not_found", None, "lora")
-    assert lora(backend, "dance", name="poet") == ("bad_request", None, "action")
+    backend.lora("load", name="poet", path="poet")
+    assert backend.lora("load", name="poet", path="lawyer") == ("bad_request", None, "name")
+    assert backend.lora("unload", name="nobody") == ("not_found", None, "lora")
+    assert backend.lora("dance", name="poet") == ("bad_request", None, "action")
 
 
 def test_without_a_directory_nothing_is_loaded(start):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vllm_custom.serving.cancellation import MOST_SHARE, PERIOD, ROUND, SHARE, SLICE, Poller, check, pause
 
 from tests.triton_backend.vllm_custom.conftest import thread_names
+from tests.triton_backend.vllm_custom.states import SCRIPT, STATES
 
 
 class Client:
@@ -82,19 +83,6 @@ def test_256_requests_are_asked_within_the_promise(cost):
     """From an idle machine to one where each question takes 650 us, a round over 256 requests leaves time for the abort."""
     rounds = 256 / SLICE * (SLICE * cost + pause(SLICE * cost, SLICE, 256, PERIOD))
     assert rounds <= ROUND * 1.0001
-
-
-# Each waits an hour in the state it is named after.
-PREFILLING = {"prompt": "prefill", "text": "ab", "prefill_seconds": 3600}
-
-
-DECODING = {"prompt": "decode", "text": "ab", "token_seconds": 3600}
-
-
-SCRIPT = (PREFILLING, DECODING)
-
-
-STATES = [("prefill", "accepted", True), ("prefill", "accepted", False), ("decode", "delta", True)]
 
 
 @pytest.mark.parametrize(("prompt", "reached", "stream"), STATES)
