@@ -60,6 +60,7 @@ BACKEND = House(
         "engine/decoding.py": ENGINE,
         "engine/official_decoding.py": "tests/vllm_env/test_rendering.py",
         "engine/vllm_engine.py": ENGINE,
+        "engine/vllm_lora.py": ENGINE,
         "engine/vllm_opener.py": ENGINE,
         # Every test of an op runs through it.
         "serving/context.py": "tests/triton_backend/vllm_custom/operations/test_health.py",

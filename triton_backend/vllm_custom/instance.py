@@ -90,7 +90,7 @@ class Instance:
         return len(self._running)
 
     def is_ready(self) -> bool:
-        """Whether a request would be taken now; asks nobody and waits for nothing."""
+        """Whether a request would be taken now; returns at once, without asking the engine."""
         return is_ready(self._gate, self._engine)
 
     def engine_failed(self, failure: Unavailable) -> None:

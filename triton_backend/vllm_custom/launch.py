@@ -1,4 +1,4 @@
-"""From Triton's arguments to a running instance."""
+"""Makes a running instance of what Triton gives `initialize`, and ends its process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SWITCH_INTERVAL = 0.0005
 
 
 def launch(args: Mapping[str, Any]) -> Instance:
-    """Start the instance that Triton's `initialize` asks for. When it raises, nothing is left behind."""
+    """Start the instance that the arguments of Triton's `initialize` describe. When it raises, nothing is left behind."""
     _log_to_stderr()
     sys.setswitchinterval(SWITCH_INTERVAL)
     written = json.loads(args["model_config"])
@@ -72,8 +72,8 @@ def launch(args: Mapping[str, Any]) -> Instance:
 def end_process() -> None:
     """End this process after `Instance.stop`, without the interpreter's own shutdown where torch has been loaded.
 
-    That shutdown takes seconds, and with the threads of torch and zmq around it can hang, on which Triton waits for
-    ever. Nothing is lost: the engine is down, and Triton has had its answer before it waits for the process.
+    That shutdown takes seconds, and with the threads of torch and zmq it can hang, and then Triton waits for ever. Nothing
+    is lost: the engine is down, and Triton has its answer before it waits for the process.
     """
     if "torch" in sys.modules:
         logging.shutdown()

@@ -1,5 +1,5 @@
-"""What Triton loads: it puts this folder on sys.path and imports a top-level `model`, once to complete the
-configuration and once, in another process, to serve. Hence nothing heavy is imported here."""
+"""What Triton loads. It puts this folder on sys.path and imports a top-level `model`, once to complete the configuration
+and once, in another process, to serve. So nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TritonPythonModel:
             self.instance.handle(request)
 
     def is_ready(self) -> bool:
-        """Asked by Triton from 26.04 on; older ones are asked by the op `health`."""
+        """Triton calls this from 26.04 on; with older ones a client uses the op `health`."""
         return self.instance.is_ready()
 
     def finalize(self) -> None:

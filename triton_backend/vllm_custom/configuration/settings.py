@@ -111,7 +111,7 @@ def with_parameters(settings: Settings, written: Mapping[str, Any], model_config
     parameters = cast("Mapping[str, Any]", model_config.get("parameters", {}))
     if "report_metrics" not in written and (report := _flag(parameters, "REPORT_CUSTOM_METRICS")) is not None:
         settings = replace(settings, report_metrics=report)
-    # Official: without the check a dead engine stays where it is. Ours checks unless it is told not to.
+    # NVIDIA's backend leaves a dead engine where it is unless the check is on; this one replaces it unless the check is off.
     if "on_failure" not in written and _flag(parameters, "ENABLE_VLLM_HEALTH_CHECK") is False:
         settings = replace(settings, on_failure="stay")
     if "gpu_device_ids" not in written and (devices := _text(parameters, "GPU_DEVICE_IDS").strip()):

@@ -1,4 +1,4 @@
-"""The files a gateway needs to render and tokenise for this model: by allow-listed names, with their digests."""
+"""The files with which a gateway renders and tokenises for a model: a fixed list of names, with their digests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The allow-listed files of one folder; nothing else of it can be named."""
+    """The files of one folder that have such a name; nothing else of the folder can be read."""
 
     folder: Path | None
     files: tuple[File, ...]

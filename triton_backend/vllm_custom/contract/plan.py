@@ -1,4 +1,4 @@
-"""What an engine says of a request when it has taken it."""
+"""What is known of a generation once an engine has accepted it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """LoRA adapters of one model, by name (pure): which are there, and which folders may become one.
 
-They outlive the engine: one that follows a failed engine is given those that were loaded into that. Numbers
-are the engine's affair; outside of it, in records and metrics alike, an adapter is its name.
+They outlive the engine: what was loaded into a failed engine is loaded into the one that follows. Only the engine knows
+them by number; elsewhere, in records and metrics alike, an adapter is its name.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Adapters:
 
     @property
     def offered(self) -> bool:
-        """Whether there are any, or could be."""
+        """Whether there are any adapters, or could be."""
         return self.enabled or bool(self._loaded)
 
     @property
     def added(self) -> Sequence[Adapter]:
-        """Those that came while an engine ran."""
+        """Those that were loaded while an engine ran."""
         return [adapter for adapter in self._loaded.values() if adapter.number >= FIRST_NUMBER]
 
     @property
@@ -82,14 +82,14 @@ class Adapters:
             raise NotFound(f"no adapter {name!r} is loaded", param="lora") from None
 
     def get_removable(self, name: str) -> Adapter:
-        """As `get`. Raises BadRequest for one of multi_lora.json, whose name official requests use as long as it runs."""
+        """As `get`. Raises BadRequest for one of multi_lora.json, which official requests may name while the model runs."""
         adapter = self.get(name)
         if adapter.number < FIRST_NUMBER:
             raise BadRequest(f"the adapter {name!r} stands in {lora.FILE} and stays", param="name")
         return adapter
 
     def prepare(self, name: str, path: str) -> Adapter:
-        """What would be loaded under this name, from this folder under the allowed one. Raises BadRequest and NotFound."""
+        """An adapter to load under this name, from this folder below the allowed one. Raises BadRequest and NotFound."""
         if not NAME.fullmatch(name):
             raise BadRequest("name must be 1 to 128 characters of A-Z, a-z, 0-9, ., _, :, / and -", param="name")
         if name in self._loaded:
@@ -102,7 +102,7 @@ class Adapters:
         self._loaded[adapter.name] = adapter
 
     async def restore(self, load: Callable[[Adapter], Awaitable[None]]) -> None:
-        """Load into a new engine what the one before it had been given; what it refuses is loaded no more."""
+        """Load into a new engine what was loaded into the one before it; what it refuses is forgotten, with a warning."""
         for adapter in self.added:
             try:
                 await load(adapter)

@@ -28,7 +28,7 @@ class ParserNames(NamedTuple):
 
 
 def refuse_tools(body: Mapping[str, Any]) -> None:
-    """For a model without a tool parser. Raises BadRequest where the answer could be a tool call, which nobody would see."""
+    """For a model without a tool parser. Raises BadRequest where the answer could be a tool call, which would stay text."""
     if body.get("tools") and body.get("tool_choice") != "none":
         raise BadRequest(NO_TOOLS, param="tools")
     if body.get("tool_choice") not in (None, "none", "auto"):

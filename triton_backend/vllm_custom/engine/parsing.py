@@ -88,7 +88,7 @@ class Parsers:
 
 
 class Reader:
-    """The parsers of one request's choices."""
+    """Parses the outputs of one request, with a parser for each choice."""
 
     def __init__(
         self,

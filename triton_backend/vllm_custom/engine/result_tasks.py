@@ -22,7 +22,7 @@ class ResultTasks:
     async def run(self, rid: str, work: Awaitable[Result], sink: ResultSink) -> None:
         """Await the work and give its result, or its failure, to the sink. Has to run in a task of its own.
 
-        `abort` cancels it; the sink is told nothing then, because whoever aborts a request has ended it before.
+        `abort` cancels it, and then no method of the sink is called: the caller of `abort` has ended the request before.
         """
         task = asyncio.current_task()
         if task is None:

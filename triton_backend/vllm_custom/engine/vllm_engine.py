@@ -32,9 +32,10 @@ from .rendering import most_images, must_render
 from .result_tasks import ResultTasks
 from .versions import can_limit_queue
 from .vllm_control import control
+from .vllm_lora import LoraControl
 from .vllm_metrics import stat_logger
 from .vllm_opener import VllmOpener
-from .vllm_pooling import LoraControl, Pooling
+from .vllm_pooling import Pooling
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:

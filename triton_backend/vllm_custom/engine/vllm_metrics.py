@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 
 def stat_logger(meter: Meter, count_step: Callable[[], bool]) -> type[PrometheusStatLogger]:
-    """A class that vLLM makes its logger from. `count_step` is called once a step, also for one without output, and says
-    whether to count what the step did."""
+    """The class of a logger, of which vLLM makes an object. `count_step` is called once a step, also for one without
+    output, and returns whether the step's values count."""
     from vllm.v1.metrics.loggers import PrometheusStatLogger
 
     class MeterLogger(PrometheusStatLogger):

@@ -18,7 +18,7 @@ from .parsing import ParsedGeneration, Parsers
 from .rendering import Rendering
 from .repeated import RepeatedGeneration
 from .vllm_generation import VllmGeneration
-from .vllm_pooling import lora_request
+from .vllm_lora import lora_request
 
 if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM

@@ -1,4 +1,4 @@
-"""vLLM's pooling and its adapters. Each input of a request is a task of its own; the engine batches them with others."""
+"""vLLM's pooling. Each input of a request is a task of its own; the engine batches them with those of others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.lora import Lora
 from ..contract.pooling import Pool, cosines
 from ..errors import BadRequest, translate_refusal
-from .adapters import Adapter, Adapters
+from .adapters import Adapters
 from .interface import Result
+from .vllm_lora import lora_request
 
 if TYPE_CHECKING:
     from vllm.inputs.engine import TokensInput
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pair(NamedTuple):
-    """A query with its document as one prompt. `document` is where that begins; None for a model that is not told."""
+    """A query with its document as one prompt. `document` is where that begins; None for a model that need not know."""
 
     token_ids: list[int]
     document: int | None
@@ -77,7 +77,7 @@ class Pooling:
         return [each.result() for each in tasks]
 
     def _dimensions(self, asked: int | None, task: str) -> int | None:
-        """The width that the engine is asked for; None for all. Raises BadRequest where the vectors can't be cut to it."""
+        """The width to ask the engine for; None for all. Raises BadRequest where the vectors can't be cut to it."""
         from vllm.pooling_params import PoolingParams
 
         config = self._llm.model_config
@@ -125,7 +125,7 @@ class Pooling:
 
 
 class Pairs:
-    """A query and each of its documents as one prompt, the way the model's tokenizer joins them; off the loop."""
+    """Joins a query and each of its documents to one prompt, as the model's tokenizer does it; not on the event loop."""
 
     def __init__(self, llm: AsyncLLM) -> None:
         self._llm = llm
@@ -146,63 +146,10 @@ class Pairs:
 
 
 def _place(marks: Sequence[int] | None) -> int | None:
-    """Where the first token is that is marked as the document's."""
+    """The place of the first token that is marked as the document's; None where no tokens are marked."""
     if marks is None:
         return None
     return marks.index(1) if 1 in marks else len(marks)
-
-
-class LoraControl:
-    """Adapters into and out of a running engine."""
-
-    def __init__(self, llm: AsyncLLM, adapters: Adapters, *, enabled: bool) -> None:
-        self._llm = llm
-        self._adapters = adapters
-        self.enabled = enabled and adapters.enabled
-        self._busy = asyncio.Lock()
-
-    async def perform(self, request: Lora) -> Result:
-        """The names that are loaded after it."""
-        if request.action != "list":
-            async with self._busy:
-                await (self._load(request) if request.action == "load" else self._unload(request))
-        return Result({"loras": self._adapters.names})
-
-    async def _load(self, request: Lora) -> None:
-        if not self.enabled:
-            raise BadRequest(
-                "this engine takes no adapters: enable_lora and vllm_custom.lora_directory in model.json make it",
-                param="action",
-            )
-        adapter = self._adapters.prepare(request.name, request.path)
-        await self._add(adapter)
-        self._adapters.add(adapter)
-
-    async def restore(self) -> None:
-        """For an engine that follows another: the adapters that were loaded into that."""
-        await self._adapters.restore(self._add)
-
-    async def _add(self, adapter: Adapter) -> None:
-        try:
-            await self._llm.add_lora(lora_request(adapter))
-        except Exception as error:
-            if self._llm.errored:
-                raise
-            # Whatever is wrong with the folder arrives here as a plain error of the engine's process.
-            raise BadRequest(f"the adapter could not be loaded: {error}", param="path") from error
-
-    async def _unload(self, request: Lora) -> None:
-        adapter = self._adapters.get_removable(request.name)
-        # First out of the table, so that no new request finds it; those that use it keep it loaded until they end.
-        self._adapters.remove(adapter)
-        await self._llm.remove_lora(adapter.number)
-
-
-def lora_request(adapter: Adapter) -> LoRARequest:
-    """The adapter as vLLM names it, in its metrics too."""
-    from vllm.lora.request import LoRARequest
-
-    return LoRARequest(lora_name=adapter.name, lora_int_id=adapter.number, lora_path=str(adapter.path))
 
 
 def _result(pooled: Sequence[Pooled]) -> Result:
@@ -215,7 +162,7 @@ def _value(pooled: Sequence[Pooled], rows: NDArray[np.float32]) -> Mapping[str, 
 
 
 class _first_failure_alone:
-    """Turns the group of exceptions that a group of tasks fails with into the first of them, which the client is told."""
+    """A group of tasks fails with a group of exceptions; this raises the first of them, which becomes the client's error."""
 
     async def __aenter__(self) -> None: ...
 

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 MARK = "VLLM_CUSTOM_FAMILY"
 INTERVAL = 1.0
 LEAVE_TIMEOUT = 5.0
-# multiprocessing's tracker unlinks the shared memory of the dead and then ends by itself, if it is let.
+# multiprocessing's tracker unlinks the shared memory of dead processes and then ends by itself, if it is given the time.
 TRACKER = "multiprocessing.resource_tracker"
 TRACKER_TIMEOUT = 2.0
 # How long the killed may take to be gone. Until then a GPU's memory is not free for the engine that follows.
@@ -98,7 +98,7 @@ class Watchdog:
         try:
             os.write(self._write_end, b"q")
         except BrokenPipeError:
-            # Somebody killed the watchdog. It has nothing left to do here anyway.
+            # The watchdog has been killed, and there is nothing left for it to do.
             os.close(self._write_end)
             self._write_end = None
 
@@ -182,7 +182,7 @@ def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: fl
 
 def _adopt_orphans() -> None:
     """Make a process whose parent dies the child of this one. An EngineCore that is killed leaves the ranks of its engine
-    behind, which a new engine must not meet on its GPUs, and which nobody else knows."""
+    behind; they would hold the GPUs that a new engine needs, and could not be found otherwise."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         logger.warning("orphans of the engine can't be followed: %s", os.strerror(ctypes.get_errno()))

@@ -73,7 +73,7 @@ class VisibleDevices:
         self.value = environment.get(VISIBLE)
         self.inventory = inventory
         names = visible(self.value)
-        # CUDA counts the fastest first unless it is told otherwise; among equals that is the driver's order.
+        # CUDA counts the fastest first unless CUDA_DEVICE_ORDER says otherwise; among equals that is the driver's order.
         products = {gpu.product for gpu in inventory.gpus} if inventory else set[str]()
         self._is_numbered = len(products) == 1 or (bool(products) and environment.get(ORDER) == "PCI_BUS_ID")
         if names is None and inventory is not None and not any(gpu.slices for gpu in inventory.gpus):
@@ -90,7 +90,7 @@ class VisibleDevices:
         return matching[0] if len(matching) == 1 else None
 
     def uuid(self, name: str) -> str | None:
-        """None if that is not known."""
+        """The UUID of what has this name; None if that is not known."""
         if not name.isdigit():
             return self.full(name)
         if self.inventory is None or not self._is_numbered or int(name) >= len(self.inventory.gpus):

@@ -4,8 +4,8 @@ CUDA_VISIBLE_DEVICES, Inventory ──► VisibleDevices ─┐
                                                     ├─► place ─► this engine's CUDA_VISIBLE_DEVICES, and its devices
 gpu_device_ids, KIND_GPU ───────► PlacementRequest ─┘
 
-Numbers in gpu_device_ids, and Triton's own, count among the visible devices, as they do for CUDA and for vLLM. What
-somebody outside has hidden stays hidden.
+Numbers in gpu_device_ids, and Triton's own, count among the visible devices, as they do for CUDA and for vLLM. A device
+that is hidden from this process stays hidden.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KIND_MODEL = "instance_group [ { kind: KIND_MODEL count: 1 } ]"
 
 @dataclass(frozen=True, slots=True)
 class PlacementRequest:
-    """What a model's configuration says. `kind` and `device` are Triton's, `ids` is gpu_device_ids."""
+    """What a model's configuration asks for. `kind` and `device` are Triton's, `ids` is gpu_device_ids."""
 
     source: str
     arguments: Mapping[str, Any]
@@ -36,7 +36,8 @@ class PlacementRequest:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`devices` are the UUIDs, or else the names, of those that the engine will use; empty when that can't be known."""
+    """What to set in the environment. `devices` are the UUIDs, or else the names, of those that the engine will use; empty
+    when that can't be known."""
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     devices: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ def place(request: PlacementRequest, environment: Mapping[str, str], inventory: 
 
 
 def devices_needed(request: PlacementRequest) -> int | None:
-    """How many on this host; None where Ray finds them, on other hosts perhaps, or somebody else starts the ranks."""
+    """How many devices on this host; None where Ray or another launcher starts the ranks, perhaps on other hosts."""
     arguments = request.arguments
     backends = (arguments.get("distributed_executor_backend"), arguments.get("data_parallel_backend"))
     if "ray" in backends or "external_launcher" in backends or arguments.get("data_parallel_size_local") == 0:
@@ -179,7 +180,7 @@ def _size(request: PlacementRequest, name: str) -> int:
 
 
 def _product(request: PlacementRequest) -> str:
-    """What is multiplied, by name: what is written, and the two that everybody knows."""
+    """The factors by name: those that are written in the arguments, and the two best known."""
     product = " * ".join(name for name in SIZES if name in request.arguments or name in SIZES[:2])
     return f"{product} / nnodes" if _size(request, "nnodes") > 1 else product
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,6 +14,7 @@ from ..contract.generate import Generate
 from ..contract.pooling import Pool
 from ..errors import BadRequest
 from . import tensors
+from .json_object import read_object
 from .sampling import decode, take_lora
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -34,7 +34,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialGenerate(Generate):
-    """A prompt with the engine's own sampling parameters, as written, in `body`; `api` says nothing here.
+    """A prompt with the engine's own sampling parameters, as written, in `body`; `api` has no meaning here.
 
     `images` are files as their bytes, `lora` the name of an adapter.
     """
@@ -95,7 +95,8 @@ def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | Offic
 
 
 def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:
-    document = _embedding_document(inputs)
+    name = tensors.EMBEDDING_REQUEST
+    document = read_object(_text(inputs, name) or "", name)
     prompt = document.get("input")
     dimensions = _dimensions(document)
     if isinstance(prompt, str):
@@ -104,17 +105,6 @@ def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:
     if not isinstance(prompt, list) or not ids or any(type(token) is not int or token < 0 for token in ids):
         raise BadRequest("embedding_request.input must be a text or one list of token ids", param="input")
     return OfficialEmbed(rid, None, cast("list[int]", ids), dimensions, _wanted(inputs, ""))
-
-
-def _embedding_document(inputs: Inputs) -> dict[str, Any]:
-    name = tensors.EMBEDDING_REQUEST
-    try:
-        document = json.loads(_text(inputs, name) or "")
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{name} is not JSON: {error}", param=name) from error
-    if not isinstance(document, dict):
-        raise BadRequest(f"{name} must be a JSON object", param=name)
-    return cast("dict[str, Any]", document)
 
 
 def _dimensions(document: Mapping[str, Any]) -> int | None:

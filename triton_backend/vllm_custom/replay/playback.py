@@ -48,7 +48,7 @@ class ReplayOutput:
 
 
 class Playback:
-    """See `generation.Generation`. One token of every choice a step, or everything in one output without `stream`."""
+    """See `generation.Generation`. A step has one token of every choice; without `stream` one output has everything."""
 
     def __init__(
         self,

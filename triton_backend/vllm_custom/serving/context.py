@@ -43,7 +43,7 @@ class Serving:
     pending_control: PendingLives
 
     def is_ready(self) -> bool:
-        """Whether a request would be taken now; asks nobody and waits for nothing."""
+        """Whether a request would be taken now; returns at once, without asking the engine."""
         return is_ready(self.gate, self.engine)
 
     def run_for_result(self, request: Pool | Lora, call: Call) -> None:

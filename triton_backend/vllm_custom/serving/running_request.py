@@ -37,7 +37,7 @@ class RunningRequest:
 
     @property
     def is_polled(self) -> bool:
-        """Whether Triton has to be asked about it; for a request of a session it is asked about the session."""
+        """Whether the poller asks Triton about it; for a request of a session it asks about the session."""
         return self.channel is not None
 
     def is_cancelled(self) -> bool:

@@ -63,7 +63,7 @@ class Supervisor:
             return
         late = Timeout(f"the deadline of {seconds:g} s has passed")
         request.deadline = self._deadlines.set(seconds, lambda: request.end(late))
-        # It may have ended in between, and then nobody else takes the deadline back.
+        # It may have ended in between, and then its end has found no deadline to cancel.
         if request.life.ended:
             self._deadlines.cancel(request.deadline)
 
