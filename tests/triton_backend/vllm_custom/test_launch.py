@@ -10,7 +10,6 @@ import pytest
 from vllm_custom import launch
 from vllm_custom.errors import ConfigError
 from vllm_custom.metrics import names as metrics
-from vllm_custom.metrics.exporter import Exporter
 
 from tests.fakes import triton_python_backend as triton
 from tests.triton_backend.vllm_custom.conftest import arguments, thread_names
@@ -52,10 +51,9 @@ def values(name):
     return {dict(labels).get("outcome"): value for (other, labels), value in found.items() if other == name}
 
 
-def test_metrics_reach_triton(start, monkeypatch):
+def test_metrics_reach_triton(start):
     """What the backend counts stands on Triton's metrics port with the model's labels, outcomes by name."""
     triton.MetricFamily.registry.clear()
-    monkeypatch.setitem(Exporter.__init__.__kwdefaults__, "period", 0.005)
     backend = start({"prompt": "prefill", "text": "ab", "prefill_seconds": 3600})
     backend.generate("fine").finish()
     backend.ask("generate", api="chat", prompt="prefill", timeout_ms=10).finish()
