@@ -133,8 +133,8 @@ def official(backend: Backend, *images: bytes) -> list[Any]:
 
 def test_official_image_reaches_the_engine(seeing: Backend) -> None:
     """The tensor `image` of NVIDIA's protocol does the same."""
-    said = [official(seeing, png(seed)) for seed in (1, 2, 1)]
-    assert said[0] == said[2] != said[1]
+    generated = [official(seeing, png(seed)) for seed in (1, 2, 1)]
+    assert generated[0] == generated[2] != generated[1]
 
 
 @pytest.fixture(scope="module")

@@ -182,7 +182,7 @@ def test_requests_that_come_while_it_dies_have_an_answer(start):
     assert answered(backend)[1] == "end"
 
 
-def test_exit_lets_the_clients_hear_it_first(start, monkeypatch):
+def test_exit_sends_the_errors_first(start, monkeypatch):
     """With `exit` every request has its error before the process ends."""
     ended = threading.Event()
     status = []

@@ -93,12 +93,12 @@ def read_session(envelope: Envelope) -> str | None:
 
 def read_timeout(envelope: Envelope, message: Message) -> float | None:
     """The shorter of the envelope's deadline and of Triton's own, in seconds; None without any. Raises BadRequest."""
-    asked = envelope.get("timeout_ms")
-    if asked is None:
+    requested = envelope.get("timeout_ms")
+    if requested is None:
         return message.timeout_us / 1e6 if message.timeout_us > 0 else None
-    if isinstance(asked, bool) or not isinstance(asked, int) or not 1 <= asked <= MOST_TIMEOUT_MS:
+    if isinstance(requested, bool) or not isinstance(requested, int) or not 1 <= requested <= MOST_TIMEOUT_MS:
         raise BadRequest(f"timeout_ms must be a whole number from 1 to {MOST_TIMEOUT_MS}", param="timeout_ms")
-    return min(asked / 1e3, message.timeout_us / 1e6) if message.timeout_us > 0 else asked / 1e3
+    return min(requested / 1e3, message.timeout_us / 1e6) if message.timeout_us > 0 else requested / 1e3
 
 
 def read_adapter(envelope: Envelope) -> str | None:

@@ -96,7 +96,7 @@ class OpenAIDecoding:
         params = openai.to_sampling_params(
             self._get_max_tokens(
                 self._model_config.max_model_len,
-                _asked_tokens(openai),
+                _requested_tokens(openai),
                 prompt_tokens,
                 self._defaults,
                 self._most_tokens,
@@ -114,7 +114,7 @@ class OpenAIDecoding:
         return (default if openai.temperature is None else openai.temperature) < 1e-5
 
 
-def _asked_tokens(openai: OpenAIRequest) -> int | None:
+def _requested_tokens(openai: OpenAIRequest) -> int | None:
     newer = getattr(openai, "max_completion_tokens", None)
     return openai.max_tokens if newer is None else newer
 

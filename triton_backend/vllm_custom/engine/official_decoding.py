@@ -55,8 +55,8 @@ class OfficialDecoding:
     async def prepare(self, request: OfficialGenerate) -> Prepared:
         """Raises what vLLM raises, and BadRequest."""
         params = self._sampling_params(request)
-        asked_logprobs = params.logprobs
-        if request.wanted.cumulative_logprob and asked_logprobs is None:
+        requested_logprobs = params.logprobs
+        if request.wanted.cumulative_logprob and requested_logprobs is None:
             # vLLM adds up only what it computes; without this the sum would be NaN, as it is in NVIDIA's backend.
             params.logprobs = 0
         prompt = await self._render(request)
@@ -66,7 +66,7 @@ class OfficialDecoding:
                 f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's context of "
                 f"{self._context_length}"
             )
-        plan = Plan(params.n, prompt_tokens, asked_logprobs, token_ids=False)
+        plan = Plan(params.n, prompt_tokens, requested_logprobs, token_ids=False)
         return Prepared(prompt, params, plan, None if request.lora is None else self._loras[request.lora])
 
     def _sampling_params(self, request: OfficialGenerate) -> SamplingParams:

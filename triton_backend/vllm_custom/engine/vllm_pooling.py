@@ -76,22 +76,22 @@ class Pooling:
             ]
         return [each.result() for each in tasks]
 
-    def _dimensions(self, asked: int | None, task: str) -> int | None:
+    def _dimensions(self, requested: int | None, task: str) -> int | None:
         """The width to ask the engine for; None for all. Raises BadRequest where the vectors can't be cut to it."""
         from vllm.pooling_params import PoolingParams
 
         config = self._llm.model_config
         # Any model can give its vectors whole.
-        if asked is None or (asked == config.embedding_size and not config.is_matryoshka):
+        if requested is None or (requested == config.embedding_size and not config.is_matryoshka):
             return None
         try:
-            PoolingParams(task=task, dimensions=asked).verify(config)
+            PoolingParams(task=task, dimensions=requested).verify(config)
         except Exception as exception:
             failure = translate_refusal(exception)
             if isinstance(failure, BadRequest):
                 failure.param = "dimensions"
             raise failure from exception
-        return asked
+        return requested
 
     async def _one(
         self, rid: str, request: Pool, task: str, each: Input, dimensions: int | None, lora: LoRARequest | None

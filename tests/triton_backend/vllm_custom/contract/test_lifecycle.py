@@ -46,14 +46,14 @@ def test_output_before_accepted_is_illegal(event):
     assert life.state is RequestState.QUEUED
 
 
-def test_end_is_told_once_and_after_the_final_post():
+def test_end_is_reported_once_and_after_the_final_post():
     """Whoever waits for the end finds the terminal record posted."""
-    told = []
-    life = Life("r", lambda records, final: told.append("post"))
-    life.on_end = lambda: told.append("end")
+    happened = []
+    life = Life("r", lambda records, final: happened.append("post"))
+    life.on_end = lambda: happened.append("end")
     assert life.advance(Event.ABORT, [])
     assert not life.advance(Event.FAIL, [])
-    assert told == ["post", "end"]
+    assert happened == ["post", "end"]
 
 
 def test_of_many_threads_one_ends_it():

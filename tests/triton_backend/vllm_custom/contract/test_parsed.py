@@ -24,8 +24,10 @@ def test_joining_keeps_every_calls_arguments(calls, thoughts):
         extras.append({"tool_calls": [{"index": index, "id": name, "name": name, "arguments": arguments}]})
     whole = joined(extras) or {}
     assert whole.get("reasoning", "") == "".join(thoughts)
-    told = {call["index"]: (call["id"], call["name"], call["arguments"]) for call in whole.get("tool_calls", [])}
-    assert told == {
+    joined_calls = {
+        call["index"]: (call["id"], call["name"], call["arguments"]) for call in whole.get("tool_calls", [])
+    }
+    assert joined_calls == {
         index: (f"f{index}", f"f{index}", "".join(text for which, text in calls if which == index)) for index in seen
     }
 

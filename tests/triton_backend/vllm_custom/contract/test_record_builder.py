@@ -63,31 +63,33 @@ texts = st.text(max_size=5)
 @given(st.data())
 def test_any_split_of_a_text_ends_complete(data):
     """However an engine cuts its steps, deltas add up to its text, and exactly the last choice's end has the usage."""
-    said = {index: data.draw(st.lists(texts, min_size=1, max_size=4)) for index in range(data.draw(st.integers(1, 3)))}
-    order = data.draw(st.permutations([index for index, pieces in said.items() for _ in pieces]))
-    made, records, position = builder(choices=len(said)), [], dict.fromkeys(said, 0)
+    generated = {
+        index: data.draw(st.lists(texts, min_size=1, max_size=4)) for index in range(data.draw(st.integers(1, 3)))
+    }
+    order = data.draw(st.permutations([index for index, pieces in generated.items() for _ in pieces]))
+    made, records, position = builder(choices=len(generated)), [], dict.fromkeys(generated, 0)
     for index in order:
-        piece = said[index][position[index]]
+        piece = generated[index][position[index]]
         position[index] += 1
-        finish = "stop" if position[index] == len(said[index]) else None
+        finish = "stop" if position[index] == len(generated[index]) else None
         records += made.read(output(choice(index, piece, count=len(piece), finish=finish)))
     assert made.complete
-    for index, pieces in said.items():
+    for index, pieces in generated.items():
         assert "".join(r[3] for r in records if r[1] == "delta" and r[2] == index) == "".join(pieces)
     usages = [record[5] for record in records if record[1] == "end"]
-    assert [usage is not None for usage in usages] == [False] * (len(said) - 1) + [True]
-    assert usages[-1]["completion_tokens"] == sum(len(piece) for pieces in said.values() for piece in pieces)
+    assert [usage is not None for usage in usages] == [False] * (len(generated) - 1) + [True]
+    assert usages[-1]["completion_tokens"] == sum(len(piece) for pieces in generated.values() for piece in pieces)
 
 
-def test_prompt_logprobs_are_told_once():
+def test_prompt_logprobs_are_sent_once():
     """Where they were asked for, in a record of their own before the text, the first token without one."""
     token = type("Logprob", (), {"logprob": -0.5, "rank": 1, "decoded_token": "b"})()
     made = NativeRecordBuilder("r", Plan(1, 2, None, token_ids=False, prompt_alternatives=1))
     step = {"outputs": [choice(0, "x", count=1)], "finished": False, "num_cached_tokens": None}
-    told = {"prompt_token_ids": [1, 2], "prompt_logprobs": [None, {2: token}]}
+    reported = {"prompt_token_ids": [1, 2], "prompt_logprobs": [None, {2: token}]}
     silent = type("Step", (), {**step, "prompt_token_ids": [1, 2], "prompt_logprobs": None})()
     assert [record[1] for record in made.read(silent)] == ["delta"]
-    telling = type("Step", (), {**step, **told})()
+    telling = type("Step", (), {**step, **reported})()
     prompt, delta = made.read(telling)
     assert prompt == ["r", "prompt", None, {"logprobs": [None, [2, "b", -0.5, [[2, "b", -0.5]]]]}]
     assert delta[1] == "delta"

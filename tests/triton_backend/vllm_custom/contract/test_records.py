@@ -28,18 +28,18 @@ def test_coalescing_changes_no_text_no_count_and_no_order(records, ending):
     for choice in range(3):
         before = [record for record in records if record[2] == choice]
         after = [record for record in joined if record[2] == choice]
-        assert told(before) == told(after)
+        assert content_of(before) == content_of(after)
         assert [record[1] for record in after] == [
             kind for kind in ("delta", "end") if kind in {record[1] for record in before}
         ]
 
 
-def told(records):
-    said = [record for record in records if record[1] == "delta"]
+def content_of(records):
+    deltas_of = [record for record in records if record[1] == "delta"]
     return (
-        "".join(record[3] for record in said),
-        sum(record[4] for record in said),
-        [token for record in said for token in record[5]["token_ids"]],
+        "".join(record[3] for record in deltas_of),
+        sum(record[4] for record in deltas_of),
+        [token for record in deltas_of for token in record[5]["token_ids"]],
     )
 
 

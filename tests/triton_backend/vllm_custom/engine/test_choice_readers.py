@@ -62,11 +62,11 @@ def streamed(*messages, **changes):
 
 def test_stream_is_split_delta_by_delta():
     """Reasoning beside the answer; a delta of which nothing is visible has an empty text."""
-    thought, nothing, said = streamed(message(reasoning="hm"), None, message(content="yes"))
+    thought, nothing, answered = streamed(message(reasoning="hm"), None, message(content="yes"))
     assert (thought.text, thought.parsed) == ("", {"reasoning": "hm"})
     assert (nothing.text, nothing.parsed) == ("", {})
-    assert (said.text, said.parsed, said.finish_reason) == ("yes", {}, "stop")
-    assert [each.reasoning_tokens for each in (thought, nothing, said)] == [None, None, 3]
+    assert (answered.text, answered.parsed, answered.finish_reason) == ("yes", {}, "stop")
+    assert [each.reasoning_tokens for each in (thought, nothing, answered)] == [None, None, 3]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.fakes.triton_python_backend import ResponseSender
 DOCUMENT = Path(__file__).parents[4] / "docs" / "backend.md"
 EVERYTHING = Wanted(True, True, True, True, True, prompt="P")
 
-said = st.tuples(st.integers(0, 2), st.text(max_size=3), st.integers(0, 3))
+generated = st.tuples(st.integers(0, 2), st.text(max_size=3), st.integers(0, 3))
 
 
 def record(choice, text, count, total):
@@ -40,7 +40,7 @@ def shipments(deltas, cuts):
     return [(coalesce(piece), number == len(pieces) - 1) for number, piece in enumerate(pieces)]
 
 
-@given(st.lists(said, max_size=12), st.lists(st.integers(0, 100), max_size=6))
+@given(st.lists(generated, max_size=12), st.lists(st.integers(0, 100), max_size=6))
 def test_answer_does_not_depend_on_the_cuts(deltas, cuts):
     """Texts, counts and log probabilities add up, every response is complete, and none but the last is empty."""
     writer, sender = OfficialWriter(), ResponseSender()

@@ -210,7 +210,7 @@ def test_bad_field_is_named(start, body, param):
     [({"prompt_logprobs": 2}, 2), ({"prompt_logprobs": 0}, 0), ({"echo": True, "logprobs": 1}, 1)],
 )
 @pytest.mark.parametrize("stream", [True, False])
-def test_prompt_is_told_of_once(start, body, alternatives, stream):
+def test_prompt_logprobs_are_sent_once(start, body, alternatives, stream):
     """Before any delta: nothing for its first token, then a token a place with as many alternatives as were asked for."""
     backend = start({"text": "xy", "logprobs": [-1.5]})
     body = {"stream": stream, "n": 2, **body}
@@ -222,7 +222,7 @@ def test_prompt_is_told_of_once(start, body, alternatives, stream):
     assert [record[1] for record in records].count("prompt") == 1
 
 
-def test_prompt_is_not_told_of_unasked(start):
+def test_prompt_logprobs_are_not_sent_unasked(start):
     """`echo` alone asks for no log probabilities; the text is the client's own."""
     asked = start({"text": "x"}).ask("generate", api="completions", prompt="abc", body={"echo": True})
     assert [record[1] for record in asked.finish()] == ["accepted", "delta", "end"]

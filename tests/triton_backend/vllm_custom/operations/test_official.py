@@ -270,7 +270,7 @@ def test_both_kinds_of_requests_run_side_by_side(start, official):
     assert texts(foreign.sender.finish_outputs()) == b"countone two three"
 
 
-def test_dead_engine_is_told_in_nvidias_words_where_they_are_asked_for(start, official, model_directory):
+def test_dead_engine_is_reported_in_nvidias_words_on_request(start, official, model_directory):
     """`ENABLE_VLLM_HEALTH_CHECK`: the text that NVIDIA's clients look for. Without it, ours."""
     backend = start({"prompt": "die", "text": "abc", "die_at": 1})
     assert backend.send(official("die")).finish_error()[0] == "UNAVAILABLE"

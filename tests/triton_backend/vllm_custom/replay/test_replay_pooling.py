@@ -33,7 +33,7 @@ def test_row_counts_ids_by_their_remainder():
     assert rows(inputs=[[0, 4, 5]]).vectors.tolist() == [[2, 1, 0, 0]]
 
 
-def test_rows_have_length_one_unless_told_otherwise():
+def test_rows_have_length_one_by_default():
     """As vLLM's do."""
     assert np.allclose(np.linalg.norm(rows(inputs=["aaeb", "ab"], normalize=None).vectors, axis=1), 1)
 

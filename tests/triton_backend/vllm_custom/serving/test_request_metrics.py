@@ -38,35 +38,35 @@ def refreshed(engine, *, ready=True):
     meter, sink = Meter(), Sink()
     request_metrics = RequestMetrics(meter, sink)
 
-    def look():
+    def refresh():
         request_metrics.refresh(engine, lambda: ready)
         for change in meter.take():
             sink.put(change)
         return sink.values
 
-    return meter, look
+    return meter, refresh
 
 
 def test_gauges_are_zero_once_nothing_runs():
     """vLLM says nothing after the abort of the last request; the gauges must not stay where they were."""
     engine = Engine()
-    meter, look = refreshed(engine)
+    meter, refresh = refreshed(engine)
     meter.set(metrics.RUNNING, 1)
     meter.set(metrics.KV_USAGE, 0.4)
-    assert look()["vllm:num_requests_running"] == 1
+    assert refresh()["vllm:num_requests_running"] == 1
     engine.unfinished = 0
-    assert look()["vllm:num_requests_running"] == 0
-    assert look()["vllm:kv_cache_usage_perc"] == 0
+    assert refresh()["vllm:num_requests_running"] == 0
+    assert refresh()["vllm:kv_cache_usage_perc"] == 0
 
 
 def test_restarts_are_counted_once():
     """However often it is looked at, an attempt is one attempt."""
     engine = Engine()
-    _, look = refreshed(engine)
-    look()
+    _, refresh = refreshed(engine)
+    refresh()
     engine.restarts = 2
-    assert look()["vllm_custom:engine_restarts_total"] == 2
-    assert look()["vllm_custom:engine_restarts_total"] == 2
+    assert refresh()["vllm_custom:engine_restarts_total"] == 2
+    assert refresh()["vllm_custom:engine_restarts_total"] == 2
 
 
 def test_readiness_is_a_gauge():
