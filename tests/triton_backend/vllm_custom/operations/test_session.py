@@ -29,6 +29,12 @@ def test_session_id_is_not_taken_twice(start):
     first.wait_for("end", rid="a")
 
 
+def test_unknown_session_is_unavailable(start):
+    """A request that names a session which has ended is told so by itself, and may be tried again."""
+    sender = start().ask("generate", rid="a", session="gone", api="chat", prompt="p", body={})
+    assert [record[:4] for record in sender.finish()] == [["a", "error", None, "unavailable"]]
+
+
 @pytest.mark.parametrize("op", ["ping", "close"])
 def test_ping_of_an_unknown_session_says_so(start, op):
     """A client whose session has ended without its knowledge learns it from the next ping."""
