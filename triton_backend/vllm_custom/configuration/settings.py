@@ -48,13 +48,13 @@ class Settings:
     lora_directory: str | None = None
     # The GPUs of this engine, by numbers among the visible ones or by UUIDs; none written: the first ones.
     gpu_device_ids: tuple[int | str, ...] = ()
-    # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes the machine for its own.
+    # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes all cores.
     threads: int | None = None
-    # How much its processes stand back from others that want the same cores.
+    # The niceness of its processes, 0 to 19: how much they give way to others on the same cores.
     nice: int = 0
     # Variables for the processes of this model alone; they win over `threads` and over what Triton was started with.
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    # Who makes prompts of chats: `auto` leaves it to the gateway wherever the model's files suffice for that.
+    # What makes prompts of chats: with `auto` the gateway does, wherever the model's files suffice for that.
     renderer: str = "auto"
 
     def __post_init__(self) -> None:

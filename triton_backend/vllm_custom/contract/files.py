@@ -87,7 +87,7 @@ class Files:
             content = memoryview((self.folder / name).read_bytes())
         except OSError as error:
             raise NotFound(f"the file {name!r} cannot be read any more", param="files") from error
-        # An empty file has one empty part, so that its name comes by.
+        # An empty file has one empty part, so that its name is sent.
         for offset in range(0, max(len(content), 1), PART_SIZE):
             yield Part(name, offset, content[offset : offset + PART_SIZE])
 

@@ -1,4 +1,4 @@
-"""What a model's parsers make of its text (pure): reasoning and tool calls beside the text that is the answer.
+"""The output of a model's parsers (pure): reasoning and tool calls beside the text that is the answer.
 
 In a `delta` they stand in `extra`: `reasoning`, a text, and `tool_calls`, a list of `{index, id, name, arguments}`. The
 first delta of a call has its id and name; later ones have null there and more of the arguments.

@@ -1,4 +1,4 @@
-"""Engine outputs to the contract's records (pure)."""
+"""Turns engine outputs into the contract's records (pure)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 CONFIGURATION = "adapter_config.json"
-# Those below are for the adapters of multi_lora.json, which are there from the start.
+# Lower numbers are those of the adapters of multi_lora.json, which are there from the start.
 FIRST_NUMBER = 1 << 20
 
 
@@ -37,14 +37,14 @@ class Adapters:
     """Not thread-safe: it is changed on the engine's loop, of which there is one at a time."""
 
     def __init__(self, directory: Path | None) -> None:
-        """`directory` is the folder under which adapters may lie; None lets nothing be loaded."""
+        """`directory` is the folder below which adapters may lie; with None no adapter can be loaded."""
         self._directory = None if directory is None else directory.resolve()
         self._loaded: dict[str, Adapter] = {}
         self._last = FIRST_NUMBER - 1
 
     @classmethod
     def of(cls, config: EngineConfig) -> Adapters:
-        """With those of multi_lora.json in it. Raises ConfigError where `lora_directory` is no folder."""
+        """Those of a model, with its multi_lora.json. Raises ConfigError where `lora_directory` is no folder."""
         written = config.settings.lora_directory
         if written is not None and not Path(written).is_dir():
             raise ConfigError(f"{config.source}: lora_directory is {written!r}, which is not a folder")
@@ -57,7 +57,7 @@ class Adapters:
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a folder that any may be loaded from."""
+        """Whether there is a folder from which adapters may be loaded."""
         return self._directory is not None
 
     @property
@@ -75,7 +75,7 @@ class Adapters:
         return sorted(self._loaded)
 
     def get(self, name: str) -> Adapter:
-        """Raises NotFound."""
+        """The loaded adapter of this name. Raises NotFound."""
         try:
             return self._loaded[name]
         except KeyError:

@@ -1,4 +1,4 @@
-"""OpenAI's requests to what vLLM takes."""
+"""Turns OpenAI's requests into what vLLM takes: a prompt, sampling parameters, and the plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of NVIDIA's clients to what vLLM takes."""
+"""Turns the requests of NVIDIA's clients into what vLLM takes: a prompt, sampling parameters, and the plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """What one request is to the engine."""
+    """One request as vLLM takes it, with its plan."""
 
     prompt: TokensInput
     params: SamplingParams
@@ -32,7 +32,7 @@ class Prepared(NamedTuple):
 
 
 class OfficialDecoding:
-    """Built when the engine starts, because the imports take their time."""
+    """Prepares official requests. Built when the engine starts, because its imports take seconds."""
 
     def __init__(self, llm: AsyncLLM, loras: LoraTable) -> None:
         """`loras` are the adapters that a request may name, with their folders."""
@@ -53,7 +53,7 @@ class OfficialDecoding:
         self._structured_known = typing.get_type_hints(StructuredOutputsParams)
 
     async def prepare(self, request: OfficialGenerate) -> Prepared:
-        """Raises what vLLM raises, and BadRequest."""
+        """The request, checked and rendered. Raises what vLLM raises, and BadRequest."""
         params = self._sampling_params(request)
         requested_logprobs = params.logprobs
         if request.wanted.cumulative_logprob and requested_logprobs is None:

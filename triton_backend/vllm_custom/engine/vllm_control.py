@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def control(llm: AsyncLLM, op: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """On the engine's loop. Raises BadRequest for what this engine cannot do."""
+    """Do the op, and return what is answered. On the engine's loop. Raises BadRequest for what this engine cannot do."""
     if op == "reset_prefix_cache":
         return {"reset": await llm.reset_prefix_cache()}
     if op not in ("sleep", "wake"):

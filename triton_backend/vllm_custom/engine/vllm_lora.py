@@ -1,4 +1,4 @@
-"""LoRA adapters inside vLLM."""
+"""Loads LoRA adapters into vLLM, and unloads them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LoraControl:
-    """Loads adapters into a running engine, and unloads them."""
+    """The adapters of one running engine; they are changed one at a time."""
 
     def __init__(self, llm: AsyncLLM, adapters: Adapters, *, enabled: bool) -> None:
         self._llm = llm
@@ -25,7 +25,7 @@ class LoraControl:
         self._busy = asyncio.Lock()
 
     async def perform(self, request: Lora) -> Result:
-        """The names that are loaded after it."""
+        """Load, unload or list; the result has the names that are loaded then. Raises BadRequest and NotFound."""
         if request.action != "list":
             async with self._busy:
                 await (self._load(request) if request.action == "load" else self._unload(request))
@@ -42,7 +42,7 @@ class LoraControl:
         self._adapters.add(adapter)
 
     async def restore(self) -> None:
-        """For an engine that follows another: the adapters that were loaded into that."""
+        """Load into this engine what was loaded into the one before it."""
         await self._adapters.restore(self._add)
 
     async def _add(self, adapter: Adapter) -> None:

@@ -1,4 +1,4 @@
-"""Requests into vLLM: a generation is checked, rendered, planned and queued."""
+"""Checks, renders, plans and queues a generation in vLLM."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class VllmOpener:
         self._decoding = OpenAIDecoding(llm, Rendering(llm, parser_names))
 
     async def open(self, request: Generate) -> Generation:
-        """Raises what vLLM raises, and BadRequest."""
+        """Queue the request, and return its generation. Raises what vLLM raises, and BadRequest."""
         if isinstance(request, OfficialGenerate):
             return await self._open_official(request)
         decoding = self._decoding

@@ -34,7 +34,7 @@ Input = str | list[int] | Pair
 
 
 class Pooled(NamedTuple):
-    """What came of one input: its vector, (width,), and how many tokens it had."""
+    """The result of one input: its vector, (width,), and how many tokens it had."""
 
     vector: NDArray[np.float32]
     prompt_tokens: int
@@ -54,7 +54,7 @@ class Pooling:
         self._pairs = Pairs(llm)
 
     async def pool(self, request: Pool) -> Result:
-        """The rows, in the order of the inputs. The first input that fails ends the others."""
+        """The rows, in the order of the inputs. The first input that fails ends the others, and its error is raised."""
         if request.task not in self._tasks:
             raise BadRequest(f"this model does not {request.task}; it can {', '.join(sorted(self._tasks))}", param="op")
         if request.task != "score":

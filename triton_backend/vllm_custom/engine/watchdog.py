@@ -1,4 +1,4 @@
-"""No engine without its stub: a small process that outlives the stub just long enough to clean up after it.
+"""Ends an engine whose stub has died: a small process that outlives the stub just long enough to clean up after it.
 
 The stub can die without a word, by SIGKILL, by the out-of-memory killer, or because Triton did; vLLM's processes do not
 notice, and would keep their memory and their GPU. So the stub starts this file as a program in a session of its own and
@@ -32,14 +32,14 @@ LEAVE_TIMEOUT = 5.0
 # multiprocessing's tracker unlinks the shared memory of dead processes and then ends by itself, if it is given the time.
 TRACKER = "multiprocessing.resource_tracker"
 TRACKER_TIMEOUT = 2.0
-# How long the killed may take to be gone. Until then a GPU's memory is not free for the engine that follows.
+# In seconds, for killed processes to end. Until then the memory of a GPU is not free for the engine that follows.
 GONE_TIMEOUT = 10.0
 GONE_INTERVAL = 0.02
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Watchdog:
-    """The stub's end. Start it before the engine."""
+    """What the stub has of the watchdog. To be started before the engine."""
 
     def __init__(self) -> None:
         self._write_end: int | None = None
@@ -82,7 +82,7 @@ class Watchdog:
         process has gone. Returns when they have gone, all ranks of an engine included, or after `GONE_TIMEOUT`."""
         descendants = Descendants(os.getpid(), spare=self.pid or os.getpid())
         deadline = time.monotonic() + GONE_TIMEOUT
-        # Again and again: an engine that is being started may start a rank while it is being killed.
+        # Repeated, because an engine that is being started may start a rank while it is being killed.
         while (living := descendants.living()) and time.monotonic() < deadline:
             for member in living:
                 _kill(member)
@@ -134,7 +134,7 @@ class Descendants:
             _kill(tracker)
 
     def kill_all_but_trackers(self) -> list[psutil.Process]:
-        """The trackers that were spared."""
+        """Kill all but the trackers, and return those."""
         trackers = [member for member in self._members if _is_tracker(member)]
         for member in self._members.difference(trackers):
             _kill(member)
@@ -163,7 +163,7 @@ class Descendants:
 
 
 def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: float = LEAVE_TIMEOUT) -> None:
-    """Returns when the stub has gone and its descendants are dead."""
+    """What the watchdog's process does; returns when the stub has gone and its descendants are dead."""
     descendants = Descendants(stub, spare=os.getpid())
     deadline: float | None = None
     while True:

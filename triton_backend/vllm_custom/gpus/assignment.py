@@ -1,4 +1,4 @@
-"""Giving a model its GPUs: placed, claimed, and shown to vLLM by the environment."""
+"""Gives a model its GPUs: places it, claims them, and shows them to vLLM by the environment."""
 
 from __future__ import annotations
 

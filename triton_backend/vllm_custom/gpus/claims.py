@@ -44,13 +44,13 @@ class Claim:
     @classmethod
     def of(cls, model: str, devices: Sequence[str], arguments: Mapping[str, Any]) -> Claim:
         share = arguments.get("gpu_memory_utilization", USUAL_SHARE)
-        # With a size of its own for the cache, an engine takes what the weights need besides.
+        # With kv_cache_memory_bytes the share does not count: the engine takes that, and what the weights need.
         known = isinstance(share, int | float) and arguments.get("kv_cache_memory_bytes") is None
         return cls(model, tuple(devices), float(share) if known else None, bool(arguments.get("enable_sleep_mode")))
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Claim:
-        """What `asdict` gave, which may have come from another version of this file."""
+        """A claim out of its file, which another version of the backend may have written."""
         share = written.get("share")
         return cls(
             str(written.get("model")),

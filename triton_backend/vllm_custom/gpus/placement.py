@@ -44,7 +44,7 @@ class Placement:
 
 
 def place(request: PlacementRequest, environment: Mapping[str, str], inventory: Inventory | None) -> Placement:
-    """Raises ConfigError where the devices don't suit the model, with the line to change."""
+    """The devices of a model. Raises ConfigError, with the line to change, where they don't suit it."""
     visible = VisibleDevices(environment, inventory)
     needed = devices_needed(request)
     if request.kind == "GPU" and request.device >= 0:
@@ -146,7 +146,7 @@ def _by_uuid(request: PlacementRequest, name: str, visible: VisibleDevices) -> s
             gpu = visible.owner(full)
             if visible.uuid(other) in (full, gpu.uuid if gpu else full):
                 return full
-        # Without a list of devices, a UUID is recognised by what there is of it.
+        # Without a list of the devices, a UUID is recognised by its beginning.
         elif other.startswith(name) or name.startswith(other):
             return max(name, other, key=len)
     return _refuse(
@@ -155,7 +155,7 @@ def _by_uuid(request: PlacementRequest, name: str, visible: VisibleDevices) -> s
 
 
 def _placed(names: Sequence[str], visible: VisibleDevices) -> Placement:
-    """CUDA takes no mixture of numbers and UUIDs, and vLLM wants UUIDs whole and without blanks."""
+    """The placement on these devices. CUDA takes no mixture of numbers and UUIDs; vLLM needs whole UUIDs without blanks."""
     devices = _identities(names, visible)
     return Placement({VISIBLE: ",".join(devices if _is_mixed(names) else names)}, tuple(devices))
 

@@ -12,7 +12,7 @@ from .inventory import Inventory, read_listing
 
 logger = logging.getLogger(__name__)
 
-# The driver takes seconds to wake up where nothing holds it.
+# In seconds: the driver takes some to wake up where no process uses it.
 TIMEOUT = 60.0
 
 

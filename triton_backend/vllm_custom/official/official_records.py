@@ -1,4 +1,4 @@
-"""Engine outputs to records, for an official request (pure): with what NVIDIA's outputs need.
+"""Turns engine outputs into the records of an official request (pure), with what NVIDIA's outputs need.
 
 A delta's `extra` holds `logprobs`, one object a token, and `cumulative_logprob`, a list whose last element counts: so two
 deltas are joined like any others.

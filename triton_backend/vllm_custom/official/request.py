@@ -1,4 +1,4 @@
-"""The official backend's inputs to a request value (pure)."""
+"""Reads the official backend's inputs (pure)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class OfficialEmbed:
 
 
 def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | OfficialEmbed:
-    """`parameters` are those of the request itself, which count where no tensor carries them. Raises BadRequest."""
+    """The request's value. `parameters` are the request's own, which count where no tensor has any. Raises BadRequest."""
     if tensors.EMBEDDING_REQUEST in inputs:
         return _embed(inputs, rid)
     prompt = _text(inputs, tensors.TEXT_INPUT)
@@ -108,7 +108,7 @@ def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:
 
 
 def _dimensions(document: Mapping[str, Any]) -> int | None:
-    """NVIDIA's front end sends them as a list of one, because that is what a request parameter of its own becomes."""
+    """A number, or a list of one: NVIDIA's front end makes that of its own request parameter."""
     params: Any = document.get("pooling_params") or {}
     if not isinstance(params, dict):
         raise BadRequest("embedding_request.pooling_params must be an object", param="pooling_params")

@@ -1,4 +1,4 @@
-"""The official backend's sampling parameters (pure): a JSON object to the arguments of the engine's own class.
+"""Turns the official backend's sampling parameters, a JSON object, into arguments of the engine's own class (pure).
 
 As there, what is left out has the default of vLLM's bare class (16 tokens, temperature 1), whatever the model's
 generation config says, and a null counts as left out. Unlike there, "false" is false and an unknown key is named.
@@ -33,7 +33,7 @@ def decode(parameters: str | bytes) -> dict[str, Any]:
 
 
 def take_lora(parameters: dict[str, Any]) -> str | None:
-    """Take the adapter's name out of the parameters, where the engine's own class does not know it."""
+    """Remove the adapter's name from the parameters, which the engine's own class does not have, and return it."""
     name = parameters.pop(LORA_NAME, None)
     if name is not None and not isinstance(name, str):
         raise BadRequest(f"{LORA_NAME} must be a text", param=LORA_NAME)

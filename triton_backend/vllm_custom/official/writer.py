@@ -1,4 +1,4 @@
-"""The responses of one official request: records in, NVIDIA's tensors out.
+"""Writes the responses of one official request: records in, NVIDIA's tensors out.
 
 Every response has one element a choice, in order: the new text, and beside it whatever was asked for. A choice that has
 nothing new has an empty text, and its finish reason is "None" until it has one. A response without a new token is sent
@@ -122,7 +122,7 @@ class PendingChoice:
             self._logprobs = [*(self._logprobs or ()), *logprobs]
 
     def text(self) -> bytes:
-        """A lone surrogate, which only a client can have sent, becomes a question mark."""
+        """The new text in UTF-8. A lone surrogate, which only a client can have sent, becomes a question mark."""
         return "".join(self._texts).encode("utf-8", "replace")
 
     def logprobs(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Is the engine dead, or wedged? Judged from a few numbers that cost nothing to read (pure: no clock, no thread).
+"""Finds out whether an engine is dead or wedged, from a few numbers that cost nothing to read (pure: no clock, no thread).
 
 An engine reports by itself that it is dead. To find out that it is wedged is harder, because a long step and an endless
 one look alike at first: a prefill of 8,000 tokens on a small CPU is one step of a minute. The difference is the processor:
@@ -15,7 +15,7 @@ from ..engine.interface import Vitals
 
 # A process that uses less than this share of one core is idle: only its threads that poll something run.
 IDLE_SHARE = 0.02
-# After this share of `stall_seconds` without a step it is worth asking what the processes use, which is not free.
+# Processor time, which is not free to read, is read only after this share of `stall_seconds` without a step.
 SUSPICION = 0.1
 # A gap of so many seconds between two checks: it was this process, or the machine, that stood still.
 GAP = 10.0
@@ -55,7 +55,7 @@ class StallDetector:
             self._measured = (now, used)
             return False
         began, before = self._measured
-        # Less than before: a process of the engine has ended, which is a sign of life too.
+        # Less than before means that a process of the engine has ended, which is a sign of life too.
         if used < before or used - before >= IDLE_SHARE * self._stall:
             self._measured = (now, used)
             return False

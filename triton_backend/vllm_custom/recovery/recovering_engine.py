@@ -70,7 +70,7 @@ class RecoveringEngine:
         self._began = 0.0
         self._backoff = Backoff(settings.backoff_seconds, settings.max_backoff_seconds, settings.max_restarts)
         self._stopping = threading.Event()
-        # Held while the state and the engine change, so that an end during a restart finds the engine to stop.
+        # Held while the state and the engine change, so that a `stop` during a restart finds the engine to stop.
         self._changing = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="health", daemon=True)
 
@@ -114,7 +114,7 @@ class RecoveringEngine:
         return {**self._engine.stats(), **self.health()}
 
     def health(self) -> Mapping[str, Any]:
-        """For `health` and `stats`: never waits for the engine."""
+        """What the ops `health` and `stats` report of it; returns at once, without asking the engine."""
         reason = self._reason
         if reason is None and self._state is EngineState.SERVING and not self._engine.vitals().alive:
             reason = DIED  # the watching thread is about to notice
@@ -124,7 +124,7 @@ class RecoveringEngine:
         with self._changing:
             self._stopping.set()
             self._state = EngineState.STOPPED
-        # While an engine is being started this ends it, and with it the start.
+        # An engine that is being started is ended by this too, and its start raises.
         self._engine.stop(timeout)
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -168,7 +168,7 @@ class RecoveringEngine:
         return None
 
     def _handle(self, reason: str) -> bool:
-        """Whether another engine serves now."""
+        """End the engine's requests, then do what `on_failure` says. True when another engine serves."""
         logger.error("%s; its requests fail, then: %s", reason, self._settings.on_failure)
         try:
             self._change(EngineState.FAILED, reason)
@@ -187,7 +187,7 @@ class RecoveringEngine:
         return False
 
     def _restart(self, reason: str) -> bool:
-        """Try until an engine serves, the attempts are used up, or the end comes."""
+        """Try until an engine serves, the attempts are used up, or the server stops. True when one serves."""
         while (pause := self._backoff.next()) is not None:
             if self._stopping.wait(pause):
                 return False

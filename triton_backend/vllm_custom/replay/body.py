@@ -41,7 +41,7 @@ class ReplayParams:
 
 
 def read_body(request: Generate, room: int) -> ReplayParams:
-    """Raises BadRequest with the field at fault. `room`: the tokens that the context leaves."""
+    """The fields that count. `room`: the tokens that the context leaves. Raises BadRequest with the field at fault."""
     body = request.body
     for name in body:
         if name not in HONOURED and name not in IGNORED:

@@ -21,7 +21,7 @@ ENDLESS = "endless"
 
 
 async def replay_rows(tokenizer: Tokenizer, tasks: Sequence[str], request: Pool) -> Result:
-    """Each input's ids, counted by their remainder: the first row's first number is how many are divisible by four."""
+    """A row an input: how many of its ids have the remainder 0, 1, 2, 3 when divided by four. Raises BadRequest."""
     if request.task not in tasks:
         raise BadRequest(f"this model does not {request.task}; it can {', '.join(tasks)}", param="op")
     if request.dimensions is not None and request.dimensions > WIDTH:
@@ -37,7 +37,7 @@ async def replay_rows(tokenizer: Tokenizer, tasks: Sequence[str], request: Pool)
 
 
 async def replay_lora(adapters: Adapters, request: Lora) -> Result:
-    """The names that are loaded after it."""
+    """Load, unload or list; the result has the names that are loaded then."""
     if request.action == "load":
         adapters.add(adapters.prepare(request.name, request.path))
     elif request.action == "unload":

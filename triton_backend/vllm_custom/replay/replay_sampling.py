@@ -55,7 +55,7 @@ _STRUCTURED = typing.get_type_hints(Structured)
 
 
 def read_sampling(request: OfficialGenerate, room: int) -> ReplayParams:
-    """Raises BadRequest with the parameter at fault. `room`: the tokens that the context leaves."""
+    """The parameters that count. `room`: the tokens that the context leaves. Raises BadRequest, naming the one at fault."""
     sampling = dataclasses.replace(Sampling(), **arguments(request.body, _KNOWN, _STRUCTURED))
     if not 1 <= sampling.n <= MOST_CHOICES:
         raise BadRequest(f"n must be from 1 to {MOST_CHOICES}, got {sampling.n}.", param="n")

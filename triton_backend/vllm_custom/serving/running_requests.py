@@ -34,7 +34,7 @@ class RunningRequests:
             self._running[rid] = request
 
     def remove(self, request: RunningRequest) -> None:
-        """Harmless for one that was never added, even if another with the same rid was."""
+        """Forget it; ignored for one that was never added, even if another with the same rid was."""
         with self._lock:
             if self._running.get(request.life.rid) is request:
                 del self._running[request.life.rid]

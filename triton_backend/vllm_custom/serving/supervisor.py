@@ -1,4 +1,4 @@
-"""The one way in which every request that an engine works on begins and ends, whatever op or client it comes from."""
+"""How every request that an engine works on begins and ends, whatever op or client it comes from."""
 
 from __future__ import annotations
 
