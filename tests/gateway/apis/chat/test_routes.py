@@ -22,7 +22,7 @@ def test_sdk_reads_a_chat(sdk: openai.OpenAI) -> None:
     assert answer.id.startswith("chatcmpl-")
     assert answer.usage is not None
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + 2
-    assert answer._request_id
+    assert answer._request_id  # public, by the SDK's documentation
 
 
 def test_sdk_reads_a_stream(sdk: openai.OpenAI) -> None:

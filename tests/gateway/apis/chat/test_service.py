@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from openai.lib.streaming._deltas import accumulate_delta
+from openai.lib.streaming._deltas import accumulate_delta  # the SDK's own: the name is private, the behaviour is not
 
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import chat, chunks

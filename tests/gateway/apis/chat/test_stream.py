@@ -9,7 +9,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.lib.streaming._deltas import accumulate_delta
+from openai.lib.streaming._deltas import accumulate_delta  # the SDK's own: the name is private, the behaviour is not
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
