@@ -149,7 +149,7 @@ def test_line_says_why(kept: KeptLines, client: httpx.Client, body: dict[str, ob
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_broken_answer_says_why(kept: KeptLines, triton: FakeTriton, client: httpx.Client, stream: bool) -> None:
     """After the headers too, when the status can't say it any more; an error without a code goes by its type."""
-    triton.script = lambda call: iter([[call.accepted(), call.delta("Hel")], [call.error("internal")]])
+    triton.script = lambda call: iter([[call.accepted(), call.delta("Hello")], [call.error("internal")]])
     client.post(PATH, json=chat(stream=stream), headers={"x-request-id": f"broken-{stream}"})
     text, record = kept.of(f"broken-{stream}")
     assert record.why == "server_error"
