@@ -88,12 +88,20 @@ class Crowd:
         self._running = 0
         self._lock = threading.Lock()
         self._full = threading.Barrier(PAIRS_AT_A_TIME, timeout=WAIT_S)
+        self._too_many = threading.Event()
+        self._looked = False
 
     def __call__(self, envelope: dict[str, Any], context: Any) -> None:
         with self._lock:
             self._running += 1
             self.most = max(self.most, self._running)
+            if self.most > PAIRS_AT_A_TIME:
+                self._too_many.set()
+                return
         self._full.wait()
+        if not self._looked:  # the first crowd stays for a moment: one more would come now
+            self._too_many.wait(0.1)
+            self._looked = True
         with self._lock:
             self._running -= 1
 

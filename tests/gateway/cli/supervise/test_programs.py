@@ -66,15 +66,6 @@ def test_the_gateway_is_told_where_triton_is(layout: Layout):
     assert told == {"HOST": "0.0.0.0", "PORT": "8080", "WORKERS": "3", "TRITON_URLS": "127.0.0.1:9001"}
 
 
-@pytest.mark.parametrize(("named", "made"), [("", ""), ("corp.example", "corp.example,")])
-def test_no_proxy_stands_before_loopback(layout: Layout, named: str, made: str, monkeypatch: pytest.MonkeyPatch):
-    """Whatever else the user has excepted."""
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("NO_PROXY", named)
-    environment = gateway_program(layout, Addresses(), 1).environment
-    assert environment["no_proxy"] == environment["NO_PROXY"] == f"{made}127.0.0.1,localhost"
-
-
 def test_both_end_within_the_time_that_is_promised(layout: Layout):
     """Fifteen seconds, with what killing takes."""
     graces = [triton_program(layout, Addresses()).grace_s, gateway_program(layout, Addresses(), 1).grace_s]
