@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from openai.lib.streaming._deltas import accumulate_delta
+from openai.lib.streaming._deltas import accumulate_delta  # the SDK's own: the name is private, the behaviour is not
 
-from gateway.apis.chat.schema import ChatCompletionRequest
 from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import chat, chunks
 from tests.fakes.tokenizer import SPECIAL_TOKENS, toy_tokenizer
@@ -19,6 +18,7 @@ from tests.fakes.triton import CHAT_MODEL, CONTEXT_LENGTH, Call, FakeTriton, Mes
 from tests.gateway.apis.chat.test_tools import TOOLS, WEATHER, calls_weather
 
 PATH = "/v1/chat/completions"
+MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 OTHER = {"type": "function", "function": {"name": "other"}}
 THINKING_TEMPLATE = (
     "{{ 'think ' if enable_thinking else 'quick ' }}{{ reasoning_effort or '' }}{% for d in documents or [] %}[{{ d.text }}]"
@@ -74,39 +74,6 @@ def test_allowed_tools_are_the_only_ones(triton: FakeTriton, client: httpx.Clien
     body = triton.next_call().body
     assert body["tools"] == TOOLS
     assert body["tool_choice"] == mode
-
-
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"functions": [WEATHER], "tools": TOOLS}, "functions"),
-        ({"functions": []}, "functions"),
-        ({"function_call": "auto"}, "function_call"),
-        ({"functions": [WEATHER], "function_call": {"name": "other"}}, "function_call"),
-        ({"functions": [WEATHER], "function_call": "always"}, "function_call"),
-        (
-            {
-                "tools": TOOLS,
-                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [OTHER]}},
-            },
-            "tool_choice",
-        ),
-        (
-            {
-                "tools": TOOLS,
-                "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": [OTHER]}},
-            },
-            "tool_choice.allowed_tools.mode",
-        ),
-        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
-    ],
-)
-def test_wrong_choice_of_tools_is_named(client: httpx.Client, fields: dict[str, Any], param: str) -> None:
-    """By the field that the client wrote."""
-    response = client.post(PATH, json=chat(**fields))
-    assert response.status_code == 400
-    assert response.json()["error"]["param"] == param
 
 
 @pytest.mark.parametrize(
@@ -192,12 +159,6 @@ def test_last_message_goes_on_or_not(
     messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well, "}]
     answered(client, messages=messages, **fields)
     assert prompt_of(triton.next_call()) == f"<user>Hi</s>{end}"
-
-
-def test_both_ends_can_not_be_had(client: httpx.Client) -> None:
-    """As in vLLM."""
-    response = client.post(PATH, json=chat(continue_final_message=True, add_generation_prompt=True))
-    assert response.json()["error"]["param"] == "add_generation_prompt"
 
 
 @pytest.mark.parametrize(
@@ -353,43 +314,10 @@ def test_constraint_reaches_the_engine(triton: FakeTriton, client: httpx.Client,
     assert triton.next_call().body["structured_outputs"] == constraint
 
 
-def test_two_formats_are_one_too_many(client: httpx.Client) -> None:
-    """Which of them would count is not for us to guess."""
-    fields = {"structured_outputs": {"regex": "a"}, "response_format": {"type": "json_object"}}
-    response = client.post(PATH, json=chat(**fields))
-    assert response.json()["error"]["param"] == "structured_outputs"
-
-
 def test_tokens_to_tell_of_need_logprobs(triton: FakeTriton, client: httpx.Client) -> None:
     """And reach the engine with them."""
     answered(client, logprobs=True, logprob_token_ids=[5, 6])
     assert triton.next_call().body["logprob_token_ids"] == [5, 6]
-
-
-@pytest.mark.parametrize("name", ChatCompletionRequest.hints)
-def test_hint_is_accepted(triton: FakeTriton, client: httpx.Client, name: str) -> None:
-    """Whatever it says; the engine never hears of it."""
-    answered(client, **{name: {"some": ["value"]}})
-    assert name not in triton.next_call().body
-
-
-def test_every_role_takes_a_list(client: httpx.Client) -> None:
-    """Parts of text, and the assistant's refusals."""
-    text = [{"type": "text", "text": "a"}]
-    messages = [
-        {"role": "developer", "content": text},
-        {"role": "system", "content": text},
-        {"role": "user", "content": text, "name": "Eve"},
-        {"role": "assistant", "content": [*text, {"type": "refusal", "refusal": "no"}], "refusal": None},
-        {
-            "role": "assistant",
-            "content": text,
-            "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}],
-        },
-        {"role": "tool", "content": text, "tool_call_id": "c"},
-        {"role": "function", "content": text, "name": "f"},
-    ]
-    assert answered(client, messages=messages)["choices"]
 
 
 def test_unknown_field_is_refused_where_that_is_wanted(triton: FakeTriton, client: httpx.Client) -> None:
@@ -421,3 +349,24 @@ def test_sdks_own_arguments_are_all_taken(gateway: RunningGateway) -> None:
             verbosity="low",
         )
     assert answer.choices[0].message.content == "Hello world."
+
+
+def test_engine_gets_what_was_asked(triton: FakeTriton, client: httpx.Client) -> None:
+    """Options by their own names, the rendered prompt in tokens, and no more than the context leaves."""
+    messages = [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        *MESSAGES,
+    ]
+    body = chat(
+        messages=messages, temperature=0.5, top_p=0, n=2, stop=["x"], seed=7, max_tokens=120, logprobs=True, min_p=0.1,
+        response_format={"type": "json_object"}, user="u", metadata={"a": "b"},
+    )  # fmt: skip
+    assert client.post("/v1/chat/completions", json=body).status_code == 200
+    [call] = triton.calls
+    prompt = "<system>a\nb</s><user>Hi</s><assistant>"
+    assert len(call.token_ids) == len(prompt) - 2 * 3
+    assert call.body == {
+        "temperature": 0.5, "top_p": 1e-6, "n": 2, "stop": ["x"], "seed": 7, "min_p": 0.1, "logprobs": True,
+        "top_logprobs": 0, "response_format": {"type": "json_object"},
+        "max_completion_tokens": CONTEXT_LENGTH - len(call.token_ids),
+    }  # fmt: skip

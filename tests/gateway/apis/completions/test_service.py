@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.apis.completions.schema import CompletionRequest
 from tests.fakes.openai import chunks, completion
 from tests.fakes.tokenizer import toy_tokenizer
 from tests.fakes.triton import Call, FakeTriton, Message
@@ -180,30 +179,3 @@ def test_usage_may_be_told_on_the_way(client: httpx.Client) -> None:
     assert counts == sorted(counts)
     assert counts[-1] == 4
     assert received[-1]["choices"] == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "param", "code"),
-    [
-        ({"suffix": "x"}, "suffix", "unsupported_parameter"),
-        ({"best_of": 21}, "best_of", "integer_above_max_value"),
-        ({"best_of": 0}, "best_of", "integer_below_min_value"),
-        ({"max_tokens": -1}, "max_tokens", "integer_below_min_value"),
-        ({"prompt_logprobs": 1, "stream": True}, "prompt_logprobs", "invalid_value"),
-        ({"prompt": ["a"] * 7, "best_of": 20}, "prompt", "invalid_value"),
-        ({"logprob_token_ids": [5]}, "logprob_token_ids", "invalid_value"),
-        ({"guided_json": {}}, "guided_json", "unsupported_parameter"),
-    ],
-)
-def test_wrong_field_is_named(client: httpx.Client, fields: dict[str, Any], param: str, code: str) -> None:
-    """A 400, and Triton is not troubled."""
-    response = client.post(PATH, json=completion(**fields))
-    error = response.json()["error"]
-    assert (response.status_code, error["param"], error["code"]) == (400, param, code), error
-
-
-@pytest.mark.parametrize("name", CompletionRequest.hints)
-def test_hint_is_accepted(triton: FakeTriton, client: httpx.Client, name: str) -> None:
-    """Whatever it says; the engine never hears of it."""
-    answered(client, **{name: {"some": ["value"]}})
-    assert name not in triton.next_call().body

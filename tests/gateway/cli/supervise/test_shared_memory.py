@@ -29,7 +29,7 @@ def test_a_mapped_block_is_found(block: theirs.SharedMemory):
 def test_a_named_semaphore_is_found():
     """Those that spawned processes share keep their names until somebody removes them."""
     program = "import multiprocessing as m; lock = m.get_context('spawn').Lock()\n"
-    program += "print(lock._semlock.name, flush=True); input()"
+    program += "print(lock._semlock.name, flush=True); input()"  # nothing public of Python's tells the name
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         name = child.stdout.readline().decode().strip()

@@ -73,6 +73,6 @@ def test_the_same_python_is_the_same_from_a_virtual_environment(environments: En
     )
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
     there = subprocess.run(
-        [base, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+        [base, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[4]
     )
     assert there.stdout.strip() == here

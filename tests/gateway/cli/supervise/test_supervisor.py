@@ -14,7 +14,7 @@ import pytest
 
 from gateway.cli.supervise import processes
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 LIMIT_S = 15.0
 
 
@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path) -> Generator[Run, None, None]:
     """A supervisor, started; stopped with all that belongs to it where the test has not done so."""
     with (folder / "said").open("wb") as said:
-        command = [sys.executable, "-m", "tests.gateway.cli.supervise_fakes", str(folder)]
+        command = [sys.executable, "-m", "tests.gateway.cli.supervise.supervise_fakes", str(folder)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
     run = Run(folder, process)
     yield run
@@ -146,7 +146,7 @@ def test_a_first_start_that_fails_ends_the_program(folder: Path):
     """With the log's telling line and a non-zero status, instead of trying for ever."""
     (folder / "refuse").touch()
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.gateway.cli.supervise_fakes", str(folder)],
+        [sys.executable, "-m", "tests.gateway.cli.supervise.supervise_fakes", str(folder)],
         cwd=ROOT,
         capture_output=True,
         timeout=LIMIT_S,
