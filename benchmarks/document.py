@@ -1,4 +1,4 @@
-"""Puts the figures of the last run into docs/performance.md, between the marks: `python -m benchmarks.document`."""
+"""Writes the figures of the last run into docs/performance.md, between two marks: `python -m benchmarks.document`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ BEGIN, END = "<!-- figures: written by python -m benchmarks.document -->", "<!--
 
 
 def page() -> Path:
-    """What the figures are put into."""
+    """The page that contains the figures."""
     return find_layout().root / "docs" / "performance.md"
 
 
 def with_figures(text: str, figures: str) -> str:
-    """The page with these figures in place of those that it has."""
+    """The text of the page with `figures` in place of its present figures."""
     before, _, rest = text.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
@@ -26,7 +26,7 @@ def with_figures(text: str, figures: str) -> str:
 
 
 def update() -> None:
-    """From bench.json as it lies in results/."""
+    """Update the page from results/bench.json."""
     figures = report.markdown(results.read(results.FOLDER / "bench.json"))
     page().write_text(with_figures(page().read_text(), figures))
 

@@ -1,4 +1,4 @@
-"""Rows of values as a table in Markdown, which is also what is printed."""
+"""Formats rows of values as a Markdown table, for the page and for the terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """The first column is text, the others stand to the right. Columns are as wide as what is in them."""
+    """The first column is left-aligned text, the others are right-aligned. Each column is as wide as its widest cell."""
     cells = [[*head], *([_cell(value) for value in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

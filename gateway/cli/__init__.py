@@ -1,4 +1,4 @@
-"""The command line: `triton-gateway up | setup | serve | doctor`.
+"""The command line: `triton-gateway up | setup | serve | models | doctor`.
 
-Standard library only: it has to run before any environment exists.
+It uses only the standard library, because it has to run before any environment exists.
 """

@@ -1,6 +1,6 @@
-"""`python3 -m gateway.cli …`: find a Python that will do, then run the program.
+"""`python3 -m gateway.cli …`: find a supported Python, then run the program.
 
-Any Python 3 may run this file and choose_python.py, so both keep to old syntax.
+Any Python 3 may run this file and choose_python.py, so both use old syntax only.
 """
 
 import sys

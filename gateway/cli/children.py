@@ -1,4 +1,5 @@
-"""Programs that this one starts: each in a session of its own, so that Ctrl-C reaches only us, and on a leash."""
+"""Starts programs. Each runs in a session of its own, so that Ctrl-C reaches only this process, and each ends when this
+process dies (leash.py)."""
 
 import os
 import signal
@@ -22,7 +23,7 @@ def start(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` in a new session; both its streams go to `output`. It gets SIGTERM if we die."""
+    """Start `command` in a new session; stdout and stderr go to `output`. It gets SIGTERM if this process dies."""
     leashed = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *map(str, command)]
     return subprocess.Popen(
         leashed,
@@ -43,10 +44,10 @@ def run(
     on_tick: Callable[[], None] = lambda: None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Run `command` to its end and give its exit status.
+    """Run `command` until it ends and return its exit status.
 
-    `on_line` gets each line as it comes, in another thread; `on_tick` is called about twice a second. When `stop` is set,
-    the program and its children are ended and `Stopped` is raised.
+    Another thread calls `on_line` with each line as it arrives; `on_tick` is called about twice a second. When `stop` is
+    set, the program and its children are ended and `Stopped` is raised.
     """
     process = start(command, output=subprocess.PIPE, environment=environment)
     reader = threading.Thread(target=_read_lines, args=(process, on_line), daemon=True)
@@ -64,7 +65,7 @@ def run(
 
 
 def end_session(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything else in its session's group: politely, then not."""
+    """End the process and the rest of its process group: first with SIGTERM, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None:
             break
@@ -88,7 +89,7 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def _read_lines(process: subprocess.Popen[bytes], on_line: Callable[[str], None]) -> None:
-    assert process.stdout is not None  # noqa: S101 - started with a pipe, in this file
+    assert process.stdout is not None  # noqa: S101 - this file starts it with a pipe
     with process.stdout as stream:
         for line in stream:
             on_line(line.decode(errors="replace").rstrip())

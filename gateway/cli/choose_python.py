@@ -1,4 +1,4 @@
-"""Go on under a supported Python when this one is not. Old syntax only: an unsupported Python has to be able to read it."""
+"""Switch to a supported Python if this one is not supported. Old syntax only: an unsupported Python must parse it."""
 
 # pyright: reportTypeCommentUsage=false
 
@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 MINORS = (12, 11)
-"""The supported Python 3.x, the preferred one first: Triton's stub needs NumPy 1.26, which has no wheel for 3.13, and
-the gateway needs 3.11."""
+"""The supported minor versions of Python 3, the preferred one first: Triton's stub needs NumPy 1.26, which has no wheel
+for 3.13, and the gateway needs 3.11."""
 
 
 def ensure_supported():  # type: () -> None
-    """Return if this Python is supported; else replace this process by one that is, or exit and say what to install."""
+    """Return if this Python is supported. Otherwise replace this process with a supported one, or exit with advice."""
     if sys.version_info[0] == 3 and sys.version_info[1] in MINORS:
         return
     current = "%d.%d" % sys.version_info[:2]  # noqa: UP031 - f-strings came with 3.6
@@ -26,7 +26,7 @@ def ensure_supported():  # type: () -> None
 
 
 def find_supported():  # type: () -> str | None
-    """A supported interpreter on PATH that really starts (version managers leave names there that do not)."""
+    """A supported interpreter on PATH that really starts (version managers also put names there that do not start)."""
     for minor in MINORS:
         path = shutil.which("python3.%d" % minor)  # noqa: UP031
         if path and _starts(path):

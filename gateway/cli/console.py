@@ -1,4 +1,4 @@
-"""What the program says: whole lines, flushed at once, so that they read the same on a terminal and in a log."""
+"""The program's output: whole lines, flushed at once, so that a terminal and a log show the same."""
 
 import sys
 import threading
@@ -9,28 +9,28 @@ _lock = threading.Lock()
 
 
 def say(line: str) -> None:
-    """One line for the person who waits."""
+    """Print one line about the progress."""
     with _lock:
         print(line, flush=True)
 
 
 def complain(line: str) -> None:
-    """One line about something that is wrong."""
+    """Print one line about a problem."""
     with _lock:
         print(line, file=sys.stderr, flush=True)
 
 
 class Throttle:
-    """Lets a line through at most every `interval` seconds, so that a long step is seen to live without flooding."""
+    """Allows one line per `interval` seconds at most, so that a long step shows progress without flooding the output."""
 
     def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is let through in the first `interval`."""
+        """No line is allowed in the first `interval`."""
         self._interval = interval
         self._clock = clock
         self._next = clock() + interval
 
     def due(self) -> bool:
-        """Whether it is time for a line; asking takes the turn."""
+        """Whether a line may be printed now. A True answer starts the next interval."""
         now = self._clock()
         if now < self._next:
             return False

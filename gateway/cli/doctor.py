@@ -1,4 +1,4 @@
-"""`triton-gateway doctor`: looks at the machine, the set-up and what is running, and says what to do."""
+"""`triton-gateway doctor`: checks the machine, the set-up and the running programs, and says how to fix problems."""
 
 import http.client
 import threading
@@ -14,12 +14,12 @@ from gateway.cli.supervise import readiness, shared_memory
 from gateway.cli.supervise.programs import Addresses
 
 Finding = str | Problem
-"""A sentence about what is in order, or a Problem."""
+"""A sentence about something that works, or a Problem."""
 
 
 def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> bool:
-    """Say everything that was found; whether all is in order. With `triton`, the gRPC addresses of Tritons that run
-    elsewhere, it looks at those and needs no checkout."""
+    """Print all findings and return whether everything works. `triton` has the gRPC addresses of Tritons that run elsewhere;
+    with it, only those are checked and no checkout is needed."""
     healthy = True
     if triton is not None or not layout.is_checkout:
         sections = [("Triton", elsewhere(layout, triton))]
@@ -38,7 +38,7 @@ def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> b
 
 
 def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
-    """The models of Tritons that somebody else has started."""
+    """Check the models of Tritons that this checkout did not start."""
     try:
         found = models.ask(layout, triton)
     except Problem as problem:
@@ -54,7 +54,7 @@ def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
 
 
 def machine() -> Iterator[Finding]:
-    """What the machine offers."""
+    """Check the machine."""
     problems = [*checks.machine(), *filter(None, (checks.memory(), checks.shared_memory()))]
     yield from problems
     if not problems:
@@ -62,7 +62,7 @@ def machine() -> Iterator[Finding]:
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:
-    """What set-up has made."""
+    """Check the results of the set-up."""
     everything = steps(layout, threading.Event())
     missing = [step for step in everything if not step.is_done()]
     if done := [step.name for step in everything if step not in missing]:
@@ -78,7 +78,7 @@ def set_up(layout: Layout) -> Iterator[Finding]:
 
 
 def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
-    """What answers at the gateway's address."""
+    """Check whether a gateway answers at its address."""
     host, port = addresses.reachable_host, addresses.port
     if left := shared_memory.left_by_the_dead():
         yield f"{len(left)} files in {shared_memory.FOLDER} of runs that were killed; the next `make up` removes them"

@@ -1,4 +1,4 @@
-"""Where everything lies in the checkout."""
+"""The paths of everything in the checkout."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 from gateway.cli.errors import Problem
 
 ENVIRONMENTS = ("gateway", "vllm_custom", "pytorch")
-"""The three that serving needs. `dev`, for the checks, is a fourth."""
+"""The three environments that serving needs. A fourth, `dev`, is for the checks."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below the root of a checkout. All that set-up makes lies below `.cache`, but for links to weights."""
+    """Paths below the root of a checkout. Set-up writes everything below `.cache`, except for links to weights."""
 
     root: Path
 
     @property
     def cache(self) -> Path:
-        """Everything that set-up makes; removing it takes the set-up back to nothing."""
+        """Everything that set-up creates. Removing this folder undoes the set-up."""
         return self.root / ".cache"
 
     @property
@@ -27,32 +27,32 @@ class Layout:
 
     @property
     def model_repository(self) -> Path:
-        """Triton's models, as they are served."""
+        """The model repository that Triton serves."""
         return self.root / "model_repository"
 
     @property
     def prepare_scripts(self) -> Path:
-        """The programs that turn packages into weights."""
+        """The scripts that turn packages into weights."""
         return self.root / "gateway" / "cli" / "prepare"
 
     @property
     def pip(self) -> Path:
-        """An environment that holds pip and nothing else: it installs into all the others."""
+        """An environment that contains only pip, which installs into all the others."""
         return self.cache / "pip"
 
     @property
     def prepare(self) -> Path:
-        """What the prepare scripts import, as a folder for PYTHONPATH."""
+        """The packages that the prepare scripts import, as a folder for PYTHONPATH."""
         return self.cache / "prepare"
 
     @property
     def testtools(self) -> Path:
-        """pytest, as a folder for PYTHONPATH beside any environment."""
+        """pytest, as a folder for PYTHONPATH that works with any environment."""
         return self.cache / "testtools"
 
     @property
     def triton(self) -> Path:
-        """The unpacked wheel that carries tritonserver."""
+        """The unpacked wheel that contains tritonserver."""
         return self.cache / "triton"
 
     @property
@@ -62,22 +62,22 @@ class Layout:
 
     @property
     def models(self) -> Path:
-        """Prepared weights; the model repository links here."""
+        """Prepared weights; the model repository links to them."""
         return self.cache / "models"
 
     @property
     def set_up_lock(self) -> Path:
-        """Held by a set-up at work."""
+        """The lock that a running set-up holds."""
         return self.cache / "setup.lock"
 
     @property
     def use_lock(self) -> Path:
-        """Held, together, by all that is served from this checkout."""
+        """The shared lock that everything holds that serves from this checkout."""
         return self.cache / "use.lock"
 
     @property
     def logs(self) -> Path:
-        """What pip, Triton and the gateway wrote."""
+        """The logs of pip, Triton and the gateway."""
         return self.cache / "logs"
 
     def environment(self, name: str) -> Path:
@@ -90,17 +90,17 @@ class Layout:
 
     @property
     def is_checkout(self) -> bool:
-        """Whether the lock files and the models are here, which an installed package has not."""
+        """Whether the lock files and the models exist here; an installed package does not have them."""
         return self.requirements.is_dir() and self.model_repository.is_dir()
 
 
 def find_layout() -> Layout:
-    """The layout of the checkout that this file is in; of an installed package, of the folder that it is installed in."""
+    """The layout of the checkout that contains this file; for an installed package, of its installation folder."""
     return Layout(Path(__file__).resolve().parents[2])
 
 
 def need_checkout(layout: Layout, command: str) -> None:
-    """Raises a Problem where the command was started from an installed package."""
+    """Raises a Problem if the command was started from an installed package."""
     if not layout.is_checkout:
         raise Problem(
             f"`{command}` makes environments, models and Triton from a checkout, and {layout.root} is none.",

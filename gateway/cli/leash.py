@@ -1,7 +1,7 @@
-"""Run a program that gets SIGTERM when the process that started it dies, however it dies.
+"""Run a program that gets SIGTERM when the process that started it dies, for whatever reason.
 
-`python -I -S leash.py PARENT_PID PROGRAM ARGUMENT…`. A program of its own and not a `preexec_fn`, which may deadlock in a
-process with threads. The setting outlives the exec.
+`python -I -S leash.py PARENT_PID PROGRAM ARGUMENT…`. This is a separate program because a `preexec_fn` may deadlock in a
+process with threads. The setting survives the exec.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Set the signal, make sure that the parent has not died before, become the program."""
+    """Set the signal, check that the parent is still alive, then exec the program."""
     parent, program = int(sys.argv[1]), sys.argv[2:]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""`triton-gateway`: the arguments, and who handles them."""
+"""`triton-gateway`: its arguments, and the function that handles each command."""
 
 import argparse
 import sys
@@ -41,7 +41,7 @@ fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no o
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; the exit status: 0, 1 for a problem (which is told on standard error), 130 for a stopped set-up."""
+    """Run the program and return its exit status: 0, 1 for a problem (printed on stderr), 130 for an interrupted set-up."""
     options = _parser().parse_args(arguments)
     try:
         return _run(options)

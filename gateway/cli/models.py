@@ -18,7 +18,7 @@ _LONGEST_S = 60.0
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One model of one Triton; `kind` is None where the gateway does not serve it, and `reason` says why."""
+    """One model of one Triton; `kind` is None if the gateway does not serve it, and `reason` says why."""
 
     triton: str
     name: str
@@ -29,7 +29,7 @@ class ListedModel:
 
 
 def models(layout: Layout, triton: str | None) -> None:
-    """Print a line for each model. Raises a Problem when no Triton answers."""
+    """Print a line for each model. Raises a Problem if no Triton answers."""
     listed = ask(layout, triton)
     if not listed:
         say("There are no models in Triton's repositories.")
@@ -38,13 +38,13 @@ def models(layout: Layout, triton: str | None) -> None:
 
 
 def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
-    """The models of the Tritons at `triton`, else of those that the environment names, else of the default one.
+    """The models of the Tritons at `triton` or, without it, of those that the environment names, or of the default one.
 
-    Raises a Problem when one does not answer.
+    Raises a Problem if one of them does not answer.
     """
     addresses = (triton or os.environ.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
     command = [choose_python(layout), "-m", "gateway.inspection", *(address.strip() for address in addresses)]
-    # The package is found from any folder.
+    # With this, Python finds the package from any working directory.
     environment = {**os.environ, "PYTHONPATH": str(layout.root)}
     try:
         asked = subprocess.run(
@@ -62,7 +62,7 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
 
 
 def lines(listed: Sequence[ListedModel]) -> list[str]:
-    """The table: name, version, kind or `not served`, state, and the reason where there is one."""
+    """The table: name, version, kind or `not served`, state, and the reason if there is one."""
     rows = [(model.name, model.version, model.kind or "not served", model.state) for model in listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return [

@@ -1,4 +1,4 @@
-"""Whether a port is free, and who has it otherwise."""
+"""Whether a port is free and, if not, which program uses it."""
 
 import socket
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ _LISTENING = "0A"
 
 
 def check(host: str, port: int, setting: str) -> Problem | None:
-    """A Problem when nothing could listen there; `setting` is what chooses another port."""
+    """A Problem if no program could listen there. `setting` is the setting that chooses another port."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -27,7 +27,7 @@ def check(host: str, port: int, setting: str) -> Problem | None:
 
 
 def shared(wanted: Mapping[str, int]) -> Problem | None:
-    """A Problem when two settings name the same port, which would look like a port in use once one of them listens."""
+    """A Problem if two settings name the same port. Without this check, the second would find its port in use."""
     settings: dict[int, str] = {}
     for setting, port in wanted.items():
         if port in settings:
@@ -39,7 +39,7 @@ def shared(wanted: Mapping[str, int]) -> Problem | None:
 
 
 def holder_of(port: int) -> str | None:
-    """The program that listens on a port, where we may know it."""
+    """The program that listens on a port, if this user may see it."""
     inodes = {f"socket:[{inode}]" for inode in _listening(port)}
     for entry in Path("/proc").glob("[0-9]*"):
         if inodes & _open_files(entry):
@@ -69,5 +69,5 @@ def _open_files(process: Path) -> set[str]:
 def _target(link: Path) -> str | None:
     try:
         return str(link.readlink())
-    except OSError:  # closed since it was listed
+    except OSError:  # it was closed after it was listed
         return None

@@ -1,4 +1,4 @@
-"""`triton-gateway serve`: the gateway alone, against a Triton elsewhere."""
+"""`triton-gateway serve`: runs only the gateway, for a Triton that runs elsewhere."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ _NEEDED = ("fastapi", "uvicorn", "tritonclient", "tokenizers")
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """What the command line says; None leaves it to the environment and the file."""
+    """The options of the command line; None leaves a value to the environment and the file."""
 
     host: str | None = None
     port: int | None = None
@@ -25,13 +25,13 @@ class ServeOptions:
 
 
 def serve(layout: Layout, options: ServeOptions) -> None:
-    """Become the gateway: does not return."""
+    """Replace this process with the gateway. Does not return."""
     python = choose_python(layout)
     os.execve(python, [python, "-m", "gateway"], environment(layout, options, os.environ))  # noqa: S606 - no shell
 
 
 def choose_python(layout: Layout) -> str:
-    """This Python where the gateway is installed in it, else that of the gateway's environment."""
+    """This Python if the gateway is installed in it, otherwise that of the gateway's environment."""
     if all(importlib.util.find_spec(name) for name in _NEEDED):
         return sys.executable
     python = layout.python("gateway")
@@ -44,7 +44,7 @@ def choose_python(layout: Layout) -> str:
 
 
 def environment(layout: Layout, options: ServeOptions, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The settings as the gateway reads them: what the command line says wins."""
+    """The settings as the gateway reads them; options of the command line win."""
     said = {
         "TRITON_GATEWAY_HOST": options.host,
         "TRITON_GATEWAY_PORT": options.port,
@@ -52,7 +52,7 @@ def environment(layout: Layout, options: ServeOptions, inherited: Mapping[str, s
         "TRITON_GATEWAY_TRITON_URLS": options.triton,
         "TRITON_GATEWAY_CONFIG_FILE": options.config,
     }
-    # The package is found from any folder, so that relative paths in the settings mean what the user meant.
+    # With this, Python finds the package from any working directory, so relative paths in the settings stay valid.
     path = os.pathsep.join(part for part in (str(layout.root), inherited.get("PYTHONPATH")) if part)
     given = {name: str(value) for name, value in said.items() if value is not None}
     return {**inherited, **given, "PYTHONPATH": path}

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal as an event that the rest of the program waits for."""
+"""Turns Ctrl-C, SIGTERM and a closed terminal into an event for which the rest of the program waits."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that the signals set, instead of ending the process on the spot. Call it once, in the main thread.
+    """Return an event that the signals set instead of ending the process at once. Call it once, in the main thread.
 
-    A handler may interrupt any line, also one inside of `Event.set`, and would then wait for its lock without end. So the
-    handlers do nothing: the interpreter writes a byte for each signal into a pipe, and a thread that reads it sets the
-    event.
+    A handler may interrupt any line, even one inside of `Event.set`, and would then wait for its lock forever. So the
+    handlers do nothing: the interpreter writes a byte for each signal into a pipe, and a thread that reads the pipe sets
+    the event.
     """
     stop = threading.Event()
     reading, writing = os.pipe()
@@ -26,7 +26,7 @@ def stop_on_signals() -> threading.Event:
 
 
 def _do_nothing(*_: object) -> None:
-    """A handler has to be there for the interpreter to write the byte."""
+    """Does nothing; the interpreter writes the byte only if there is a handler."""
 
 
 def _set_when_written(reading: int, stop: threading.Event) -> None:

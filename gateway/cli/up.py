@@ -1,4 +1,4 @@
-"""`triton-gateway up`: from a clean checkout to a served token, and on until Ctrl-C."""
+"""`triton-gateway up`: sets up a clean checkout and serves it until Ctrl-C."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ _LISTING_S = 10.0
 
 @dataclass(frozen=True)
 class UpOptions:
-    """What the command line says."""
+    """The options of the command line."""
 
     addresses: Addresses
     workers: int = defaults.WORKERS
@@ -32,12 +32,12 @@ class UpOptions:
 
 
 def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
-    """Check, set up, serve. Returns when `stop` is set; raises a Problem where it cannot go on."""
+    """Check, set up, serve. Returns when `stop` is set; raises a Problem if it cannot continue."""
     started = time.monotonic()
     _check(options.addresses)
     set_up(layout, stop)
     with in_use(layout.use_lock):
-        _check(options.addresses)  # again: set-up may have taken minutes
+        _check(options.addresses)  # check again, because set-up may have taken minutes
         _serve(layout, options, stop, started)
 
 
@@ -72,7 +72,7 @@ def _check(addresses: Addresses) -> None:
 
 
 def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
-    """What the user has waited for."""
+    """Print what is served, and how to use it."""
     addresses = options.addresses
     url = f"http://{addresses.reachable_host}:{addresses.port}"
     models = _models(addresses)
@@ -88,7 +88,7 @@ def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
 
 
 def _models(addresses: Addresses) -> list[str] | None:
-    """The names; each worker looks for the models by itself, so one of several may know none in the first seconds."""
+    """The model names. Each worker discovers the models separately, so a worker may know none in the first seconds."""
     deadline = time.monotonic() + _LISTING_S
     while True:
         models = readiness.served_models(addresses.reachable_host, addresses.port)
@@ -98,7 +98,7 @@ def _models(addresses: Addresses) -> list[str] | None:
 
 
 def try_it(url: str, models: list[str] | None) -> str:
-    """A curl line that streams an answer; with a key where the gateway asks for one."""
+    """A curl command that streams an answer, with a key if the gateway requires one."""
     chat = [model for model in models or () if "instruct" in model or "chat" in model]
     model = (chat or models or ["smollm2-135m-instruct"])[0]
     key = "" if models is not None else '-H "Authorization: Bearer $KEY" '

@@ -1,4 +1,4 @@
-"""Requests that Triton hands over together become one call of the model, and one that spoils the call fails alone."""
+"""Joins the requests that Triton passes together into one call of the model. A request that breaks the call fails alone."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
@@ -10,7 +10,7 @@ Answer = TypeVar("Answer")
 
 
 def grouped(keys: Mapping[int, Hashable]) -> list[list[int]]:
-    """The positions whose keys are equal, together and in order."""
+    """Groups of positions with equal keys, in order."""
     groups: dict[Hashable, list[int]] = {}
     for position, key in keys.items():
         groups.setdefault(key, []).append(position)
@@ -20,9 +20,9 @@ def grouped(keys: Mapping[int, Hashable]) -> list[list[int]]:
 def run_isolated(
     items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Answer]]
 ) -> list[Answer | AnswerError]:
-    """One answer per item, in order; an AnswerError that `run` raises costs only the items that cause it.
+    """One answer per item, in order. An AnswerError that `run` raises affects only the items that cause it.
 
-    A call that fails is repeated on its two halves: one bad item among n costs about 2 log2(n) further calls.
+    A failed call is repeated for each half of its items: one bad item among n costs about 2 log2(n) further calls.
     """
     if not items:
         return []

@@ -1,6 +1,6 @@
-"""A model's `config.pbtxt`, checked: what this backend needs to know of it, and nothing it does not understand.
+"""The checked parts of a model's `config.pbtxt` that this backend needs. It refuses values that it does not understand.
 
-`parameters` may hold keys for others (the gateway's, the Python backend's), so unknown ones are left alone.
+`parameters` may contain keys for others (the gateway, the Python backend), so unknown keys are ignored.
 """
 
 import re
@@ -45,11 +45,11 @@ class ModelConfig:
     inter_op_threads: int | None
     inference_mode: bool
     optimized_execution: bool
-    gpu_memory_fraction: float | None  # of the GPU it runs on; None: what there is
+    gpu_memory_fraction: float | None  # share of the GPU it runs on; None: no limit
 
 
 def parse(config: Mapping[str, Any]) -> ModelConfig:
-    """From the JSON form of `config.pbtxt` that Triton hands to a backend. Raises ConfigError."""
+    """Parse the JSON form of `config.pbtxt` that Triton passes to a backend. Raises ConfigError."""
     parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
     threads = _count(parameters, "INTRA_OP_THREAD_COUNT")
     return ModelConfig(

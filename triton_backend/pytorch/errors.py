@@ -1,9 +1,9 @@
-"""What can go wrong.
+"""The errors of this backend.
 
-ConfigError     the model cannot be served as it is configured; at load
-AnswerError     one request cannot be answered, the others of its batch can
-  RequestError    the request is at fault
-  ModelError      the model failed on it, or gave something that config.pbtxt does not say
+ConfigError     the model cannot be served as it is configured; raised at load
+AnswerError     one request cannot be answered, but the others of its batch can
+  RequestError    the request is invalid
+  ModelError      the model failed on it, or returned something that differs from config.pbtxt
 """
 
 
@@ -20,4 +20,4 @@ class RequestError(AnswerError):
 
 
 class ModelError(AnswerError):
-    """The message is for whoever runs the model: it may be the input, the model, or the device."""
+    """The message is for the operator: the input, the model or the device may be at fault."""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Instance:
-    """Raises ConfigError at once for whatever is wrong with the model or its configuration."""
+    """Raises ConfigError at once if anything is wrong with the model or its configuration."""
 
     def __init__(self, config: Mapping[str, Any], folder: Path, kind: str, device_id: int) -> None:
         """`config` is Triton's JSON form of `config.pbtxt`, `folder` the model's version directory."""
@@ -31,7 +31,7 @@ class Instance:
         _warn_of_order(self._config, self._inputs, self._outputs)
 
     def execute(self, requests: Sequence[Request]) -> list[Response]:
-        """One response per request, in order; a request that fails does not touch the others."""
+        """One response per request, in order. A request that fails does not affect the others."""
         inputs: dict[int, Inputs] = {}
         answers: dict[int, Response | AnswerError] = {}
         for position, request in enumerate(requests):
@@ -48,7 +48,7 @@ class Instance:
         self._module.close()
 
     def _batch_key(self, position: int, inputs: Inputs) -> Hashable:
-        """Equal for requests that may run together: never, when the model has no batch dimension."""
+        """A key that is equal for requests that may run together. Without a batch dimension, no two keys are equal."""
         return inputs.row_shapes if self._config.batched else position
 
     def _run(self, batch: Sequence[Inputs]) -> list[Response]:
@@ -56,15 +56,15 @@ class Instance:
         results = self._module(self._arguments(batch))
         try:
             check_result_count(self._outputs, len(results))
-        except ConfigError as error:  # only a list's length shows as late as this
+        except ConfigError as error:  # only the length of a list is known this late
             raise ModelError(str(error)) from error
         chosen = [results[self._outputs.index[spec.name]] for spec in self._config.outputs]
         return [tensors.response(share, self._config.outputs) for share in self._shares(chosen, batch)]
 
     def _arguments(self, batch: Sequence[Inputs]) -> list[NDArray[Any]]:
-        """The requests' rows one under the other, in the order of forward()'s arguments.
+        """The requests' rows stacked, in the order of forward()'s arguments.
 
-        Always copies: Triton's own memory may be read-only, and a model may write into what it is given.
+        Always copies: Triton's own memory may be read-only, and a model may write into its inputs.
         """
         columns = zip(*(inputs.arrays for inputs in batch), strict=True)
         joined = [np.concatenate(column) if self._config.batched else column[0].copy() for column in columns]
@@ -94,7 +94,7 @@ def _as_response(answer: Response | AnswerError) -> Response:
 
 
 def _warn_of_order(config: ModelConfig, inputs: Places, outputs: Places) -> None:
-    # A single tensor cannot be in the wrong place.
+    # A single tensor can't be in the wrong position.
     if inputs.by_order and len(config.inputs) > 1:
         log.warning(
             "The inputs %s are neither arguments of forward() nor named <name>__<index>: passed in this order.",

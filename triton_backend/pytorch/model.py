@@ -1,8 +1,8 @@
-"""What Triton imports: it hands every call on.
+"""The module that Triton imports. It passes every call on to `instance.py`.
 
-Triton puts this folder on the path and imports `model`, in a second process too, which only completes configurations.
-The rest of the folder is therefore loaded when a model is, as a package of its own name and by its real path, so that
-no `config` or `module` from elsewhere on the path gets in between.
+Triton puts this folder on the path and imports `model`, also in a second process that only completes configurations. The
+rest of the folder is therefore loaded only when a model is loaded, as a package with its own name and by its real path, so
+that it can't be confused with a `config` or `module` from elsewhere on the path.
 """
 
 from __future__ import annotations  # the process that completes configurations lacks the types named below
@@ -26,8 +26,8 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
         # The stub starts in the C locale, where importing torch fails on the first character beyond ASCII.
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
-        # OpenMP's threads spin while they wait for each other. Beside another model that wants the same cores, that made a
-        # call of 10 ms take 600; it is read once, when torch is imported. Whoever set it before knows better.
+        # OpenMP's threads spin while they wait for each other. Beside another model on the same cores, this made a call of
+        # 10 ms take 600 ms. torch reads the variable once, at its import. A value that is set already is kept.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         logging.basicConfig(format=f"%(levelname)s {args['model_name']}: %(message)s")
         _load_package()

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from .config import ModelConfig
 from .errors import ConfigError, ModelError
 
-# What a call can raise: torch.jit.Error (not a RuntimeError) for what the script itself raises, the rest from operators.
+# A call can raise torch.jit.Error (not a RuntimeError) for errors that the script itself raises; operators raise the others.
 CALL_ERRORS = (torch.jit.Error, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 log = logging.getLogger(__name__)
 
 
 class TorchModule:
-    """A loaded model. Not thread-safe: Triton gives an instance one batch at a time."""
+    """A loaded model. It is not thread-safe, because Triton gives an instance one batch at a time."""
 
     def __init__(self, path: Path, config: ModelConfig, kind: str, device_id: int) -> None:
         """`kind` is Triton's kind of instance: CPU, GPU or MODEL. Raises ConfigError."""
@@ -45,7 +45,7 @@ class TorchModule:
 
     @property
     def result_count(self) -> int | None:
-        """How many tensors forward() gives; None for a list, whose length shows only when it has run."""
+        """How many tensors forward() returns; None for a list, whose length is known only after a call."""
         (result,) = self._module.forward.schema.returns
         kind = result.type.kind()
         if kind == "TensorType":
@@ -62,7 +62,7 @@ class TorchModule:
         """The results as arrays on the CPU. Raises ModelError with the last line of the model's own error."""
         try:
             with ExitStack() as modes:
-                # Per call and not once: all three belong to the thread, and Triton does not promise which one calls.
+                # Set for each call: all three belong to the thread, and Triton does not guarantee which thread calls.
                 modes.enter_context(torch.no_grad())
                 modes.enter_context(torch.inference_mode(self._inference_mode))
                 modes.enter_context(torch.jit.optimized_execution(self._optimized))
@@ -72,7 +72,7 @@ class TorchModule:
             raise ModelError(f"the model failed: {_last_line(error)}") from error
 
     def close(self) -> None:
-        """Give the memory back. The module cannot be called after it."""
+        """Free the memory. The module can't be called afterwards."""
         del self._module
         gc.collect()
         if self._device.type == "cuda":
@@ -90,7 +90,7 @@ def _as_list(result: object) -> list[torch.Tensor]:
 
 
 def _last_line(error: Exception) -> str:
-    """TorchScript puts the source and a stack before the sentence that says what is wrong."""
+    """The sentence that says what is wrong; TorchScript puts the source and a stack before it."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
 
@@ -108,18 +108,18 @@ def _load(path: Path, device: torch.device | None) -> torch.jit.ScriptModule:
 
 
 def _device(kind: str, device_id: int) -> torch.device:
-    """Inputs go here, and the model too unless the kind is MODEL: then it was saved with devices of its own."""
+    """The device for the inputs, and for the model unless the kind is MODEL: such a model was saved with its own devices."""
     if kind != "GPU":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        # KIND_AUTO on a host with a GPU: Triton sees it, a PyTorch built for the CPU does not.
+        # KIND_AUTO on a host with a GPU: Triton sees the GPU, but a PyTorch built for the CPU does not.
         log.warning("Triton placed this model on a GPU, but this PyTorch has no CUDA: it runs on the CPU.")
         return torch.device("cpu")
     return torch.device("cuda", device_id)
 
 
 def _limit_memory(device: torch.device, fraction: float | None) -> None:
-    """Before anything is on the GPU: what this process may take of it, so that an engine beside it keeps its share."""
+    """Limit the GPU memory of this process, so that an engine on the same GPU keeps its share. Call it before using it."""
     if fraction is not None and device.type == "cuda":
         torch.cuda.set_per_process_memory_fraction(fraction, device)
 

@@ -1,7 +1,8 @@
-"""Which tensor of `config.pbtxt` is which argument of forward(), and which of its results.
+"""Maps the tensors of `config.pbtxt` to the arguments and results of forward().
 
-The rules of NVIDIA's PyTorch backend. Inputs: by name, when all of them are names of arguments; else by the number in
-`<name>__<index>`, when all have one; else in the order of the configuration. Outputs: the same without the first rule.
+The rules are those of NVIDIA's PyTorch backend. Inputs are mapped by name if all of them are names of arguments; otherwise
+by the number in `<name>__<index>` if all have one; otherwise in the order of the configuration. Outputs follow the same
+rules without the first.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from .errors import ConfigError
 
 @dataclass(frozen=True)
 class Places:
-    """Where each name stands among the arguments or the results.
+    """The position of each name among the arguments or the results.
 
-    `by_order` is true where the names say nothing, so that a mistake in their order cannot be noticed.
+    `by_order` is true if the names give no position, so that a mistake in their order can't be detected.
     """
 
     index: dict[str, int]
@@ -22,7 +23,7 @@ class Places:
 
 
 def input_places(names: Sequence[str], arguments: Sequence[str]) -> Places:
-    """Every argument gets exactly one input, or ConfigError."""
+    """Raises ConfigError unless every argument gets exactly one input."""
     if len(names) != len(arguments):
         raise ConfigError(
             f"config.pbtxt lists {len(names)} inputs ({', '.join(names)}), but forward() of the model takes "
@@ -37,7 +38,7 @@ def input_places(names: Sequence[str], arguments: Sequence[str]) -> Places:
 
 
 def output_places(names: Sequence[str], results: int | None) -> Places:
-    """Each output's place among `results` results of forward(); None: how many is known only when it has run.
+    """The position of each output among the `results` results of forward(); None if their number is known only after a call.
 
     Not every result needs an output.
     """
@@ -49,7 +50,7 @@ def output_places(names: Sequence[str], results: int | None) -> Places:
 
 
 def check_result_count(places: Places, results: int) -> None:
-    """ConfigError when an output stands behind the last of the model's results."""
+    """Raises ConfigError if the position of an output is beyond the model's last result."""
     for name, index in places.index.items():
         if index >= results:
             raise ConfigError(

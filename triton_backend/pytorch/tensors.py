@@ -1,4 +1,4 @@
-"""Triton's tensors to arrays and back: the only module besides model.py that knows Triton's Python API."""
+"""Converts Triton's tensors to arrays and back. Besides model.py, only this module uses Triton's Python API."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ class Inputs:
 
     @property
     def rows(self) -> int:
-        """How many of a batch's rows are this request's; only for a batched model."""
+        """How many rows of a batch belong to this request; only for a batched model."""
         return self.arrays[0].shape[0]
 
     @property
     def row_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Requests of equal row shapes can be laid one under the other."""
+        """The shapes of the rows. Requests with equal row shapes can be stacked."""
         return tuple(array.shape[1:] for array in self.arrays)
 
 
@@ -42,7 +42,7 @@ def read(request: Request, specs: Sequence[TensorSpec], *, batched: bool) -> Inp
 
 
 def response(arrays: Sequence[NDArray[Any]], specs: Sequence[TensorSpec]) -> Response:
-    """`arrays` in the order of `specs`. Raises ModelError where the model's type is not the configured one."""
+    """`arrays` in the order of `specs`. Raises ModelError if the type that the model returns is not the configured one."""
     for array, spec in zip(arrays, specs, strict=True):
         if array.dtype != spec.dtype:
             raise ModelError(f"the model gives {array.dtype} for {spec.name!r}, config.pbtxt says {spec.dtype}")

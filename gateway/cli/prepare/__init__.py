@@ -1,4 +1,4 @@
-"""Scripts that turn packaged weights into models, each run by path with the Python of an environment of its own.
+"""Scripts that turn packaged weights into models, each run by its path with the Python of a separate environment.
 
-They import each other as neighbours (`from publish import …`): nothing of the gateway exists in that environment.
+They import each other by plain names (`from publish import …`), because that environment does not contain the gateway.
 """

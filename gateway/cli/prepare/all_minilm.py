@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 for Triton's pytorch backend: the folder that a Python package carries, as TorchScript."""
+"""all-MiniLM-L6-v2 for Triton's pytorch backend: converts the folder from a Python package into TorchScript."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 from command import progress, run
 from sources import SourceMissing, package_file
 
-# What `bert.py` implements. A folder that asks for anything else is refused rather than served wrongly.
+# The configuration that `bert.py` implements. Any other is refused, because it would give wrong vectors.
 PIPELINE = ("Transformer", "Pooling", "Normalize")
 REQUIRED_CONFIG = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
 
@@ -31,7 +31,7 @@ def _check_pipeline(source: Path, config: dict[str, Any]) -> None:
 
 
 def _write_tokenizer(source: Path, folder: Path) -> None:
-    """The published tokenizer without its own limits: it cuts at 128 tokens and pads to 128, the model takes 256."""
+    """The published tokenizer without its own limits: it truncates and pads to 128 tokens, but the model accepts 256."""
     progress("all-minilm-l6-v2: writing the tokenizer")
     tokenizer = _read_json(source / "tokenizer.json") | {"truncation": None, "padding": None}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -56,7 +56,7 @@ def _write_module(source: Path, config: dict[str, Any], folder: Path) -> None:
         )
     )
     weights = load_file(source / "model.safetensors")
-    # Neither takes part: BERT's own pooler is not the sentence pooling, and positions are counted, not stored.
+    # Neither is used: BERT's own pooler is not the sentence pooling, and positions are computed, not stored.
     unused = ("pooler.", "embeddings.position_ids")
     model.load_state_dict({name: value for name, value in weights.items() if not name.startswith(unused)})
     progress("all-minilm-l6-v2: writing the module")

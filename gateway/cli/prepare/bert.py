@@ -1,7 +1,7 @@
 """BERT as a sentence embedder, written for TorchScript: any batch size, any length, padding on either side.
 
-Written out, rather than traced from a library's model, because a trace keeps the shapes and the mask handling of the
-example it was made with. The submodules bear the names of the published weights, so that they load as they are.
+The network is written out instead of traced from a library's model, because a trace keeps the shapes and the mask handling
+of its example input. The submodules have the names of the published weights, so that the weights load unchanged.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class BertShape:
-    """The numbers of a `config.json` that shape the network."""
+    """The values of a `config.json` that define the network."""
 
     vocab_size: int
     hidden_size: int
@@ -38,7 +38,7 @@ class Embeddings(nn.Module):
         self.positions = shape.positions
 
     def forward(self, ids: Tensor) -> Tensor:
-        # Checked here, for on a GPU an index out of range breaks the device for the whole process.
+        # Checked here, because on a GPU an index out of range breaks the device for the whole process.
         if ids.size(1) > self.positions:
             raise ValueError("the input is longer than the model's positions")
         if bool(((ids < 0) | (ids >= self.vocab_size)).any()):
@@ -67,7 +67,7 @@ class SelfAttention(nn.Module):
 
 
 class Residual(nn.Module):
-    """A projection, added to what went in before it, and normalised."""
+    """A projection with a residual connection and layer normalisation."""
 
     def __init__(self, inner_size: int, shape: BertShape) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class SentenceEmbedder(nn.Module):
 
     def forward(self, INPUT__0: Tensor, INPUT__1: Tensor) -> Tensor:
         present = INPUT__1.to(torch.float32)
-        # A large number and not infinity: a row that is all padding would turn into NaN.
+        # A large number instead of infinity, which would turn a row of padding into NaN.
         bias = (1.0 - present)[:, None, None, :] * -1e30
         states = self.encoder(self.embeddings(INPUT__0), bias)
         weights = present.unsqueeze(-1)

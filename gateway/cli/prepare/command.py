@@ -1,4 +1,4 @@
-"""What the scripts of this folder share as programs: `--out`, progress for people, and a plain message on failure."""
+"""The command line that the scripts of this folder share: `--out`, progress lines, and a plain message on failure."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from sources import SourceMissing
 
 
 def run(description: str, prepare: Callable[[Path], None]) -> int:
-    """Parse `--out DIR` and let `prepare` fill it. The exit status: 0, or 1 with the reason on standard error."""
+    """Parse `--out DIR` and let `prepare` fill it. Returns the exit status: 0, or 1 with the reason on stderr."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write or replace")
     out: Path = parser.parse_args().out
@@ -27,5 +27,5 @@ def run(description: str, prepare: Callable[[Path], None]) -> int:
 
 
 def progress(line: str) -> None:
-    """One line for the person who waits, at once even when the output is piped."""
+    """Print one line about the progress, at once even if the output is piped."""
     print(line, flush=True)

@@ -1,7 +1,7 @@
 """A calibrated linear classifier over TF-IDF word weights, written for TorchScript.
 
-What scikit-learn's TfidfVectorizer does after its tokenizer, and its CalibratedClassifierCV(LinearSVC), in the same
-arithmetic: float64 from the counts to the probability.
+It computes the same as scikit-learn's TfidfVectorizer after its tokenizer, and its CalibratedClassifierCV(LinearSVC), in the
+same arithmetic: float64 from the counts to the probability.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-UNKNOWN = 0  # the id of every word that the vocabulary lacks; known words start behind it
+UNKNOWN = 0  # the id of every word that is not in the vocabulary; known words have higher ids
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was learnt, for V words and K cross-validation folds; all FP64."""
+    """The fitted parameters, for V words and K cross-validation folds; all FP64."""
 
     idf: Tensor  # [V]
     coefficients: Tensor  # [V, K]
@@ -26,7 +26,7 @@ class Fitted:
 class CalibratedLinearSvm(nn.Module):
     """ids INT64 [n, L] and mask INT64 [n, L] (0 for padding) to the probability FP32 [n, 1] of the positive class.
 
-    Id 0 is an unknown word, id i > 0 the word of column i - 1. Order does not matter, repetition does.
+    Id 0 is an unknown word, id i > 0 the word of column i - 1. The order of the ids does not matter, but repeated ids count.
     """
 
     idf: Tensor
@@ -37,7 +37,7 @@ class CalibratedLinearSvm(nn.Module):
 
     def __init__(self, fitted: Fitted) -> None:
         super().__init__()
-        self.register_buffer("idf", torch.cat([fitted.idf.new_zeros(1), fitted.idf]))  # an unknown word weighs nothing
+        self.register_buffer("idf", torch.cat([fitted.idf.new_zeros(1), fitted.idf]))  # an unknown word has weight 0
         empty = fitted.coefficients.new_zeros(1, fitted.coefficients.size(1))
         self.register_buffer("coefficients", torch.cat([empty, fitted.coefficients]))
         self.register_buffer("intercepts", fitted.intercepts)
@@ -46,7 +46,7 @@ class CalibratedLinearSvm(nn.Module):
 
     def forward(self, INPUT__0: Tensor, INPUT__1: Tensor) -> Tensor:
         words = self.idf.size(0)
-        # Checked here, for on a GPU an index out of range breaks the device for the whole process.
+        # Checked here, because on a GPU an index out of range breaks the device for the whole process.
         if bool(((INPUT__0 < 0) | (INPUT__0 >= words)).any()):
             raise ValueError("a token id is outside the vocabulary")
         counts = torch.zeros(INPUT__0.size(0), words, dtype=self.idf.dtype, device=INPUT__0.device)

@@ -1,4 +1,4 @@
-"""alt-profanity-check for Triton's pytorch backend: its scikit-learn pipeline as tokenizer and TorchScript."""
+"""alt-profanity-check for Triton's pytorch backend: converts its scikit-learn pipeline into a tokenizer and TorchScript."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 from command import progress, run
 from sources import SourceMissing, package_file
 
-# What `word_tokenizer.py` and `linear_svm.py` implement. A pipeline fitted otherwise is refused.
+# The parameters that `word_tokenizer.py` and `linear_svm.py` implement. A pipeline with others is refused.
 VECTORIZER = {
     "analyzer": "word",
     "binary": False,
@@ -47,7 +47,7 @@ def _check_pipeline(vectorizer: Any, classifier: Any) -> None:
         and classifier.method == "sigmoid"
         and all(type(fold.estimator).__name__ == "LinearSVC" and len(fold.calibrators) == 1 for fold in folds)
         and list(classifier.classes_) == [0, 1]
-        # Stop words never reach the counts; here they fall to the unknown words, which weigh nothing.
+        # scikit-learn does not count stop words; here they become unknown words, which have weight 0.
         and not set(vectorizer.get_stop_words() or ()) & set(vectorizer.vocabulary_)
     )
     if not known:

@@ -1,4 +1,4 @@
-"""A folder of weights appears whole or not at all: it is built under another name and renamed at the end."""
+"""Publishes a folder of weights completely or not at all: it is built under another name and renamed at the end."""
 
 import shutil
 from collections.abc import Generator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 @contextmanager
 def published(out: Path) -> Generator[Path]:
-    """An empty folder beside `out` to fill; when the block ends well it becomes `out`, replacing what was there.
+    """An empty folder beside `out`. When the block ends without an exception, the folder replaces `out`.
 
-    A block that raises leaves `out` as it was. A process killed in between leaves only a hidden sibling, which the
-    next run removes. One writer at a time: two runs for the same `out` share that sibling.
+    If the block raises, `out` stays unchanged. If the process is killed in between, only a hidden sibling folder remains,
+    which the next run removes. Run only one writer at a time: two runs for the same `out` share that sibling.
     """
     out = out.resolve()
     partial = out.with_name(f".{out.name}.partial")
@@ -24,7 +24,7 @@ def published(out: Path) -> Generator[Path]:
         yield partial
         _make_readable(partial)
         if out.exists():
-            out.rename(replaced)  # a folder cannot be renamed over one that has files in it
+            out.rename(replaced)  # a folder can't be renamed to the name of one that contains files
         partial.rename(out)
     finally:
         _restore_if_killed_while_replacing(out, replaced)
@@ -32,13 +32,14 @@ def published(out: Path) -> Generator[Path]:
 
 
 def _restore_if_killed_while_replacing(out: Path, replaced: Path) -> None:
-    """Bring the old folder back when the new one never took its place, and remove it when it did."""
+    """Restore the old folder if the new one did not replace it, otherwise remove the old one."""
     if replaced.exists() and not out.exists():
         replaced.rename(out)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _make_readable(folder: Path) -> None:
-    """Some writers (safetensors) create files for their owner only; Triton may run as another user."""
+    """Make the files readable for all: some writers (safetensors) create files for their owner only, and Triton may run as
+    another user."""
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)

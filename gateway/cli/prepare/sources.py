@@ -1,17 +1,17 @@
-"""Where the weights come from: files inside installed Python packages, found without importing those packages."""
+"""Finds the source of the weights: files inside installed Python packages, without importing those packages."""
 
 import importlib.util
 from pathlib import Path
 
 
 class SourceMissing(Exception):
-    """The package that carries the weights is not installed, or is not the version that the script knows."""
+    """The package with the weights is not installed, or is not the version that the script knows."""
 
 
 def package_file(package: str, *parts: str) -> Path:
     """The path of a file or folder in a top-level package.
 
-    The package is not imported: one of them loads its whole model on import, another wants a library we leave out.
+    The package is not imported: one of them loads its whole model on import, another needs a library that we do not install.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:

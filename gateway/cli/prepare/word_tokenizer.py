@@ -1,8 +1,8 @@
 r"""A `tokenizer.json` that finds words exactly as Python does: `re.findall(r"\b\w\w+\b", text.lower())`.
 
-The `tokenizers` library is Rust: its lower-casing knows another Unicode version, and looks at one character at a time,
-where Python ends a Greek word in a final sigma; its regular expressions have another `\w`. So nothing is taken on
-trust: both are asked about every character there is, and what they disagree on is rewritten before lower-casing.
+The `tokenizers` library is written in Rust. Its lower-casing uses another Unicode version and looks at one character at a
+time, while Python ends a Greek word in a final sigma; its regular expressions have another `\w`. This module therefore
+compares both for every character, and rewrites the characters on which they differ before lower-casing.
 """
 
 import re
@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator
 
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-SURROGATES = range(0xD800, 0xE000)  # not characters: they cannot be in a text that came as UTF-8
+SURROGATES = range(0xD800, 0xE000)  # not characters: UTF-8 text cannot contain them
 CAPITAL_SIGMA, FINAL_SIGMA = "Σ", "ς"
 
 
 def word_tokenizer(vocabulary: dict[str, int], unknown: str) -> Tokenizer:
-    """One token a word of two or more characters, lower-cased; `unknown` for those that the vocabulary lacks.
+    """One token per word of two or more characters, lower-cased; `unknown` for words that are not in the vocabulary.
 
-    `unknown` must be in the vocabulary and hold a character that no word can, such as a bracket.
+    `unknown` must be in the vocabulary and contain a character that no word can contain, such as a bracket.
     """
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
     tokenizer.normalizer = _python_lower(vocabulary)
-    # Inverted: the pattern says what is kept, all between is dropped. A run is matched whole, so no boundary is needed;
-    # atomic, so that a run of a million letters leaves nothing to go back to.
+    # Inverted: the pattern matches the kept parts, and the text between is dropped. It matches a whole run, so no boundary
+    # is needed, and it is atomic, so that a run of a million letters causes no backtracking.
     tokenizer.pre_tokenizer = pre_tokenizers.Split(
         Regex(f"(?>{_one_of(word_characters())}{{2,}})"), behavior="removed", invert=True
     )
@@ -30,22 +30,22 @@ def word_tokenizer(vocabulary: dict[str, int], unknown: str) -> Tokenizer:
 
 
 def characters() -> Iterator[str]:
-    """Every Unicode code point that can be in a text."""
+    """Every Unicode code point that a text can contain."""
     return (chr(code) for code in range(0x110000) if code not in SURROGATES)
 
 
 def word_characters() -> list[str]:
-    r"""What this Python's `\w` matches."""
+    r"""The characters that this Python's `\w` matches."""
     return re.findall(r"\w", "".join(characters()))
 
 
 def _python_lower(vocabulary: Iterable[str]) -> normalizers.Normalizer:
-    """`str.lower` as a normalizer, exact wherever it decides which words of the vocabulary are found."""
+    """`str.lower` as a normalizer, exact in all cases that decide which words of the vocabulary are found."""
     word = set(word_characters())
     stranger = _letter_outside(vocabulary)
     steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(_final_sigma()), FINAL_SIGMA)]
     within, between = _disagreements(word)
-    # A letter of no known word keeps such a word unknown; a blank parts words as the character itself would.
+    # A letter that no known word contains keeps the word unknown; a blank separates words as the character itself would.
     if within:
         steps.append(normalizers.Replace(Regex(_one_of(within)), stranger))
     if between:
@@ -73,10 +73,10 @@ def _letter_outside(vocabulary: Iterable[str]) -> str:
 def _final_sigma() -> str:
     """A pattern for the Σ that Python lower-cases to ς.
 
-    Python's rule: before it, past any characters that case ignores, stands a cased one; after it, past any such
-    characters, none does. Which is which is read off Python itself. The engine cannot look back over a run of any
-    length, so the pattern starts at the cased character and drops all before `\\K` from what it replaces. The two
-    kinds do not overlap, so the runs are possessive (`*+`): no text makes the search go back and forth.
+    Python's rule: skipping case-ignorable characters, the character before Σ is cased, and the one after it is not.
+    Python itself tells which characters are cased or case-ignorable. The engine cannot look back over a run of any
+    length, so the pattern starts at the cased character and excludes everything before `\\K` from the replaced text. The two
+    kinds of characters do not overlap, so the runs are possessive (`*+`) and no text causes backtracking.
     """
     cased = [char for char in characters() if (char + CAPITAL_SIGMA).lower().endswith(FINAL_SIGMA)]
     known = set(cased)

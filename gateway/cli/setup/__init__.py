@@ -1,4 +1,4 @@
-"""Makes what `up` needs: environments, the unpacked Triton, weights.
+"""Creates what `up` needs: environments, the unpacked Triton, weights.
 
-Each step is done once, and again when its inputs change.
+Each step runs once, and again when its inputs change.
 """

@@ -1,4 +1,4 @@
-"""What the machine must have, checked before the long work. Each check gives a Problem or None."""
+"""Checks the requirements on the machine before the long work. Each check returns a Problem or None."""
 
 import os
 import platform
@@ -13,20 +13,20 @@ from gateway.cli.setup import interpreter
 
 MACHINE: Final = "x86_64"
 MINIMUM_GLIBC: Final = (2, 35)
-"""What the tritonserver binary was linked against."""
+"""The glibc version against which the tritonserver binary was linked."""
 
 MINIMUM_MEMORY_GB: Final = 5.0
 _GB: Final = 1e9
 
 
 def machine() -> list[Problem]:
-    """Everything that no set-up can mend. In the order in which it makes sense to mend it."""
+    """All problems that the set-up cannot fix itself, in the order in which the user should fix them."""
     found = (_architecture(), _glibc(), _venv(), _libpython())
     return [problem for problem in found if problem]
 
 
 def disk(folder: Path, needed_gb: float) -> Problem | None:
-    """Whether the file system of `folder`, which need not exist yet, has room."""
+    """Whether the file system of `folder` has enough space; the folder need not exist yet."""
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free / _GB
     if free >= needed_gb:
@@ -38,7 +38,7 @@ def disk(folder: Path, needed_gb: float) -> Problem | None:
 
 
 def memory(needed_gb: float = MINIMUM_MEMORY_GB) -> Problem | None:
-    """Whether the models and their engines fit into what is available, counting the limit of the control group."""
+    """Whether the models and their engines fit into the available memory, including the limit of the control group."""
     available = min(_memory_limits()) / _GB
     if available >= needed_gb:
         return None
@@ -48,8 +48,8 @@ def memory(needed_gb: float = MINIMUM_MEMORY_GB) -> Problem | None:
     )
 
 
-def shared_memory(folder: Path = Path("/dev/shm")) -> Problem | None:  # noqa: S108 - Triton decides that it is there
-    """Whether Triton's processes can talk: they do so through files in /dev/shm."""
+def shared_memory(folder: Path = Path("/dev/shm")) -> Problem | None:  # noqa: S108 - Triton uses this path
+    """Whether Triton's processes can communicate, which they do through files in /dev/shm."""
     if folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= 60_000_000:
         return None
     return Problem(

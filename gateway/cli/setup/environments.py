@@ -14,12 +14,12 @@ from gateway.cli.setup import stamps
 from gateway.cli.setup.pip import Pip
 
 _RECIPE = "1"
-"""Part of every digest: raise it when this file makes something else of the same lock."""
+"""Part of every digest. Raise it when this file produces something else from the same lock."""
 
 
 @dataclass(frozen=True)
 class Environments:
-    """Makes environments under one layout, for the Python that runs this."""
+    """Creates environments in one layout, for the Python that runs this."""
 
     layout: Layout
     stop: threading.Event
@@ -29,7 +29,7 @@ class Environments:
         return self.layout.requirements / f"{name}-py{sys.version_info.major}{sys.version_info.minor}.txt"
 
     def is_done(self, folder: Path, name: str) -> bool:
-        """Whether `folder` was completed from the lock of `name` as it is now."""
+        """Whether `folder` was completed from the present lock of `name`."""
         return stamps.is_done(folder, self.digest(name))
 
     def digest(self, name: str) -> str:
@@ -37,7 +37,7 @@ class Environments:
         return stamps.digest([_RECIPE, sys.version, sys.base_prefix, str(self.layout.root), self.lock(name)])
 
     def installer(self) -> Pip:
-        """pip in an environment of its own, made on the first call: the others then do without a copy."""
+        """pip in an environment of its own, created on the first call, so that the others need no copy of pip."""
         folder = self.layout.pip
         value = stamps.digest([_RECIPE, sys.version, sys.base_prefix, str(self.layout.root)])
         if not stamps.is_done(folder, value):
@@ -46,14 +46,14 @@ class Environments:
         return Pip(folder / "bin" / "python", self.layout.logs, self.stop)
 
     def make(self, name: str, installer: Pip) -> None:
-        """Build the environment `name`. In place, since environments cannot be moved: the stamp at the end says done."""
+        """Build the environment `name`. It is built in place, because environments can't be moved; a stamp marks it done."""
         folder = self.layout.environment(name)
         self._make_venv(folder, with_pip=False)
         installer.into_environment(folder, self.lock(name))
         stamps.mark_done(folder, self.digest(name))
 
     def make_folder(self, folder: Path, name: str, installer: Pip) -> None:
-        """Install the lock of `name` as a folder for PYTHONPATH: aside first, then in place in one move."""
+        """Install the lock of `name` as a folder for PYTHONPATH: first beside the target, then moved in one step."""
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         installer.into_folder(partial, self.lock(name), name)

@@ -1,6 +1,6 @@
-"""One set-up at a time in a checkout, and none that replaces what is being served from.
+"""Allows one set-up at a time in a checkout, and none that replaces files from which something is being served.
 
-A lock dies with its holder, so who is interrupted leaves none behind.
+A lock ends with its process, so an interrupted set-up leaves none behind.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from gateway.cli.errors import Stopped
 
 @contextmanager
 def only_one(path: Path, stop: threading.Event) -> Generator[None]:
-    """Hold the lock; wait for it, saying who has it, when another set-up is at work."""
+    """Hold the lock. If another set-up holds it, print which one, and wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         _acquire(file, stop)
@@ -29,7 +29,7 @@ def only_one(path: Path, stop: threading.Event) -> Generator[None]:
 
 @contextmanager
 def in_use(path: Path) -> Generator[None]:
-    """Say that something is served from this checkout. Several may."""
+    """Mark this checkout as being served from. Several processes may do this at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
@@ -37,7 +37,7 @@ def in_use(path: Path) -> Generator[None]:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether somebody has said so."""
+    """Whether a process serves from this checkout."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         return not _try(file)

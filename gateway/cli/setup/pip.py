@@ -1,4 +1,4 @@
-"""pip, with its noise kept in a log and its progress told in a line now and then."""
+"""Runs pip, writes its output into a log, and prints a line about its progress now and then."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from gateway.cli.console import Throttle, say
 from gateway.cli.errors import Problem
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-"""Where torch's CPU builds are when the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
+"""The index of torch's CPU builds if the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
 
 _ATTEMPTS = 3
 _LINES_SHOWN = 6
@@ -39,7 +39,7 @@ _NOISE = ("WARNING: Location ", "[notice]")
 
 @dataclass
 class _Watch:
-    """Turns pip's lines into a line for people."""
+    """Turns pip's output into progress lines."""
 
     label: str
     total: int
@@ -76,7 +76,7 @@ class _Watch:
 
 @dataclass(frozen=True)
 class Pip:
-    """Installs lock files. `python` has pip; it installs for any interpreter of the same version."""
+    """Installs lock files. `python` has pip and can install for any interpreter of the same version."""
 
     python: Path
     logs: Path
@@ -86,7 +86,7 @@ class Pip:
     def into_environment(self, environment: Path, lock: Path) -> None:
         """Install a lock into a virtual environment.
 
-        torch goes first and alone: where the configured index lacks it, that shows before the long downloads.
+        torch is installed first and alone, so that an index without it shows before the long downloads.
         """
         site = next(environment.glob("lib/python3*/site-packages"), None)
         target = ["--python", str(environment / "bin" / "python")]

@@ -16,18 +16,18 @@ from gateway.cli.setup.lock import is_in_use, only_one
 from gateway.cli.setup.pip import Pip
 
 EXTRAS = ("dev", "prepare", "testtools")
-"""What only the checks need."""
+"""The packages that only the checks need."""
 
 _MARGIN_GB = 1.0
-"""For pip, which unpacks a package before it moves it."""
+"""Additional space for pip, which unpacks a package before it moves it."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to make.
+    """One step of the set-up.
 
-    `heavy` steps run beside the others, since together they take as long as all of these. What is not `for_serving` may be
-    remade while something is served.
+    `heavy` steps run in parallel with the others, because they take as long as all others together. A step that is not
+    `for_serving` may run again while something is served.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Step:
 
 
 def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> list[Step]:
-    """All steps for serving and, of EXTRAS, those asked for."""
+    """All steps for serving, and the requested steps of EXTRAS."""
     environments = Environments(layout, stop)
     asked = frozenset(extras)
     models = [_weights(layout, each, environments, stop) for each in weights.WEIGHTS]
@@ -59,9 +59,9 @@ def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> 
 
 
 def set_up(layout: Layout, stop: threading.Event, extras: Collection[str] = (), *, for_serving: bool = True) -> None:
-    """Make what is missing or out of date; without `for_serving`, only the extras.
+    """Run the steps whose results are missing or out of date; without `for_serving`, only the extras.
 
-    Raises a Problem before the long work where it cannot end well.
+    Raises a Problem before the long work if the set-up cannot succeed.
     """
     with only_one(layout.set_up_lock, stop):
         wanted = [step for step in steps(layout, stop, extras) if for_serving or step.name in extras]
@@ -79,7 +79,7 @@ def _room(layout: Layout, missing: Sequence[Step]) -> list[Problem]:
 
 
 def _use(layout: Layout, missing: Sequence[Step]) -> list[Problem]:
-    """Whether a step would take something away from under a running Triton."""
+    """Whether a step would remove something that a running Triton uses."""
     names = ", ".join(step.name for step in missing if step.for_serving)
     if not names or not is_in_use(layout.use_lock):
         return []
@@ -98,7 +98,7 @@ def _make(layout: Layout, stop: threading.Event, missing: Sequence[Step]) -> Non
 
 
 def _in_lanes(lanes: Sequence[Callable[[], None]], stop: threading.Event) -> None:
-    """Run the lanes side by side. The first failure stops the others, and is raised."""
+    """Run the lanes in parallel. The first failure stops the others and is raised."""
     failures: list[Future[None]] = []
     with ThreadPoolExecutor(len(lanes)) as pool:
         running = [pool.submit(lane) for lane in lanes]

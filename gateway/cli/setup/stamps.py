@@ -1,7 +1,7 @@
-"""Done is what carries the digest of its inputs.
+"""Marks a completed folder with a stamp, the digest of its inputs.
 
-A stamp is written inside the folder it speaks for, as the last thing, so an interrupted step has none and a removed
-folder takes its stamp along.
+A step writes the stamp last, and inside of its folder, so an interrupted step has no stamp, and removing the folder removes
+its stamp.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ _NAME = ".stamp"
 
 
 def digest(inputs: Iterable[str | Path]) -> str:
-    """One value for all inputs: texts count as they are, files by content, folders by their *.py files."""
+    """One value for all inputs: texts as they are, files by their content, folders by their *.py files."""
     total = hashlib.sha256()
     for item in inputs:
         for part in _parts(item):
@@ -29,7 +29,7 @@ def is_done(folder: Path, value: str) -> bool:
 
 
 def mark_done(folder: Path, value: str) -> None:
-    """Say that the folder is complete."""
+    """Mark the folder as complete."""
     partial = folder / f"{_NAME}.partial"
     partial.write_text(value)
     partial.replace(folder / _NAME)

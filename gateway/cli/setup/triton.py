@@ -1,4 +1,4 @@
-"""The real tritonserver from its wheel, and the folder in which it looks for backends."""
+"""Unpacks the real tritonserver from its wheel, and creates its backend directory."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def triton_is_done(layout: Layout) -> bool:
 
 
 def unpack(layout: Layout, installer: Pip) -> None:
-    """Unpack the wheel aside, set the run bits that pip drops, and move it in place."""
+    """Unpack the wheel beside the target, set the executable bits that pip drops, and move it into place."""
     partial = layout.triton.with_name("triton.partial")
     shutil.rmtree(partial, ignore_errors=True)
     installer.into_folder(partial, layout.requirements / _LOCK, "triton")
@@ -42,7 +42,7 @@ def unpack(layout: Layout, installer: Pip) -> None:
 
 
 def backends_are_done(layout: Layout) -> bool:
-    """Whether the backend directory is that of this Triton and this Python."""
+    """Whether the backend directory belongs to this Triton and this Python."""
     return stamps.is_done(layout.backends, _backends_digest(layout))
 
 

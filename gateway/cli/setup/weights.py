@@ -1,4 +1,4 @@
-"""Real weights: packages of the lock file turned into what the backends load, and linked into the model repository."""
+"""Real weights: converts packages of the lock file for the backends, and links the results into the model repository."""
 
 import os
 import threading
@@ -16,7 +16,7 @@ from gateway.cli.setup.environments import Environments
 
 @dataclass(frozen=True)
 class Weights:
-    """One served model: who prepares it, and which links in its version folder lead to what of the result."""
+    """One served model: the script that prepares it, and the links from its version folder to the script's result."""
 
     model: str
     script: str
@@ -31,13 +31,13 @@ WEIGHTS = (
 
 
 def is_done(layout: Layout, weights: Weights, environments: Environments) -> bool:
-    """Whether the weights are those that today's scripts and packages give, and linked."""
+    """Whether the weights match the present scripts and packages, and are linked."""
     linked = all(_points_to(link, target) for link, target in _links(layout, weights))
     return linked and stamps.is_done(layout.models / weights.model, _digest(layout, environments))
 
 
 def prepare(layout: Layout, weights: Weights, environments: Environments, stop: threading.Event) -> None:
-    """Run the script, unless its result is there, and link the result."""
+    """Run the script unless its result exists, and link the result."""
     folder = layout.models / weights.model
     value = _digest(layout, environments)
     if not stamps.is_done(folder, value):
@@ -80,7 +80,7 @@ def _run_script(layout: Layout, weights: Weights, folder: Path, stop: threading.
 
 
 def offline(environment: dict[str, str]) -> dict[str, str]:
-    """Nothing of a hub is wanted, nothing is to be reported to anyone, and Python should write text as UTF-8."""
+    """The environment of the scripts: no access to a model hub, no telemetry, and text in UTF-8."""
     return environment | {
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",

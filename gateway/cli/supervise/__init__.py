@@ -2,10 +2,10 @@
 
 supervisor    the loop: starts, watches, restarts, stops
   service       one program with its log and its back-off
-  health        when a probe's answers call for a restart (pure)
+  health        decides from the probe's answers whether to restart (pure)
   readiness     asks the gateway's /readyz, in a thread
-  loading       what Triton's log says of its progress (pure)
+  loading       reads Triton's progress from its log (pure)
 processes     the process tree, from /proc
-shared_memory files in /dev/shm, found by owner
-programs      the two command lines and their environments
+shared_memory finds files in /dev/shm by the process that owns them
+programs      the command lines and environments of both programs
 """

@@ -1,11 +1,11 @@
-"""When the probe's answers call for a restart. Fed with answers and times; knows no clock.
+"""Decides from the probe's answers whether to restart. Its input is answers and times; it reads no clock.
 
     loading --serves--> waiting --ready--> healthy --unready for 60 s--> restart Triton
        |                   |                  +-----no answer for 30 s--> restart the gateway
        +------too long-----+--> restart Triton
 
-What the gateway says while Triton loads is not about this run: it goes on saying ready for 30 s after the last token, and
-says unready only after them. What is waited here comes on top.
+While Triton loads, the gateway's answers are about the previous run: the gateway reports ready for 30 s after the last
+token, and unready only after that. The times in this file are in addition to these 30 s.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from gateway.cli.supervise.readiness import Answer, State
 LOAD_TIMEOUT_S = 600.0
 FIRST_TOKEN_S = 120.0
 UNREADY_S = 60.0
-"""Longer than an engine takes that the backend starts again in place."""
+"""Longer than the backend needs to restart an engine in place."""
 UNREACHABLE_S = 30.0
 UNREACHABLE_AT_START_S = 90.0
-"""Models that load take the processors from a gateway that starts."""
+"""Longer at the start, because loading models use the processors that the starting gateway needs."""
 
 
 class Verdict(Enum):
-    """What is to be done."""
+    """The action that the supervisor has to take."""
 
     NOTHING = "nothing"
     BECAME_READY = "became ready"
@@ -33,7 +33,7 @@ class Verdict(Enum):
 
 @dataclass
 class Health:
-    """One run of Triton, from its start: make a new one for the next."""
+    """The health of one run of Triton, from its start. Create a new object for the next run."""
 
     started: float
     serving_since: float | None = None
@@ -58,15 +58,15 @@ class Health:
         return Verdict.NOTHING
 
     def forget_answers(self) -> None:
-        """The gateway starts anew: what it said, or did not say, counts no longer."""
+        """Discard all earlier answers and missing answers, because the gateway restarts."""
         self._state = None
 
     def healthy_for(self, now: float) -> float:
-        """How long this run has been of use."""
+        """How long this run has been ready."""
         return 0.0 if self.ready_since is None else now - self.ready_since
 
     def _lasted(self, now: float, state: State, serving: bool) -> float:
-        """How long this has been so."""
+        """How long the gateway has been in this state."""
         if serving and self.serving_since is None:
             self.serving_since = now
             self.forget_answers()

@@ -1,4 +1,4 @@
-"""What Triton's log says of its progress. Fed line by line; knows no clock."""
+"""Reads Triton's progress from its log, line by line. It reads no clock."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ _HARMLESS = re.compile(r"NVML|DCGM|CudaDriverHelper|CUDA driver version|pinned (
 
 @dataclass
 class Loading:
-    """Which models are being loaded, which are loaded, and whether Triton serves."""
+    """The models that are being loaded, those that are loaded, and whether Triton serves."""
 
     waiting: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     serving: bool = False
 
     def feed(self, line: str) -> None:
-        """Take one line of the log."""
+        """Process one line of the log."""
         if found := _LOADING.search(line):
             self.waiting.append(found[1])
         elif found := _LOADED.search(line):
@@ -30,6 +30,6 @@ class Loading:
 
 
 def worth_showing(lines: list[str], most: int = 25) -> list[str]:
-    """The lines that say what went wrong, or the last ones where none does."""
+    """The lines with errors or, if there are none, the last lines."""
     telling = [line for line in lines if _WORTH_SHOWING.search(line) and not _HARMLESS.search(line)]
     return (telling or lines)[-most:]

@@ -1,4 +1,4 @@
-"""The log of one program: a file for each start, the last few kept, readable while it grows."""
+"""The log of one program: one file per start, of which the last few are kept. It can be read while it grows."""
 
 from pathlib import Path
 from typing import IO
@@ -7,16 +7,16 @@ _KEPT = 5
 
 
 class LogFile:
-    """`<name>.log`, with `<name>.1.log` the one before."""
+    """`<name>.log` is the present log, `<name>.1.log` the previous one."""
 
     def __init__(self, path: Path) -> None:
-        """Nothing is touched before `begin`."""
+        """Creates and changes no file; `begin` does."""
         self.path = path
         self._position = 0
         self._partial = b""
 
     def begin(self) -> IO[bytes]:
-        """Put the older ones one back and open a new one for a program to write to."""
+        """Rename each older log to the next number, and open a new log for the program."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         for age in range(_KEPT - 1, 0, -1):
             older = self._aged(age)

@@ -1,7 +1,7 @@
 """The process tree, from /proc.
 
-What Triton starts (stubs, and the engine inside a stub) outlives it when it is killed. As a subreaper we become the parent
-of such orphans, and their session still tells whose they were.
+When Triton is killed, the processes that it started (stubs, and the engine inside a stub) survive. This process is a
+subreaper, so it becomes the parent of these orphans; their session shows which program they belong to.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Process:
-    """One line of /proc."""
+    """One process, as /proc describes it."""
 
     pid: int
     parent: int
@@ -26,30 +26,30 @@ class Process:
 
 
 def become_subreaper() -> None:
-    """Orphans below us become our children from now on."""
+    """From now on, orphans below this process become its children."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def snapshot() -> list[Process]:
-    """All processes, now."""
+    """All processes at this moment."""
     found = (_read(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [process for process in found if process]
 
 
 def members(leader: int) -> list[int]:
-    """Who belongs to a program that was started in a session of its own: the session, and whatever descends from it."""
+    """The processes of a program that was started in a session of its own: the session, and all its descendants."""
     processes = [process for process in snapshot() if not process.is_zombie]
     own = {process.pid for process in processes if leader in (process.pid, process.session)}
     return sorted(own | _below(own | {leader}, processes))
 
 
 def descendants(root: int) -> list[int]:
-    """Everything below a process."""
+    """All descendants of a process."""
     return sorted(_below({root}, snapshot()))
 
 
 def command_line(pid: int) -> str:
-    """The program and its arguments, or nothing when it has ended."""
+    """The program and its arguments; empty if the process has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
@@ -57,13 +57,13 @@ def command_line(pid: int) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
+    """Whether the process is running; a zombie is not."""
     process = _read(pid)
     return process is not None and not process.is_zombie
 
 
 def send(pids: Iterable[int], number: signal.Signals) -> None:
-    """Signal each of them that is still there."""
+    """Send the signal to each process that still exists."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -72,7 +72,7 @@ def send(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def reap_orphans(except_for: Iterable[int]) -> None:
-    """Collect the dead that were handed to us; those we started ourselves are collected by who started them."""
+    """Reap orphans that have become our zombies. Not those in `except_for`: the code that started them reaps them."""
     spared, us = set(except_for), os.getpid()
     for process in snapshot():
         if process.is_zombie and process.parent == us and process.pid not in spared:
@@ -83,7 +83,7 @@ def reap_orphans(except_for: Iterable[int]) -> None:
 
 
 def wait_until_gone(remaining: Callable[[], list[int]], seconds: float) -> bool:
-    """Whether `remaining` became empty in time."""
+    """Wait until `remaining` returns an empty list. Returns whether it did within `seconds`."""
     deadline = time.monotonic() + seconds
     while remaining():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""The two programs that are supervised: their command lines and their environments."""
+"""The command lines and environments of the two supervised programs."""
 
 import os
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ LOOPBACK = "127.0.0.1"
 _GATEWAY_GRACE_S = 5.0
 _TRITON_EXIT_TIMEOUT_S = 3
 _TRITON_GRACE_S = 7.0
-"""Together with the gateway's, and with what killing takes, below 15 s."""
+"""Together with the gateway's grace period and the time for killing, below 15 s."""
 
 _BACKENDS = ("python", "vllm_custom", "pytorch")
-"""All run in Triton's Python stub, and each would otherwise name its shared memory by a prefix of its own."""
+"""All of these run in Triton's Python stub. Without our setting, each would name its shared memory with its own prefix."""
 
 _KVCACHE_GB = "1"
 _TRITON_OPTIONS: dict[str, str] = {
     "model-control-mode": "none",
     "strict-readiness": "true",
     "exit-timeout-secs": str(_TRITON_EXIT_TIMEOUT_S),
-    # This release has none of the security fixes since: nothing of it but gRPC and metrics, and those on loopback.
+    # This release lacks all later security fixes, so only gRPC and metrics are enabled, and only on loopback.
     "allow-http": "false",
     "allow-sagemaker": "false",
     "allow-vertex-ai": "false",
@@ -33,7 +33,7 @@ _TRITON_OPTIONS: dict[str, str] = {
     "allow-metrics": "true",
     "metrics-address": LOOPBACK,
     "allow-gpu-metrics": "false",
-    # The gateway keeps idle connections alive with pings; by default Triton takes those for an attack.
+    # The gateway keeps idle connections alive with pings; by default Triton treats these as an attack.
     "grpc-http2-min-recv-ping-interval-without-data": "5000",
     "grpc-http2-max-ping-strikes": "0",
     "grpc-keepalive-permit-without-calls": "1",
@@ -42,7 +42,7 @@ _TRITON_OPTIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where to listen. Triton is on loopback whatever `host` is: the gateway is the only door."""
+    """The addresses to listen on. Triton is always on loopback, so others can reach it only through the gateway."""
 
     host: str = LOOPBACK
     port: int = defaults.PORT
@@ -51,7 +51,7 @@ class Addresses:
 
     @property
     def reachable_host(self) -> str:
-        """An address at which this machine reaches the gateway, also when that listens on all of them."""
+        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses."""
         return LOOPBACK if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound to
 
 
@@ -69,7 +69,7 @@ def triton_program(layout: Layout, addresses: Addresses) -> Program:
 
 
 def gateway_program(layout: Layout, addresses: Addresses, workers: int) -> Program:
-    """The gateway from the checkout, in its own environment, against that Triton."""
+    """The gateway from the checkout, in its own environment, connected to that Triton."""
     environment = dict(os.environ) | {
         "TRITON_GATEWAY_HOST": addresses.host,
         "TRITON_GATEWAY_PORT": str(addresses.port),
@@ -82,11 +82,11 @@ def gateway_program(layout: Layout, addresses: Addresses, workers: int) -> Progr
 
 
 def _triton_environment(layout: Layout) -> dict[str, str]:
-    # The stub's Python is the first python3 on PATH where a model names no environment of its own.
+    # If a model names no environment of its own, its stub uses the first python3 on PATH.
     environment = offline(dict(os.environ)) | {
         "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
         "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
-        "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU; do not take memory on a GPU
+        "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
         "VLLM_NO_USAGE_STATS": "1",
         "PYTHONUNBUFFERED": "1",
     }

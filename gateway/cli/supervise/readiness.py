@@ -1,4 +1,4 @@
-"""Asks the gateway whether it is ready, again and again, in a thread."""
+"""Asks the gateway repeatedly, in a thread, whether it is ready."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class State(Enum):
-    """What /readyz said."""
+    """The state that /readyz reported."""
 
     READY = "ready"
     UNREADY = "unready"
@@ -20,7 +20,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: the gateway's own words are the reason."""
+    """One answer; the reason is the gateway's own text."""
 
     state: State
     reason: str = ""
@@ -38,7 +38,7 @@ def ask(host: str, port: int, timeout: float = 5.0) -> Answer:
 
 
 def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:
-    """A plain GET: straight to the host, whatever proxy the environment names."""
+    """A plain GET request. It goes directly to the host and ignores proxies that the environment names."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", path)
@@ -49,7 +49,7 @@ def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, byt
 
 
 def served_models(host: str, port: int) -> list[str] | None:
-    """The names at /v1/models, or None where a key is asked for."""
+    """The names at /v1/models, or None if the gateway requires a key."""
     status, body = get(host, port, "/v1/models")
     if status != http.client.OK:
         return None
@@ -58,7 +58,7 @@ def served_models(host: str, port: int) -> list[str] | None:
 
 
 def _reason(body: bytes) -> str:
-    """Which models have not answered, from /readyz's own report."""
+    """The models that have not answered, according to /readyz."""
     try:
         models: dict[str, dict[str, Any]] = json.loads(body)["models"]
     except (ValueError, KeyError, TypeError):
@@ -78,7 +78,7 @@ class Prober:
     """The latest answer, renewed every `interval` seconds."""
 
     def __init__(self, question: Callable[[], Answer], interval: float = 1.0) -> None:
-        """Nothing is asked before `start`."""
+        """Sends no request; `start` does."""
         self._question = question
         self._interval = interval
         self._latest = Answer(State.UNREACHABLE, "not asked yet")
@@ -86,15 +86,15 @@ class Prober:
 
     @property
     def latest(self) -> Answer:
-        """What was said last."""
+        """The latest answer."""
         return self._latest
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start the thread."""
         threading.Thread(target=self._run, daemon=True, name="readiness").start()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop the thread."""
         self._stop.set()
 
     def _run(self) -> None:

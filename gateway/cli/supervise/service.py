@@ -1,4 +1,4 @@
-"""One program under supervision: started, watched, ended with everything below it."""
+"""One program under supervision: it is started, watched, and ended together with all its descendants."""
 
 import signal
 import subprocess
@@ -14,7 +14,7 @@ from gateway.cli.supervise.logfile import LogFile
 
 @dataclass(frozen=True)
 class Program:
-    """What to start, and how long it may take to end."""
+    """The program to start, and how long it may take to end."""
 
     name: str
     command: Sequence[str | Path]
@@ -25,7 +25,7 @@ class Program:
 
 @dataclass
 class Service:
-    """A program and its present run. `not_before` is when the next start is due, while there is no run."""
+    """A program and its present run. While it is not running, `not_before` is the time of the next start."""
 
     program: Program
     log: LogFile
@@ -46,17 +46,17 @@ class Service:
         self.started = now
 
     def exit_reason(self) -> str | None:
-        """Why it ended by itself, or None while it runs or was never started."""
+        """Why it exited without being stopped, or None if it is running or was never started."""
         if self.process is None or self.process.poll() is None:
             return None
         return describe_exit(self.process.returncode)
 
     def members(self) -> list[int]:
-        """The program and everything that belongs to it, also when the program itself is gone."""
+        """The processes of the program, including those that survive the program itself."""
         return processes.members(self.process.pid) if self.process else []
 
     def stop(self, grace_s: float | None = None) -> None:
-        """End it and everything that belongs to it: SIGTERM, then SIGKILL after `grace_s`, by default the program's own."""
+        """End all processes of the program: SIGTERM, then SIGKILL after `grace_s` (by default the program's own value)."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -68,7 +68,7 @@ class Service:
         self.process = None
 
     def _await_end(self, seconds: float) -> None:
-        assert self.process is not None  # noqa: S101 - asked by stop, just above
+        assert self.process is not None  # noqa: S101 - stop, just above, has checked it
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -1,7 +1,7 @@
 """Files in /dev/shm that our programs leave when they are killed.
 
-Triton's Python backend names its regions with a prefix that we choose; other libraries choose their own names, so what
-our processes have mapped is noted while they live.
+Triton's Python backend names its regions with a prefix that we choose. Other libraries choose their own names, so we record
+the files that our processes have mapped while these are running.
 """
 
 import os
@@ -15,27 +15,28 @@ _OURS = re.compile(rf"{_PREFIX}(\d+)_")
 
 
 def prefix() -> str:
-    """What the names of this run's regions start with."""
+    """The prefix of the names of this run's regions."""
     return f"{_PREFIX}{os.getpid()}_"
 
 
 def mapped_by(pids: Iterable[int]) -> set[Path]:
     """The files in /dev/shm that these processes have mapped.
 
-    By inode and not by name: a named semaphore is created under another name and linked to its own.
+    They are found by inode instead of name, because a named semaphore is created under another name and then linked to
+    its own.
     """
     inodes = {inode for pid in pids for inode in _mapped_inodes(pid)}
     return {path for path, inode in _files() if inode in inodes}
 
 
 def remove(noted: Iterable[Path], folder: Path = FOLDER) -> None:
-    """Remove this run's regions and the files that were noted. Call it when none of our programs lives."""
+    """Remove this run's regions and the recorded files. Call it only when none of our programs is running."""
     for path in {*noted, *folder.glob(f"{prefix()}*")}:
         path.unlink(missing_ok=True)
 
 
 def left_by_the_dead(folder: Path = FOLDER) -> list[Path]:
-    """What runs left that were killed and could not clean up."""
+    """The files of runs that were killed before they could clean up."""
     return [path for path in folder.glob(f"{_PREFIX}*") if _is_of_the_dead(path.name)]
 
 

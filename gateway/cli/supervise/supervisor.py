@@ -18,13 +18,13 @@ _TICK_S = 0.25
 _PROGRESS_S = 5.0
 _NOTE_MEMORY_S = 10.0
 _FAILED_GRACE_S = 2.0
-"""For a program that no longer does its work: it will hardly end well."""
+"""The grace period of a program that no longer works, and so is unlikely to end properly."""
 _STUB = "triton_python_backend_stub"
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What the supervisor asks of its surroundings."""
+    """The functions that the supervisor needs from its environment."""
 
     ask_readiness: Callable[[], Answer]
     on_first_ready: Callable[[], None]
@@ -35,7 +35,7 @@ class Supervisor:
     """Runs until `stop` is set. One instance for one run."""
 
     def __init__(self, triton: Service, gateway: Service, hooks: Hooks, stop: threading.Event) -> None:
-        """Nothing is started before `run`."""
+        """Starts nothing; `run` does."""
         self._triton = triton
         self._gateway = gateway
         self._hooks = hooks
@@ -50,9 +50,9 @@ class Supervisor:
         self._shared_memory: set[Path] = set()
 
     def run(self) -> None:
-        """Serve until told to stop; then leave no process and no file in /dev/shm.
+        """Serve until `stop` is set, then end all processes and remove all files in /dev/shm.
 
-        Raises a Problem when Triton or the gateway does not come up the first time: waiting would not help.
+        Raises a Problem if Triton or the gateway does not come up the first time, because waiting would not help.
         """
         processes.become_subreaper()
         shared_memory.remove(shared_memory.left_by_the_dead())
@@ -84,7 +84,7 @@ class Supervisor:
         self._stubs = {}
 
     def _revive(self, service: Service, now: float) -> None:
-        """Notice an exit; start again when the wait is over."""
+        """Detect an exit, and start the program again when the wait is over."""
         reason = service.exit_reason()
         if reason is not None:
             self._restart(service, now, f"ended by itself ({reason})")
@@ -97,7 +97,7 @@ class Supervisor:
                 self._health.forget_answers()
 
     def _restart(self, service: Service, now: float, reason: str) -> None:
-        """End what is left of the run, and set the time of the next."""
+        """End the processes that are left of the run, and set the time of the next start."""
         self._read_logs()
         lines = worth_showing(service.log.tail(200))
         complain(f"{service.program.name} {reason}. Its log, {service.log.path}, says:")
@@ -137,7 +137,7 @@ class Supervisor:
         self._hooks.on_first_ready()
 
     def _check_stubs(self, now: float) -> None:
-        """Triton does not notice when the process of a model has died: its requests would wait for ever."""
+        """Detect that the process of a model has died. Triton does not notice it, and its requests would wait forever."""
         dead = [pid for pid in self._stubs if not processes.is_alive(pid)]
         if dead and self._triton.process is not None:
             self._restart(self._triton, now, f"has lost the process of {self._stubs[dead[0]]} (pid {dead[0]})")
@@ -172,7 +172,7 @@ class Supervisor:
         return [service.process.pid for service in (self._triton, self._gateway) if service.process is not None]
 
     def _shut_down(self) -> None:
-        """The gateway first: it ends its streams, which would hold up Triton."""
+        """Stop the gateway first: this ends its streams, for which Triton would wait."""
         self._prober.stop()
         self._remember_shared_memory()
         self._gateway.stop()
@@ -182,13 +182,13 @@ class Supervisor:
 
 
 def _model(command: str) -> str:
-    """Whose process this is: a stub is started with the path of a file in <model>/<version>/."""
+    """The model of a stub process. A stub's command line contains the path of a file in <model>/<version>/."""
     parts = [Path(part).parts for part in command.split()[1:2]]
     return parts[0][-3] if parts and len(parts[0]) >= 3 else "a model"
 
 
 def _inside(service: Service) -> str:
-    """The name as it stands inside a sentence."""
+    """The name as it is written inside a sentence."""
     return service.program.name.replace("The ", "the ")
 
 

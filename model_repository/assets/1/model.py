@@ -1,6 +1,6 @@
-"""A Triton model that serves files of its neighbours: see `docs/contract.md`, "Descriptions".
+"""A Triton model that serves files of the other models in its repository: see `docs/contract.md`, "Descriptions".
 
-It runs on whatever Python the server has, so it needs the standard library and numpy alone.
+It runs on any Python that the server has, so it needs only the standard library and numpy.
 """
 
 from __future__ import annotations  # the process that completes configurations lacks the types named below
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The envelope is at fault."""
+    """The envelope is invalid."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Response:
-    """One message to the gateway: a record, and the bytes it announces. `final` ends the request."""
+    """One message to the gateway: a record, and the bytes that it announces. `final` ends the request."""
 
     record: list[object]
     data: bytes | None = None
@@ -51,7 +51,7 @@ class TritonPythonModel:
 
 
 def answer(repository: Path, text: bytes) -> Iterator[Response]:
-    """The responses to one envelope. Whatever goes wrong, the last one is final and no other is."""
+    """The responses to one envelope. In every case the last response is final, and only that one."""
     rid = ""
     try:
         envelope = _parse(text)
@@ -63,7 +63,7 @@ def answer(repository: Path, text: bytes) -> Iterator[Response]:
         yield _error(rid, "not_found", "model", str(error))
     except UnknownFile as error:
         yield _error(rid, "not_found", "files", str(error))
-    except Exception as error:  # a request without its final response would hang for ever
+    except Exception as error:  # a request without its final response would hang forever
         log.exception("a request failed")
         yield _error(rid, "internal", None, f"{type(error).__name__}: {error}")
 
@@ -78,7 +78,7 @@ def _describe(repository: Path, rid: str, envelope: dict[str, Any]) -> Iterator[
 
 
 def _check(envelope: dict[str, Any]) -> str:
-    """The name of the model asked about. Raises Refused."""
+    """The name of the requested model. Raises Refused."""
     version: object = envelope.get("v")
     if isinstance(version, bool) or version != CONTRACT:  # JSON's true equals 1 in Python
         raise Refused(f"this side speaks version {CONTRACT} of the contract", "v")
@@ -144,7 +144,7 @@ def _to_triton(response: Response) -> pb_utils.InferenceResponse:
 
 
 def _bytes_tensor(name: str, value: bytes) -> pb_utils.Tensor:
-    # Object, not numpy's own bytes type: that one drops zero bytes from the end.
+    # Object instead of numpy's own bytes type, which drops zero bytes from the end.
     array = np.empty(1, dtype=np.object_)
     array[0] = value
     return pb_utils.Tensor(name, array)
