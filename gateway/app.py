@@ -18,9 +18,9 @@ from gateway import log as log_setup
 from gateway import memory, metrics
 from gateway.apis import APIS
 from gateway.core import Core
-from gateway.dispatch.answering import Answers
-from gateway.dispatch.generation import Dispatcher
-from gateway.dispatch.pooling import Pooler
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.pooler import Pooler
+from gateway.dispatch.responder import Responder
 from gateway.limits.admission import Admission
 from gateway.limits.callers import KnownKey, anybody, known_keys
 from gateway.middleware.api_key import ApiKey
@@ -141,7 +141,7 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
                 stall_timeout_s=settings.stall_timeout_s,
                 separate_caches=settings.separate_prefix_caches,
             ),
-            answers=Answers(admission, accept_timeout_s=settings.accept_timeout_s),
+            responder=Responder(admission, accept_timeout_s=settings.accept_timeout_s),
             pooler=Pooler(catalog, health, timeout_s=settings.infer_timeout_s),
         )
 

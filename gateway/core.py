@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.dispatch.answering import Answers
-from gateway.dispatch.generation import Dispatcher
-from gateway.dispatch.pooling import Pooler
+from gateway.dispatch.dispatcher import Dispatcher
+from gateway.dispatch.pooler import Pooler
+from gateway.dispatch.responder import Responder
 from gateway.limits.admission import Admission
 from gateway.models.catalog import Catalog
 from gateway.models.health import Health
@@ -18,8 +18,8 @@ from gateway.settings import Settings
 class Core:
     """The endpoints of every API are functions of a request and this.
 
-    `catalog` finds the model, `prompting` is what it makes prompts with, `admission` gives permits. `dispatcher` and
-    `answers` generate text, `pooler` makes vectors, classes and scores.
+    `catalog` finds the model, `prompting` is what it makes prompts with, `admission` gives permits. `dispatcher` runs
+    a generation, `responder` makes an answer of its outputs, `pooler` makes vectors, classes and scores.
     """
 
     settings: Settings
@@ -28,5 +28,5 @@ class Core:
     prompting: Prompting
     admission: Admission
     dispatcher: Dispatcher
-    answers: Answers
+    responder: Responder
     pooler: Pooler

@@ -1,8 +1,8 @@
 """Values of text generation, neutral of OpenAI's shapes and of Triton's.
 
-A `GenerationRequest` goes to `triton/llm.py`; lists of `GenerationOutput` are handed to an `OutputSink` as they come: one
-`Accepted`, then `Delta`s and one `End` a choice, the last of which carries the `Usage`. Named tuples where there is one per
-token: they are cheaper to make than frozen dataclasses.
+A `GenerationRequest` goes to `triton/generate.py`. Lists of `GenerationOutput` are handed to an `OutputSink` as they come:
+one `Accepted`, then `Delta`s and one `End` a choice, the last of which carries the `Usage`. Values of which there is one a
+token are named tuples, which are cheaper to make than frozen dataclasses.
 
 Outputs are pushed by plain function calls, from the task that reads Triton's messages to the client's socket: waking a task
 for each token would cost more than all other work on it. Code that watches or changes a stream is a sink that calls the

@@ -147,7 +147,7 @@ class ChunkStream(ABC):
 
     def _parsed(self, delta: ParsedDelta) -> bytes:
         """A chunk with reasoning or tool calls. Raises InternalError where the API has no place for them."""
-        log.error("reasoning or tool calls came where none can be told")
+        log.error("reasoning or tool calls came where the API has none")
         raise InternalError
 
     def _detailed(self, delta: Delta) -> bytes:
@@ -158,9 +158,16 @@ class ChunkStream(ABC):
         """What follows the text in a choice, to its end and that of the choices."""
         logprobs = b"null" if delta.logprobs is None else self._logprobs(delta.choice, delta.logprobs)
         ids = b"" if delta.token_ids is None else b',"token_ids":' + orjson.dumps(delta.token_ids)
-        return b',"logprobs":' + logprobs + b',"finish_reason":null' + ids + self._said_once(delta.choice) + b"}]"
+        return (
+            b',"logprobs":'
+            + logprobs
+            + b',"finish_reason":null'
+            + ids
+            + self._first_chunk_members(delta.choice)
+            + b"}]"
+        )
 
-    def _said_once(self, index: int) -> bytes:
+    def _first_chunk_members(self, index: int) -> bytes:
         """Members of a choice's first chunk."""
         return b""
 

@@ -44,12 +44,12 @@ class Echo:
                 echoed.append(self._without_answer(output))
         return echoed
 
-    def _keep(self, told: PromptLogprobs) -> None:
-        number = told.choice // self._choices_each
+    def _keep(self, scored: PromptLogprobs) -> None:
+        number = scored.choice // self._choices_each
         first = self._prompts[number].first_token
         if first is not None:
             nothing_before = TokenLogprob(*first, None, ())
-            self._logprobs[number] = tuple(nothing_before if token is None else token for token in told.tokens)
+            self._logprobs[number] = tuple(nothing_before if token is None else token for token in scored.tokens)
 
     def _opening(self, choice: int) -> Delta:
         number = choice // self._choices_each

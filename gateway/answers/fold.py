@@ -104,10 +104,10 @@ class Fold:
 
     def prompt_token_ids(self, prompt: int) -> list[int] | None:
         """The token ids of a prompt, if the client asked for them."""
-        told = self._plan.prompt_token_ids
-        return None if told is None else list(told[prompt])
+        prompts = self._plan.prompt_token_ids
+        return None if prompts is None else list(prompts[prompt])
 
     def prompt_logprobs(self, prompt: int) -> WirePromptLogprobs | None:
         """The log-probabilities of a prompt, if the client asked for them."""
-        told = self._prompts.get(prompt) if self._plan.tells_prompt_logprobs else None
-        return None if told is None else prompt_logprobs(told.tokens)
+        scored = self._prompts.get(prompt) if self._plan.returns_prompt_logprobs else None
+        return None if scored is None else prompt_logprobs(scored.tokens)

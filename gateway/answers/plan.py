@@ -13,7 +13,7 @@ class Best:
     """`best_of`: of the choices of each prompt, return the `kept` ones with the highest mean log-probability a token."""
 
     kept: int
-    tells_logprobs: bool
+    returns_logprobs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class AnswerPlan:
     continuous_usage: bool = False
     # The content begins as null, because it may stay that.
     may_call: bool = False
-    # Calls are told in OpenAI's deprecated shape.
+    # Calls are written in OpenAI's deprecated shape.
     calls_functions: bool = False
-    # In log-probabilities a token is named by its id.
-    names_ids: bool = False
-    tells_prompt_logprobs: bool = False
-    # Each prompt's, where token ids are to be told.
+    # Log-probabilities name each token as `token_id:<id>`.
+    tokens_as_ids: bool = False
+    returns_prompt_logprobs: bool = False
+    # Each prompt's, where token ids are to be returned.
     prompt_token_ids: Sequence[Sequence[int]] | None = None
     # Each prompt, where it is to be repeated before the answer.
     echoed: Sequence[EchoedPrompt] | None = None

@@ -122,7 +122,7 @@ class Reservation:
         self._taken = taken
         self.used = 0
 
-    def see(self, outputs: Sequence[GenerationOutput]) -> None:
+    def count(self, outputs: Sequence[GenerationOutput]) -> None:
         """Count what a generation has used: its final usage, or the tokens that have come so far if it breaks off."""
         if (usage := usage_of(outputs)) is not None:
             self.used = usage.prompt_tokens + usage.completion_tokens

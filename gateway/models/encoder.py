@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.models.rows import RowsModel
 from gateway.pooling import PoolingRequest, Rows
-from gateway.triton import encoder
+from gateway.triton import encode as encoder
 from gateway.triton.client import TritonClient
 
 

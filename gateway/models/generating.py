@@ -19,7 +19,7 @@ from gateway.prompting.inputs import token_ids
 from gateway.prompting.template import ChatTemplate
 from gateway.prompting.tokenizer import Tokenizer
 from gateway.prompting.turn import Prompting, Turn, backend_fields
-from gateway.triton import llm
+from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
 
 _SPECIAL_TOKENS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")

@@ -38,13 +38,13 @@ class ModelHealth:
     age_s: float | None
 
 
-class Beacon:
+class LastSuccess:
     """When a model last answered, shared by the workers through a file's time of modification."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._written = 0.0
-        self.last = 0.0
+        self.at = 0.0
 
     def sync(self) -> None:
         """Share our last success with the other workers, and learn theirs. Called about once a second, not per success."""
@@ -52,11 +52,11 @@ class Beacon:
             theirs = self._path.stat().st_mtime
         except FileNotFoundError:
             theirs = 0.0
-        if self.last > max(theirs, self._written):
+        if self.at > max(theirs, self._written):
             self._path.touch()
-            os.utime(self._path, (self.last, self.last))
-            self._written = self.last
-        self.last = max(self.last, theirs)
+            os.utime(self._path, (self.at, self.at))
+            self._written = self.at
+        self.at = max(self.at, theirs)
 
     @contextmanager
     def probing(self) -> Generator[bool, None, None]:
@@ -81,12 +81,12 @@ class Health:
         self._required = tuple(required)
         self._fresh_s = fresh_s
         self._stale_s = stale_s
-        self._beacons: dict[str, Beacon] = {}
+        self._last_successes: dict[str, LastSuccess] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
 
     def succeeded(self, model: str) -> None:
         """An answer, or a piece of one, has come from the model."""
-        self.beacon(model).last = time.time()
+        self.last_success(model).at = time.time()
 
     def report(self) -> list[ModelHealth]:
         """The state of every required model; empty when none is required and none is served."""
@@ -103,17 +103,17 @@ class Health:
         return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
 
     def _health_of(self, name: str) -> ModelHealth:
-        last = self.beacon(name).last
+        last = self.last_success(name).at
         age_s = time.time() - last if last else None
         return ModelHealth(name, age_s is not None and age_s < self._stale_s, age_s)
 
-    def beacon(self, model: str) -> Beacon:
+    def last_success(self, model: str) -> LastSuccess:
         """The record of a model's last success, for callers that note many."""
-        beacon = self._beacons.get(model)
-        if beacon is None:
+        success = self._last_successes.get(model)
+        if success is None:
             # A model's name may hold what a file's name may not.
-            beacon = self._beacons[model] = Beacon(self._folder / model.encode().hex())
-        return beacon
+            success = self._last_successes[model] = LastSuccess(self._folder / model.encode().hex())
+        return success
 
     async def keep_watch(self) -> None:
         """Look every second and probe what has been silent, until cancelled."""
@@ -131,15 +131,15 @@ class Health:
                 probe.cancel()
 
     def _look(self, name: str) -> None:
-        beacon = self.beacon(name)
-        beacon.sync()
+        success = self.last_success(name)
+        success.sync()
         metrics.labelled(metrics.MODEL_READY, name).set(self._health_of(name).ready)
         probing = name in self._probes and not self._probes[name].done()
-        if not probing and time.time() - beacon.last > self._fresh_s:
+        if not probing and time.time() - success.at > self._fresh_s:
             self._probes[name] = asyncio.create_task(self._probe(name))
 
     async def _probe(self, name: str) -> None:
-        with self.beacon(name).probing() as mine:
+        with self.last_success(name).probing() as mine:
             if not mine:
                 await asyncio.sleep(_LOOK_EVERY_S)
                 return
@@ -152,7 +152,7 @@ class Health:
                 log.warning("model %s does not answer the probe: %s", name, error or "no answer in time")
             else:
                 self.succeeded(name)
-            self.beacon(name).sync()
+            self.last_success(name).sync()
 
     async def _ask(self, name: str) -> None:
         try:

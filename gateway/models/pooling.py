@@ -11,7 +11,7 @@ import orjson
 from gateway.models.rows import RowsModel
 from gateway.models.served import ModelSource, generates
 from gateway.pooling import Op, PoolingRequest, Rows
-from gateway.triton import pooling
+from gateway.triton import pool as pooling
 from gateway.triton.client import TritonClient
 
 _OPS: Final = frozenset(get_args(Op))

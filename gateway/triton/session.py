@@ -77,15 +77,15 @@ class Session:
         self.model = model
         self._on_broken = on_broken
         self._loop = asyncio.get_running_loop()
-        self._born = self._heard = self._loop.time()
+        self._born = self._last_message = self._loop.time()
         self._boxes: dict[str, Mailbox] = {}
         self._outgoing: asyncio.Queue[Any] = asyncio.Queue()
         self._frames = Frames(self.sid)
         self._retired = False
-        self._say("session", self.sid, versions=[VERSION])
+        self._send("session", self.sid, versions=[VERSION])
         self._call = open_stream(self._requests())
         self._reader = asyncio.create_task(self._read(), name=f"session {model}")
-        self._timer = self._loop.call_later(PING_EVERY_S, self._beat)
+        self._timer = self._loop.call_later(PING_EVERY_S, self._ping)
 
     @property
     def age_s(self) -> float:
@@ -110,20 +110,20 @@ class Session:
         return box
 
     def leave(self, box: Mailbox, *, ended: bool) -> None:
-        """Forget the request. Unless it has `ended` by itself, the engine is told to abort it."""
+        """Forget the request. Unless it has `ended` by itself, the engine aborts it."""
         box.close()
         if self._boxes.pop(box.rid, None) is None or self.broken:
             return
         if not ended:
             self._abort(box.rid)
         if self._retired and not self._boxes:
-            self._say("close", self.sid)
+            self._send("close", self.sid)
 
     def retire(self) -> None:
         """No new work comes; the session closes with its last request."""
         self._retired = True
         if not self._boxes and not self.broken:
-            self._say("close", self.sid)
+            self._send("close", self.sid)
 
     async def close(self) -> None:
         """End the session now; its requests fail. Returns when the backend has confirmed, or after `CLOSE_TIMEOUT_S`."""
@@ -139,9 +139,9 @@ class Session:
                 await self._call.code()  # what gRPC has to say of it comes before the event loop may be closed
 
     def _abort(self, rid: str) -> None:
-        self._say("abort", new_id(), session=self.sid, target=rid)
+        self._send("abort", new_id(), session=self.sid, target=rid)
 
-    def _say(self, op: str, rid: str, **keys: Any) -> None:
+    def _send(self, op: str, rid: str, **keys: Any) -> None:
         self._outgoing.put_nowait(envelope_request(self.model, {"op": op, "rid": rid, **keys}))
 
     async def _requests(self) -> AsyncGenerator[Any, None]:
@@ -149,19 +149,19 @@ class Session:
         while (request := await self._outgoing.get()) is not None:
             yield request
 
-    def _beat(self) -> None:
-        if self._loop.time() - self._heard > SILENCE_LIMIT_S:
+    def _ping(self) -> None:
+        if self._loop.time() - self._last_message > SILENCE_LIMIT_S:
             self._break(f"nothing was heard for {SILENCE_LIMIT_S:.0f} s")
             return
-        self._say("ping", self.sid)
-        self._timer = self._loop.call_later(PING_EVERY_S, self._beat)
+        self._send("ping", self.sid)
+        self._timer = self._loop.call_later(PING_EVERY_S, self._ping)
 
     async def _read(self) -> None:
         """One task for all requests of the session: each message is decoded once and handed out."""
         reason = "the call has ended"
         try:
             async for message in self._call:
-                self._heard = now = self._loop.time()
+                self._last_message = now = self._loop.time()
                 if message.error_message:
                     self._refused(message)
                     continue

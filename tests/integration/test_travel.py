@@ -23,7 +23,7 @@ from gateway.apis.chat.stream import ChatFold
 from gateway.errors import BadRequest, GatewayError, InternalError, Unavailable
 from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.ids import new_id
-from gateway.triton import llm
+from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
 from gateway.triton.protocol import SERVICE, pb
 from gateway.triton.records import read_records

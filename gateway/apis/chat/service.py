@@ -17,11 +17,11 @@ from gateway.models.generating import GeneratingModel
 
 
 async def stream(core: Core, request: ChatCompletionRequest, sink: ChunkSink) -> list[bytes]:
-    """The answer as it comes (`Answers.stream`). Raises GatewayError."""
+    """The answer as it comes (`Responder.stream`). Raises GatewayError."""
     generation = await _prepare(core, request)
     stream = ChatStream(_plan(request, generation))
     del request  # it may be large, and the answer may take long
-    return await core.answers.stream(partial(core.dispatcher.generate, generation), stream, sink)
+    return await core.responder.stream(partial(core.dispatcher.generate, generation), stream, sink)
 
 
 async def complete(core: Core, request: ChatCompletionRequest) -> ChatCompletion:
@@ -29,7 +29,7 @@ async def complete(core: Core, request: ChatCompletionRequest) -> ChatCompletion
     generation = await _prepare(core, request)
     fold = ChatFold(_plan(request, generation))
     del request
-    await core.answers.fold(partial(core.dispatcher.generate, generation), fold)
+    await core.responder.fold(partial(core.dispatcher.generate, generation), fold)
     return fold.finish()
 
 
@@ -50,8 +50,8 @@ def _plan(request: ChatCompletionRequest, generation: GenerationRequest) -> Answ
         continuous_usage=request.continuous_usage,
         may_call=request.tool_use.may_call,
         calls_functions=request.functions is not None,
-        names_ids=bool(request.return_tokens_as_token_ids),
-        tells_prompt_logprobs=request.prompt_logprobs is not None,
+        tokens_as_ids=bool(request.return_tokens_as_token_ids),
+        returns_prompt_logprobs=request.prompt_logprobs is not None,
         prompt_token_ids=None if ids is None or not request.return_token_ids else [ids.tolist()],
         echoed=None if request.echoed is None else [EchoedPrompt(request.echoed)],
     )

@@ -39,7 +39,7 @@ class ChatStream(ChunkStream):
         return [prefix + role for prefix in self._prefix]
 
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
-        return chat_logprobs(named(tokens, by_id=self._plan.names_ids)).model_dump_json().encode()
+        return chat_logprobs(named(tokens, by_id=self._plan.tokens_as_ids)).model_dump_json().encode()
 
     def _parsed(self, delta: ParsedDelta) -> bytes:
         members: dict[str, object] = {}
@@ -106,7 +106,7 @@ class ChatFold(Fold):
     def _logprobs(self, choice: FoldedChoice) -> ChatLogprobs | None:
         if choice.logprobs is None:
             return None
-        return chat_logprobs(named(choice.logprobs, by_id=self._plan.names_ids))
+        return chat_logprobs(named(choice.logprobs, by_id=self._plan.tokens_as_ids))
 
     def _message(self, choice: FoldedChoice) -> AssistantMessage:
         text = choice.text

@@ -14,7 +14,7 @@ from gateway.apis.completions.merge import merged
 from gateway.apis.completions.schema import Completion, CompletionRequest
 from gateway.apis.completions.stream import CompletionFold, CompletionStream
 from gateway.core import Core
-from gateway.dispatch.generation import Dispatcher
+from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import BadRequest
 from gateway.generation import GenerationRequest, OutputSink
 from gateway.ids import new_id
@@ -27,12 +27,12 @@ MAX_CHOICES = 128
 
 
 async def stream(core: Core, request: CompletionRequest, sink: ChunkSink) -> list[bytes]:
-    """The answer as it comes (`Answers.stream`). Raises GatewayError."""
+    """The answer as it comes (`Responder.stream`). Raises GatewayError."""
     model, generations = await _prepare(core, request)
     stream = CompletionStream(_plan(request, generations, model.tokenizer))
     generate = partial(_generate, core.dispatcher, generations, request.generated)
     del request  # it may be large, and the answer may take long
-    return await core.answers.stream(generate, stream, sink)
+    return await core.responder.stream(generate, stream, sink)
 
 
 async def complete(core: Core, request: CompletionRequest) -> Completion:
@@ -41,7 +41,7 @@ async def complete(core: Core, request: CompletionRequest) -> Completion:
     fold = CompletionFold(_plan(request, generations, model.tokenizer))
     generate = partial(_generate, core.dispatcher, generations, request.generated)
     del request
-    await core.answers.fold(generate, fold)
+    await core.responder.fold(generate, fold)
     return fold.finish()
 
 
@@ -82,14 +82,14 @@ def _plan(
         prompts=len(ids),
         include_usage=request.include_usage,
         continuous_usage=request.continuous_usage,
-        names_ids=bool(request.return_tokens_as_token_ids),
-        tells_prompt_logprobs=request.prompt_logprobs is not None,
+        tokens_as_ids=bool(request.return_tokens_as_token_ids),
+        returns_prompt_logprobs=request.prompt_logprobs is not None,
         prompt_token_ids=known if request.return_token_ids and len(known) == len(ids) else None,
         echoed=[_echoed(*each, request, tokenizer) for each in zip(request.prompts(), ids, strict=True)]
         if request.echo
         else None,
         is_empty=request.max_tokens == 0,
-        best=Best(request.n or 1, tells_logprobs=request.logprobs is not None) if request.ranks else None,
+        best=Best(request.n or 1, returns_logprobs=request.logprobs is not None) if request.ranks else None,
     )
 
 

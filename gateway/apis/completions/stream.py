@@ -25,24 +25,24 @@ class CompletionStream(ChunkStream):
     def __init__(self, plan: AnswerPlan) -> None:
         super().__init__(plan)
         self._length = [0] * plan.choices  # characters sent so far, for `text_offset`
-        # A completion has no chunk to open it, so the prompt is told with the first that comes.
-        self._untold = set(range(plan.choices)) if plan.prompt_token_ids is not None else set[int]()
+        # A completion has no chunk to open it, so the prompt's ids come with its first text.
+        self._without_prompt = set(range(plan.choices)) if plan.prompt_token_ids is not None else set[int]()
 
     def _opened(self) -> list[bytes]:
         return []  # a completion has no role to announce
 
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
-        told = named(tokens, by_id=self._plan.names_ids)
-        logprobs = completion_logprobs(told, self._length[index])
-        self._length[index] += sum(len(token.token) for token in told)
+        names = named(tokens, by_id=self._plan.tokens_as_ids)
+        logprobs = completion_logprobs(names, self._length[index])
+        self._length[index] += sum(len(each.token) for each in names)
         return logprobs.model_dump_json().encode()
 
-    def _said_once(self, index: int) -> bytes:
-        told = self._plan.prompt_token_ids
-        if told is None or index not in self._untold:
+    def _first_chunk_members(self, index: int) -> bytes:
+        prompts = self._plan.prompt_token_ids
+        if prompts is None or index not in self._without_prompt:
             return b""
-        self._untold.remove(index)
-        return b',"prompt_token_ids":' + orjson.dumps(told[index // self._plan.choices_each])
+        self._without_prompt.remove(index)
+        return b',"prompt_token_ids":' + orjson.dumps(prompts[index // self._plan.choices_each])
 
 
 class CompletionFold(Fold):
@@ -50,28 +50,30 @@ class CompletionFold(Fold):
 
     def finish(self) -> Completion:
         """The response body. Raises InternalError when a choice has not ended."""
-        told = list(enumerate(self.ended()))
+        choices = list(enumerate(self.ended()))
         if (best := self._plan.best) is not None:
-            told = self._likeliest(told, best)
+            choices = self._likeliest(choices, best)
         return Completion(
             id=self._plan.id,
             created=self._plan.created,
             model=self._plan.model,
             choices=[
                 self._choice(index, number // self._plan.choices_each, choice, end)
-                for index, (number, (choice, end)) in enumerate(told)
+                for index, (number, (choice, end)) in enumerate(choices)
             ],
             usage=self.usage(),
         )
 
     def _likeliest(
-        self, told: list[tuple[int, tuple[FoldedChoice, End]]], best: Best
+        self, choices: list[tuple[int, tuple[FoldedChoice, End]]], best: Best
     ) -> list[tuple[int, tuple[FoldedChoice, End]]]:
         """The best of each prompt, the best first."""
         each = self._plan.choices_each
         kept: list[tuple[int, tuple[FoldedChoice, End]]] = []
-        for start in range(0, len(told), each):
-            ranked = sorted(told[start : start + each], key=lambda numbered: _likelihood(numbered[1][0]), reverse=True)
+        for start in range(0, len(choices), each):
+            ranked = sorted(
+                choices[start : start + each], key=lambda numbered: _likelihood(numbered[1][0]), reverse=True
+            )
             kept += ranked[: best.kept]
         return kept
 
@@ -89,9 +91,9 @@ class CompletionFold(Fold):
 
     def _logprobs(self, choice: FoldedChoice) -> CompletionLogprobs | None:
         best = self._plan.best
-        if choice.logprobs is None or (best is not None and not best.tells_logprobs):
+        if choice.logprobs is None or (best is not None and not best.returns_logprobs):
             return None
-        return completion_logprobs(named(choice.logprobs, by_id=self._plan.names_ids), 0)
+        return completion_logprobs(named(choice.logprobs, by_id=self._plan.tokens_as_ids), 0)
 
 
 def _likelihood(choice: FoldedChoice) -> float:

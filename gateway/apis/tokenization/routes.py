@@ -5,12 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from gateway.apis.tokenization import service
-from gateway.apis.tokenization.schema import (
-    DetokenizeRequest,
-    DetokenizeResponse,
-    TokenizeRequest,
-    TokenizeResponse,
-)
+from gateway.apis.tokenization.schema import DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse
 from gateway.web import documented
 from gateway.web.api import Api, json_router
 from gateway.web.core import CoreOf

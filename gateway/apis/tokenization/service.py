@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.apis.tokenization.schema import (
-    DetokenizeRequest,
-    DetokenizeResponse,
-    TokenizeRequest,
-    TokenizeResponse,
-)
+from gateway.apis.tokenization.schema import DetokenizeRequest, DetokenizeResponse, TokenizeRequest, TokenizeResponse
 from gateway.core import Core
 from gateway.errors import BadRequest
 from gateway.models.served import ServedModel

@@ -63,7 +63,7 @@ def test_usage_is_that_of_all_prompts() -> None:
 def test_prompts_are_told_on_request() -> None:
     """Their log-probabilities belong to the prompt whose first choice they name."""
     told = PromptLogprobs(2, (None, TOKEN))
-    fold = Fold(replace(PLAN, choices=4, prompts=2, tells_prompt_logprobs=True, prompt_token_ids=[[4, 5], [6]]))
+    fold = Fold(replace(PLAN, choices=4, prompts=2, returns_prompt_logprobs=True, prompt_token_ids=[[4, 5], [6]]))
     fold.take([told])
     assert fold.prompt_logprobs(0) is None
     assert len(fold.prompt_logprobs(1) or ()) == 2

@@ -125,7 +125,7 @@ def test_generation_costs_what_it_used(outputs: list[list[GenerationOutput]], co
     quota = Quota(tokens=Bucket(100, Clock()))
     reservation = reserved(quota, 50)
     for batch in outputs:
-        reservation.see(batch)
+        reservation.count(batch)
     reservation.settle()
     assert remaining(quota) == 100 - counted
 

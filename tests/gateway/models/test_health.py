@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.models.health import Beacon, Health
+from gateway.models.health import Health, LastSuccess
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, Call, Message
 from tests.gateway.conftest import Pair
 
@@ -164,17 +164,17 @@ async def test_folder_that_vanishes_stops_no_watch(pair: Pair, tmp_path: Path) -
 
 def test_beacons_share_their_times(tmp_path: Path) -> None:
     """The later of both, through the time of the file; an old success does not undo a newer one."""
-    mine, theirs = Beacon(tmp_path / "m"), Beacon(tmp_path / "m")
+    mine, theirs = LastSuccess(tmp_path / "m"), LastSuccess(tmp_path / "m")
     mine.sync()
-    assert mine.last == 0
-    mine.last = time.time() - 5
+    assert mine.at == 0
+    mine.at = time.time() - 5
     mine.sync()
     theirs.sync()
-    assert theirs.last == pytest.approx(mine.last, abs=0.01)
-    newer = theirs.last = time.time()
+    assert theirs.at == pytest.approx(mine.at, abs=0.01)
+    newer = theirs.at = time.time()
     theirs.sync()
     mine.sync()
-    assert mine.last == pytest.approx(newer, abs=0.01)
+    assert mine.at == pytest.approx(newer, abs=0.01)
     written = os.stat(tmp_path / "m").st_mtime_ns
     mine.sync()
     assert os.stat(tmp_path / "m").st_mtime_ns == written
@@ -182,7 +182,7 @@ def test_beacons_share_their_times(tmp_path: Path) -> None:
 
 def test_one_holds_the_probe(tmp_path: Path) -> None:
     """Until it is done."""
-    one, two = Beacon(tmp_path / "m"), Beacon(tmp_path / "m")
+    one, two = LastSuccess(tmp_path / "m"), LastSuccess(tmp_path / "m")
     with one.probing() as first:
         with two.probing() as second:
             assert (first, second) == (True, False)

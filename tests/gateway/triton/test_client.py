@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.generation import Accepted, Delta, End, GenerationOutput, GenerationRequest, Usage
 from gateway.ids import new_id
-from gateway.triton import llm
+from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
 from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, Abort, Call, FakeTriton, Message, StreamError

@@ -15,7 +15,8 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
 from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
 from gateway.ids import new_id
-from gateway.triton import llm, mailbox
+from gateway.triton import generate as llm
+from gateway.triton import mailbox
 from gateway.triton import session as session_module
 from gateway.triton.client import TritonClient
 from gateway.triton.session import Frames, SessionBroken

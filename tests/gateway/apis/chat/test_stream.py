@@ -16,16 +16,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from gateway.answers.plan import AnswerPlan
 from gateway.apis.chat.stream import ChatFold, ChatStream
 from gateway.errors import InternalError
-from gateway.generation import (
-    Accepted,
-    Delta,
-    End,
-    GenerationOutput,
-    ParsedDelta,
-    TokenLogprob,
-    ToolCallDelta,
-    Usage,
-)
+from gateway.generation import Accepted, Delta, End, GenerationOutput, ParsedDelta, TokenLogprob, ToolCallDelta, Usage
 from tests.cases import CRUEL, Generation, StreamCase, generations, stream_cases
 
 PLAN = AnswerPlan("chatcmpl-1", 1700000000, 'my "model"')

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import BadRequest, InternalError, Overloaded, Unavailable
 from gateway.pooling import PoolingRequest
-from gateway.triton import pooling
+from gateway.triton import pool as pooling
 from gateway.triton.client import TritonClient
 from gateway.triton.protocol import encode_bytes, pb
 

@@ -13,8 +13,8 @@ import pytest
 from gateway.errors import BadRequest, InternalError, Unavailable
 from gateway.generation import Accepted, Delta, End, GenerationRequest, Messages
 from gateway.ids import new_id
-from gateway.triton import llm
-from gateway.triton.llm import generate_request
+from gateway.triton import generate as llm
+from gateway.triton.generate import generate_request
 from tests.fakes.sinks import KeepingSink
 from tests.fakes.triton import CHAT_MODEL, Call, FakeTriton, Message
 from tests.gateway.conftest import Pair

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dispatch.generation import CountedSink, Dispatcher
+from gateway.dispatch.dispatcher import CountedSink, Dispatcher
 from gateway.errors import Overloaded, Unavailable
 from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
 from gateway.ids import new_id
@@ -20,7 +20,7 @@ from gateway.limits import callers
 from gateway.limits.admission import Admission
 from gateway.limits.callers import Caller
 from gateway.limits.quota import Bucket, Reservation
-from gateway.models.health import Beacon
+from gateway.models.health import LastSuccess
 from gateway.request_record import RequestRecord
 from tests.cases import Generation, generations
 from tests.fakes.sinks import FunctionSink, KeepingSink
@@ -130,17 +130,17 @@ class Counted:
 
     def __init__(self) -> None:
         self.record = RequestRecord("r")
-        self.beacon = Beacon(Path("nowhere"))
+        self.last_success = LastSuccess(Path("nowhere"))
         self.reservation = Reservation(Bucket(1000, clock=lambda: 0), 100)
         self.kept = KeepingSink()
-        self.sink = CountedSink(self.kept, "a model of this test", self.record, self.beacon, self.reservation)
+        self.sink = CountedSink(self.kept, "a model of this test", self.record, self.last_success, self.reservation)
         self.sink.begin()
 
     @property
     def noted(self) -> list[object]:
         """Everything that may depend on what came, but for the times themselves."""
         record = self.record
-        came = [record.accepted_at is not None, record.first_token_at is not None, self.beacon.last > 0]
+        came = [record.accepted_at is not None, record.first_token_at is not None, self.last_success.at > 0]
         tokens = [record.prompt_tokens, record.completion_tokens, self.reservation.used]
         return [self.kept.outputs, self.sink.has_content, *came, *tokens]
 
@@ -167,7 +167,7 @@ def test_acceptance_is_no_content() -> None:
     counted = Counted()
     counted.sink.take([Accepted(3)])
     assert not counted.sink.has_content
-    assert counted.beacon.last == 0
+    assert counted.last_success.at == 0
     counted.sink.take_text(0, "", 1)
     assert counted.sink.has_content
     assert counted.reservation.used == 4

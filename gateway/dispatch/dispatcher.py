@@ -10,23 +10,15 @@ from functools import partial
 
 from gateway import request_record
 from gateway.errors import Unavailable
-from gateway.generation import (
-    Accepted,
-    Backpressure,
-    Delta,
-    GenerationOutput,
-    GenerationRequest,
-    OutputSink,
-    usage_of,
-)
+from gateway.generation import Accepted, Backpressure, Delta, GenerationOutput, GenerationRequest, OutputSink, usage_of
 from gateway.ids import new_id
 from gateway.limits import callers
 from gateway.limits.admission import Permit
 from gateway.limits.quota import Reservation
 from gateway.models.catalog import Catalog
-from gateway.models.health import Beacon, Health
+from gateway.models.health import Health, LastSuccess
 from gateway.request_record import RequestRecord
-from gateway.triton import llm
+from gateway.triton import generate as llm
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +49,7 @@ class Dispatcher:
             salted = {**request.sampling_params, "cache_salt": callers.caller.get().name}
             request = replace(request, sampling_params=salted)
         replicas = self._catalog.replicas(request.model)[:2]
-        counted = CountedSink(sink, request.model, record, self._health.beacon(request.model), reservation)
+        counted = CountedSink(sink, request.model, record, self._health.last_success(request.model), reservation)
         for attempt, client in enumerate(replicas):
             counted.begin()
             try:
@@ -80,10 +72,25 @@ class Dispatcher:
 class CountedSink:
     """Notes what comes of a generation, over its attempts, and hands it on; `Accepted` once."""
 
-    __slots__ = ("_accepted", "_beacon", "_began", "_model", "_now", "_record", "_reservation", "_sink", "has_content")
+    __slots__ = (
+        "_accepted",
+        "_began",
+        "_last_success",
+        "_model",
+        "_now",
+        "_record",
+        "_reservation",
+        "_sink",
+        "has_content",
+    )
 
     def __init__(
-        self, sink: OutputSink, model: str, record: RequestRecord, beacon: Beacon, reservation: Reservation | None
+        self,
+        sink: OutputSink,
+        model: str,
+        record: RequestRecord,
+        last_success: LastSuccess,
+        reservation: Reservation | None,
     ) -> None:
         self.has_content = False
         self._accepted = False
@@ -91,7 +98,7 @@ class CountedSink:
         self._sink = sink
         self._model = model
         self._record = record
-        self._beacon = beacon
+        self._last_success = last_success
         self._reservation = reservation
         self._now = time.time
 
@@ -102,10 +109,10 @@ class CountedSink:
     def take(self, outputs: list[GenerationOutput]) -> Backpressure:
         """See `OutputSink`."""
         if self._reservation is not None:
-            self._reservation.see(outputs)
+            self._reservation.count(outputs)
         new = outputs if self.has_content else self._first(outputs)
         if self.has_content:
-            self._beacon.last = self._now()
+            self._last_success.at = self._now()
         if (usage := usage_of(outputs)) is not None:
             self._record.used(self._model, prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
         return self._sink.take(new) if new else None
@@ -114,7 +121,7 @@ class CountedSink:
         """See `OutputSink`. It is called for each token: it notes what is to be noted of one, and no more."""
         if not self.has_content:
             return self.take([Delta(choice, text, token_count, None)])
-        self._beacon.last = self._now()
+        self._last_success.at = self._now()
         if self._reservation is not None:
             self._reservation.used += token_count
         return self._sink.take_text(choice, text, token_count)

@@ -13,7 +13,7 @@ Generate = Callable[[Permit, OutputSink], Awaitable[None]]
 """Runs the generation that the permit was given for."""
 
 
-class Answers:
+class Responder:
     """Takes a permit, runs the generation and turns what comes into the answer."""
 
     def __init__(self, admission: Admission, *, accept_timeout_s: float) -> None:

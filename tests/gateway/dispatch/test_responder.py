@@ -9,7 +9,7 @@ import pytest
 
 from gateway.answers.plan import AnswerPlan
 from gateway.apis.completions.stream import CompletionFold, CompletionStream
-from gateway.dispatch.answering import Answers
+from gateway.dispatch.responder import Responder
 from gateway.errors import Overloaded, Unavailable
 from gateway.generation import Accepted, Backpressure, Delta, End, OutputSink, Usage
 from gateway.limits.admission import Admission, Permit
@@ -60,44 +60,44 @@ def admission() -> Admission:
 
 
 @pytest.fixture
-def answers(admission: Admission) -> Answers:
-    return Answers(admission, accept_timeout_s=4.5)
+def responder(admission: Admission) -> Responder:
+    return Responder(admission, accept_timeout_s=4.5)
 
 
 def texts(chunks: list[bytes]) -> list[Any]:
     return [[choice["text"] for choice in orjson.loads(chunk)["choices"]] for chunk in chunks]
 
 
-async def test_stream_keeps_its_last_chunks(admission: Admission, answers: Answers) -> None:
+async def test_stream_keeps_its_last_chunks(admission: Admission, responder: Responder) -> None:
     """Those leave with the end; one permit was out, and the beginning waited for no longer than was set."""
     generation, kept = Generation(admission), KeptChunks()
-    last = await answers.stream(generation, CompletionStream(PLAN), kept)
+    last = await responder.stream(generation, CompletionStream(PLAN), kept)
     assert (texts(kept.chunks), texts(last)) == ([["Hello"]], [["!"], [""], []])
     assert kept.begins_within == 4.5
     assert (generation.in_flight, admission.in_flight) == (1, 0)
 
 
-async def test_whole_answer_is_the_fold(admission: Admission, answers: Answers) -> None:
+async def test_whole_answer_is_the_fold(admission: Admission, responder: Responder) -> None:
     """Of the same outputs, under one permit too."""
     generation, fold = Generation(admission), CompletionFold(PLAN)
-    await answers.fold(generation, fold)
+    await responder.fold(generation, fold)
     assert fold.finish().choices[0].text == "Hello!"
     assert (generation.in_flight, admission.in_flight) == (1, 0)
 
 
-async def test_error_gives_the_permit_back(admission: Admission, answers: Answers) -> None:
+async def test_error_gives_the_permit_back(admission: Admission, responder: Responder) -> None:
     """And is raised as it is."""
     broken = Generation(admission, Unavailable("away"))
     with pytest.raises(Unavailable):
-        await answers.stream(broken, CompletionStream(PLAN), KeptChunks())
+        await responder.stream(broken, CompletionStream(PLAN), KeptChunks())
     with pytest.raises(Unavailable):
-        await answers.fold(broken, CompletionFold(PLAN))
+        await responder.fold(broken, CompletionFold(PLAN))
     assert admission.in_flight == 0
 
 
-async def test_without_a_permit_nothing_begins(admission: Admission, answers: Answers) -> None:
+async def test_without_a_permit_nothing_begins(admission: Admission, responder: Responder) -> None:
     """Not even the clock of the stream's beginning: the refusal is a status."""
     generation, kept = Generation(admission), KeptChunks()
     with await admission.acquire(2), pytest.raises(Overloaded):
-        await answers.stream(generation, CompletionStream(PLAN), kept)
+        await responder.stream(generation, CompletionStream(PLAN), kept)
     assert (generation.in_flight, kept.begins_within, kept.chunks) == (0, None, [])

@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from gateway import request_record
-from gateway.dispatch.pooling import Pooler
+from gateway.dispatch.pooler import Pooler
 from gateway.errors import BadRequest, ContextLengthExceeded, RequestTooLarge, Unavailable
 from gateway.limits import callers
 from gateway.limits.admission import Admission

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
 from gateway.triton.client import TritonClient
-from gateway.triton.encoder import encode, pad
+from gateway.triton.encode import encode, pad
 from gateway.triton.protocol import pb
 from tests.fakes.triton import EMBEDDING_MODEL, Abort, FakeTriton
 
