@@ -5,7 +5,7 @@
 
 A script is called once per generation and yields lists of records, each list one message; `call.cancelled` is set when the
 gateway cancels (or the call ends otherwise). To fail, it raises `Abort(status)` (the call breaks) or yields
-`StreamError(text)` (a line of text).
+`StreamError(text)` (a line of text). `before_pooling` is called with each request for rows, and may wait or raise `Abort`.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self._arrivals: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
         self.pooled: list[dict[str, Any]] = []  # the envelope of every request for vectors, classes or scores
+        self.before_pooling: Callable[[dict[str, Any], Any], None] = lambda envelope, context: None
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
         self.files = files or toy_files()
@@ -165,9 +166,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         """Friendly again, with nothing noted."""
         self.script = hello
         self.infer_error = None
+        self.before_pooling = lambda envelope, context: None
         self.loras = None
         self.calls.clear()
         self.inferred.clear()
+        self.pooled.clear()
         self._arrivals = queue.SimpleQueue()
 
     # The service
@@ -203,6 +206,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             return
         if request.model_name in POOLING_MODELS:
             self.pooled.append(envelope)
+            try:
+                self.before_pooling(envelope, context)
+            except Abort as abort:
+                context.abort(abort.status, "internal detail")
             yield toy_pool(request.model_name, envelope, np.frombuffer(tensors.get("token_ids", b""), np.int32))
             return
         if envelope["op"] == "session":

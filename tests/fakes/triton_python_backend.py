@@ -69,7 +69,7 @@ class ResponseSender:
         self.polled = threading.Event()
         self.done = threading.Event()
         self.cancelled = False
-        self._on_send = on_send
+        self.on_send = on_send
         self._changed = threading.Condition()
         self._sending = threading.Lock()
 
@@ -79,8 +79,8 @@ class ResponseSender:
         try:
             if self.done.is_set():
                 self._violate("sent after the final response")
-            if self._on_send is not None:
-                self._on_send(len(self.responses))
+            if self.on_send is not None:
+                self.on_send(len(self.responses))
             self._take(response, flags)
         finally:
             self._sending.release()
@@ -96,17 +96,26 @@ class ResponseSender:
         with self._changed:
             return [record for response in self.responses for record in response]
 
-    def wait_for(self, kind: str, timeout: float = 10.0) -> list[Any]:
-        """The first record of this kind, as soon as it is sent."""
-
-        def found() -> list[Any] | None:
-            return next((r for response in self.responses for r in response if r[1] == kind), None)
-
+    def wait_until(self, condition: Callable[[list[list[list[Any]]]], Any], timeout: float = 10.0) -> Any:
+        """What `condition` gives for the responses so far, each a list of records, as soon as that is true."""
         with self._changed:
-            assert self._changed.wait_for(lambda: found() is not None, timeout), f"no {kind} in {self.responses}"
-        record = found()
-        assert record is not None
-        return record
+            found = self._changed.wait_for(lambda: condition(self.responses), timeout)
+            assert found, f"not in {self.responses}"
+        return found
+
+    def wait_for(self, kind: str, timeout: float = 10.0, *, rid: str | None = None) -> list[Any]:
+        """The first record of this kind, of any request or of this one, as soon as it is sent."""
+
+        def first(responses: list[list[list[Any]]]) -> list[Any] | None:
+            records = (record for response in responses for record in response)
+            return next((each for each in records if each[1] == kind and rid in (None, each[0])), None)
+
+        return self.wait_until(first, timeout)
+
+    def sent(self) -> list[list[list[Any]]]:
+        """The responses so far, each a list of records."""
+        with self._changed:
+            return list(self.responses)
 
     def finish(self, timeout: float = 10.0) -> list[list[Any]]:
         """All records, once the final response is there; fails if any rule was broken."""

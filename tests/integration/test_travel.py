@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import httpx
 import psutil
 import pytest
@@ -24,7 +25,9 @@ from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.ids import new_id
 from gateway.triton import llm
 from gateway.triton.client import TritonClient
+from gateway.triton.protocol import SERVICE, pb
 from gateway.triton.records import read_records
+from gateway.triton.sessions import Sessions
 from gateway.triton.tensors import envelope_request
 from tests.fakes.reader import pulled
 
@@ -154,16 +157,42 @@ async def test_leaving_aborts_in_the_engine(running: System, direct: TritonClien
 async def test_call_that_ends_aborts_everything(running: System, direct: TritonClient) -> None:
     """A gateway that is gone without a word: the engine stops for all its requests."""
     client = TritonClient(f"127.0.0.1:{running.grpc_port}")
-    client.sessions.offer(MODEL, offered=True)
-    tasks = [asyncio.create_task(outputs_of(client, request(prompt=tokens_of(running, "long")))) for _ in range(16)]
-    while (await stats_of(direct))["unfinished"] < 16:
-        pass
-    session = client.sessions.get(MODEL)
-    assert session is not None
-    session._call.cancel()  # pyright: ignore[reportPrivateUsage]
-    assert {type(result) for result in await asyncio.gather(*tasks, return_exceptions=True)} == {Unavailable}
-    await until_idle(direct)
-    await client.close()
+    async with grpc.aio.insecure_channel(client.address) as channel:
+        infer: Any = channel.stream_stream(
+            SERVICE + "ModelStreamInfer",
+            request_serializer=pb.ModelInferRequest.SerializeToString,
+            response_deserializer=pb.ModelStreamInferResponse.FromString,
+        )
+        calls: list[Any] = []
+
+        def open_stream(requests: Any) -> Any:
+            calls.append(infer(requests))
+            return calls[-1]
+
+        client.sessions = Sessions(open_stream, allowed=True, max_age_s=3600)
+        client.sessions.offer(MODEL, offered=True)
+        tasks = [asyncio.create_task(outputs_of(client, request(prompt=tokens_of(running, "long")))) for _ in range(16)]
+        while (await stats_of(direct))["unfinished"] < 16:
+            pass
+        [call] = calls
+        call.cancel()
+        assert {type(result) for result in await asyncio.gather(*tasks, return_exceptions=True)} == {Unavailable}
+        await until_idle(direct)
+        await client.close()
+
+
+class Nobody:
+    """A consumer of records that are none of its business."""
+
+    choices = 1
+    error: GatewayError | None = None
+    is_complete = False
+
+    def take(self, records: list[list[Any]]) -> None:
+        """Drop them."""
+
+    def take_text(self, choice: int, text: str, token_count: int) -> None:
+        """Drop it."""
 
 
 async def test_request_that_triton_refuses_fails_alone(direct: TritonClient, by_session: TritonClient) -> None:
@@ -173,7 +202,7 @@ async def test_request_that_triton_refuses_fails_alone(direct: TritonClient, by_
     assert session is not None
     malformed = envelope_request(MODEL, {"op": "stats", "rid": "x"})
     malformed.inputs[0].datatype = "FP32"
-    box = session.post("x", malformed, lambda _: None)
+    box = session.post("x", malformed, Nobody())
     with pytest.raises(GatewayError):
         await asyncio.wait_for(box.until_end(), SOON_S)
     session.leave(box, ended=True)

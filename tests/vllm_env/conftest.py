@@ -19,6 +19,7 @@ else:
     from tests.triton_backend.vllm_custom import conftest as backend
 
     start = backend.start
+    serve = backend.serve
     plain_directory = backend.model_directory
 
     @pytest.fixture
@@ -49,7 +50,7 @@ def add_special_tokens(weights: Path) -> None:
 @pytest.fixture(autouse=True)
 def _stay(monkeypatch: pytest.MonkeyPatch) -> None:
     """`finalize` ends a process that has loaded torch: this one has tests to run."""
-    monkeypatch.setattr("vllm_custom.launch.leave", lambda: None)
+    monkeypatch.setattr("vllm_custom.launch.end_process", lambda: None)
 
 
 _status = pytest.StashKey[int]()
@@ -61,8 +62,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Where engines ran, the process ends as the product's does (`launch.leave`): the interpreter's own shutdown takes so
-    long with vLLM's threads around that the watchdog kills it, and the run would fail for that."""
+    """Where engines ran, the process ends as the product's does (`launch.end_process`): the interpreter's own shutdown takes
+    so long with vLLM's threads around that the watchdog kills it, and the run would fail for that."""
     if os.environ.get("VLLM_CUSTOM_ENGINE_TESTS") == "1":
         sys.stdout.flush()
         sys.stderr.flush()

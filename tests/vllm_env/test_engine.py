@@ -65,7 +65,7 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory, adapters: Path) -> Iterato
     }
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,10 @@ def minilm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     document = {"model": str(MINILM), "runner": "pooling", **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
-def say(
+def generate(
     backend: Backend, prompt: str = "<|im_start|>user\nSay a colour.<|im_end|>\n<|im_start|>assistant\n", **keys: Any
 ):
     body = {"temperature": 0, "max_tokens": 24, **keys.pop("body", {})}
@@ -112,7 +112,7 @@ TAG = {
 )  # fmt: skip
 def test_structured_outputs_hold(smollm2: Backend, body: dict[str, Any], pattern: str) -> None:
     """Each kind of constraint forces its form."""
-    assert re.fullmatch(pattern, text_of(say(smollm2, body=body)).strip())
+    assert re.fullmatch(pattern, text_of(generate(smollm2, body=body)).strip())
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -126,7 +126,7 @@ def test_forced_tool_call_comes(smollm2: Backend, choice: Any, stream: bool) -> 
         "max_tokens": 60,
         "parallel_tool_calls": False,
     }
-    records = say(smollm2, body=body)
+    records = generate(smollm2, body=body)
     deltas = [call for record in records if record[1] == "delta" for call in (record[5] or {}).get("tool_calls", [])]
     assert [call["name"] for call in deltas if call["name"]] in (["weather"], ["now"])
     assert "<tool_call>" not in "".join(record[3] for record in records if record[1] == "delta")
@@ -144,70 +144,70 @@ def test_backend_renders_as_the_gateway_does(smollm2: Backend) -> None:
     body = {"temperature": 0, "max_tokens": 24, "return_token_ids": True}
     messages = [{"role": "user", "content": [{"type": "text", "text": "Say a colour."}]}]
     rendered = smollm2.ask("generate", api="chat", messages=messages, body=body).finish(120)
-    given = say(smollm2, prompt, body=body)
+    given = generate(smollm2, prompt, body=body)
     assert [record[2:] for record in rendered] == [record[2:] for record in given]
 
 
 def test_bad_words_are_not_said(smollm2: Backend) -> None:
     """The likeliest first word is another one when it is forbidden."""
-    word = text_of(say(smollm2, body={"max_tokens": 1})).strip()
+    word = text_of(generate(smollm2, body={"max_tokens": 1})).strip()
     assert word
-    assert text_of(say(smollm2, body={"max_tokens": 1, "bad_words": [word]})).strip() != word
+    assert text_of(generate(smollm2, body={"max_tokens": 1, "bad_words": [word]})).strip() != word
 
 
-def test_prompt_logprobs_are_told_once(smollm2: Backend) -> None:
+def test_prompt_logprobs_are_sent_once(smollm2: Backend) -> None:
     """One entry a token of the prompt, the first without one, with the likeliest tokens beside."""
-    records = say(
+    records = generate(
         smollm2,
         prompt="The sea is",
         api="completions",
         body={"prompt_logprobs": 2, "max_tokens": 2, "n": 2, "temperature": 1},
     )
-    [told] = [record[3]["logprobs"] for record in records if record[1] == "prompt"]
-    assert len(told) == records[0][3]["prompt_tokens"]
-    assert told[0] is None
-    assert all(entry[2] <= 0 and len(entry[3]) == 2 for entry in told[1:])
+    [reported] = [record[3]["logprobs"] for record in records if record[1] == "prompt"]
+    assert len(reported) == records[0][3]["prompt_tokens"]
+    assert reported[0] is None
+    assert all(entry[2] <= 0 and len(entry[3]) == 2 for entry in reported[1:])
 
 
-def test_token_ids_and_cached_tokens_are_told(smollm2: Backend) -> None:
+def test_token_ids_and_cached_tokens_are_sent(smollm2: Backend) -> None:
     """Ids of what was said; and what the prefix cache had of the prompt the second time, unless the salt differs."""
     prompt = "The quick brown fox jumps over the lazy dog. " * 40
-    first = say(smollm2, prompt, body={"return_token_ids": True, "max_tokens": 4, "cache_salt": "s1"})
+    first = generate(smollm2, prompt, body={"return_token_ids": True, "max_tokens": 4, "cache_salt": "s1"})
     ids = [token for record in first if record[1] == "delta" for token in record[5]["token_ids"]]
     assert len(ids) == first[-1][5]["completion_tokens"]
     assert first[-1][5]["cached_tokens"] == 0
-    again = say(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s1"})
+    again = generate(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s1"})
     assert again[-1][5]["cached_tokens"] >= 128
-    other = say(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s2"})
+    other = generate(smollm2, prompt, body={"max_tokens": 4, "cache_salt": "s2"})
     assert other[-1][5]["cached_tokens"] == 0
 
 
 def test_priority_is_refused_where_the_engine_has_none(smollm2: Backend) -> None:
     """vLLM schedules by priority only where model.json says so, and would drop the number without a word elsewhere."""
-    assert say(smollm2, body={"priority": 0})[-1][1] == "end"
-    assert say(smollm2, body={"priority": 5})[-1][3:6] == ["bad_request", None, "priority"]
+    assert generate(smollm2, body={"priority": 0})[-1][1] == "end"
+    assert generate(smollm2, body={"priority": 5})[-1][3:6] == ["bad_request", None, "priority"]
 
 
 def test_adapters_come_and_go(smollm2: Backend) -> None:
     """Loaded by folder, used by name, listed, and gone; the base model stays as it was."""
-    base = text_of(say(smollm2))
+    base = text_of(generate(smollm2))
     for name in ("loud", "silent"):
         assert smollm2.ask("lora", action="load", name=name, path=name).finish(60)[-1][1] == "result"
     assert smollm2.ask("describe").finish()[-1][3]["loras"] == ["loud", "silent"]
-    assert text_of(say(smollm2, lora="silent")) == base
-    assert text_of(say(smollm2, lora="loud")) != base
-    assert text_of(say(smollm2)) == base
+    assert text_of(generate(smollm2, lora="silent")) == base
+    assert text_of(generate(smollm2, lora="loud")) != base
+    assert text_of(generate(smollm2)) == base
     assert smollm2.ask("lora", action="unload", name="loud").finish(60)[-1][3] == {"loras": ["silent"]}
-    assert say(smollm2, lora="loud")[-1][3:6] == ["not_found", None, "lora"]
+    assert generate(smollm2, lora="loud")[-1][3:6] == ["not_found", None, "lora"]
     assert smollm2.ask("lora", action="load", name="loud2", path="loud").finish(60)[-1][1] == "result"
-    assert text_of(say(smollm2, lora="loud2")) != base
+    assert text_of(generate(smollm2, lora="loud2")) != base
 
 
 def test_broken_adapter_is_a_bad_request(smollm2: Backend) -> None:
     """A folder that is no adapter harms nobody."""
     record = smollm2.ask("lora", action="load", name="broken", path="broken").finish(60)[-1]
     assert (record[3], record[5]) == ("bad_request", "path")
-    assert say(smollm2)[-1][1] == "end"
+    assert generate(smollm2)[-1][1] == "end"
 
 
 def test_adapters_survive_the_engine(smollm2: Backend) -> None:
@@ -217,16 +217,16 @@ def test_adapters_survive_the_engine(smollm2: Backend) -> None:
     """
     if "loud2" not in smollm2.ask("lora", action="list").finish(60)[-1][3]["loras"]:
         smollm2.ask("lora", action="load", name="loud2", path="loud").finish(60)
-    loud, base = text_of(say(smollm2, lora="loud2")), text_of(say(smollm2))
+    loud, base = text_of(generate(smollm2, lora="loud2")), text_of(generate(smollm2))
     [engine] = [each for each in psutil.Process().children(recursive=True) if "EngineCore" in each.name()]
     engine.kill()
     deadline = time.monotonic() + 300
-    while smollm2.model._instance._engine.health()["restarts"] == 0 or not smollm2.model.is_ready():
-        assert time.monotonic() < deadline, smollm2.model._instance._engine.health()
+    while (health := smollm2.ask("health").finish()[0][3])["restarts"] == 0 or not health["ready"]:
+        assert time.monotonic() < deadline, health
         time.sleep(0.1)
     assert "loud2" in smollm2.ask("describe").finish()[-1][3]["loras"]
-    assert text_of(say(smollm2, lora="loud2")) == loud
-    assert text_of(say(smollm2)) == base != loud
+    assert text_of(generate(smollm2, lora="loud2")) == loud
+    assert text_of(generate(smollm2)) == base != loud
 
 
 TEXTS = ["A fox runs.", "A wolf is running.", "Interest rates rose."]
@@ -234,6 +234,8 @@ TEXTS = ["A fox runs.", "A wolf is running.", "Interest rates rose."]
 
 def test_embeddings_are_those_of_the_model(minilm: Backend) -> None:
     """Rows of length one, whose distances make sense; the same for texts as for their token ids."""
+    import transformers
+
     sender = minilm.ask("embed", input=TEXTS)
     value = sender.finish(60)[-1][3]
     rows = sender.vectors
@@ -241,7 +243,7 @@ def test_embeddings_are_those_of_the_model(minilm: Backend) -> None:
     assert rows.dtype == np.float32
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-4)
     assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
-    tokenizer = minilm.model._instance._engine._engine._llm.renderer.get_tokenizer()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
     ids = [tokenizer.encode(text) for text in TEXTS]
     again = minilm.ask("embed", token_ids=[i for row in ids for i in row], lengths=[len(row) for row in ids])
     assert again.finish(60)[-1][3]["prompt_tokens"] == sum(map(len, ids)) == value["prompt_tokens"]

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from vllm_custom.contract.parsed import ParserNames, joined
-from vllm_custom.engine.interface import Plan
+from vllm_custom.contract.parsed import joined
+from vllm_custom.contract.plan import Plan
+from vllm_custom.engine.parser_names import ParserNames
 from vllm_custom.engine.parsing import Parsers
 from vllm_custom.errors import BadRequest, ConfigError
-from vllm_custom.replay.playback import Choice, Output
+from vllm_custom.replay.playback import ReplayChoice, ReplayOutput
 
 from tests.vllm_env.transcripts import TOOLS, TRANSCRIPTS, Transcript
 
@@ -31,19 +32,21 @@ def chat_request(**body: Any) -> Any:
     return ChatCompletionRequest.model_validate({"messages": [{"role": "user", "content": "-"}], **body})
 
 
-def steps(tokenizer: Any, text: str, width: int) -> Iterator[Output]:
+def steps(tokenizer: Any, text: str, width: int) -> Iterator[ReplayOutput]:
     """The text as an engine says it, `width` tokens a step; a character is told with the last of its bytes."""
     ids = tokenizer.encode(text, add_special_tokens=False)
-    told = 0
+    reported = 0
     for start in range(0, len(ids), width):
         upto = ids[: start + width]
         whole = tokenizer.decode(upto, skip_special_tokens=False).rstrip("\ufffd")
         last = start + width >= len(ids)
-        piece, told = whole[told:], len(whole)
-        yield Output([Choice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last)
+        piece, reported = whole[reported:], len(whole)
+        yield ReplayOutput(
+            [ReplayChoice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last
+        )
 
 
-def told(parsed: list[Any]) -> dict[str, Any]:
+def reported(parsed: list[Any]) -> dict[str, Any]:
     """All that was said, joined as the outbox joins it."""
     extra = joined([choice.parsed for step in parsed for choice in step.outputs if choice.parsed]) or {}
     calls = [(call["name"], json.loads(call["arguments"])) for call in extra.get("tool_calls", [])]
@@ -62,7 +65,7 @@ def read(tokenizer: Any, transcript: Transcript, width: int, **body: Any) -> dic
         chat_request(**tools, **body), [2, 3, 4]
     )
     assert reader is not None
-    return told([reader.read(step) for step in steps(tokenizer, transcript.said, width)])
+    return reported([reader.read(step) for step in steps(tokenizer, transcript.generated, width)])
 
 
 def check(result: dict[str, Any], transcript: Transcript) -> None:
@@ -76,13 +79,13 @@ def check(result: dict[str, Any], transcript: Transcript) -> None:
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 17])
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_stream_is_told_apart_however_it_is_cut(tokenizer, name, width):
+def test_stream_is_parsed_however_it_is_cut(tokenizer, name, width):
     """Byte by byte and in larger pieces: the same answer, reasoning and calls, and no markup."""
     check(read(tokenizer, TRANSCRIPTS[name], width, stream=True), TRANSCRIPTS[name])
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_whole_answer_is_told_apart(tokenizer, name):
+def test_whole_answer_is_parsed(tokenizer, name):
     """What does not stream is parsed once, with the same result."""
     check(read(tokenizer, TRANSCRIPTS[name], 10_000, stream=False), TRANSCRIPTS[name])
 
@@ -90,7 +93,7 @@ def test_whole_answer_is_told_apart(tokenizer, name):
 def test_opening_tag_of_reasoning_is_no_part_of_it(tokenizer):
     """A model that says `<think>` itself is understood as well."""
     transcript = TRANSCRIPTS["deepseek reasons"]
-    transcript = transcript._replace(said="<think>" + transcript.said)
+    transcript = transcript._replace(generated="<think>" + transcript.generated)
     check(read(tokenizer, transcript, 1, stream=True), transcript)
     check(read(tokenizer, transcript, 10_000, stream=False), transcript)
 
@@ -186,7 +189,7 @@ def test_records_carry_what_was_parsed(start, name, stream):
     options = {
         key: value for key, value in zip(("tool_parser", "reasoning_parser"), transcript[:2], strict=True) if value
     }
-    backend = start({"text": transcript.said}, vllm_custom=options)
+    backend = start({"text": transcript.generated}, vllm_custom=options)
     tools = {"tools": TOOLS} if transcript.tool else {}
     records = backend.generate(stream=stream, **tools).finish()
     deltas = [record for record in records if record[1] == "delta"]
@@ -202,7 +205,7 @@ def test_records_carry_what_was_parsed(start, name, stream):
 
 def test_choices_are_parsed_apart(start):
     """With n choices each has a parser of its own."""
-    texts = [TRANSCRIPTS["hermes calls"].said, "Nothing to call."]
+    texts = [TRANSCRIPTS["hermes calls"].generated, "Nothing to call."]
     records = (
         start({"text": texts}, vllm_custom={"tool_parser": "hermes"}).generate(n=2, stream=True, tools=TOOLS).finish()
     )

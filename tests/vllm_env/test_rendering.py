@@ -61,7 +61,7 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     document = {"model": str(folder), "max_model_len": 512, "limit_mm_per_prompt": {"image": 2}, **SMALL}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
 def test_description_says_that_images_are_taken(seeing: Backend) -> None:
@@ -133,23 +133,27 @@ def official(backend: Backend, *images: bytes) -> list[Any]:
 
 def test_official_image_reaches_the_engine(seeing: Backend) -> None:
     """The tensor `image` of NVIDIA's protocol does the same."""
-    said = [official(seeing, png(seed)) for seed in (1, 2, 1)]
-    assert said[0] == said[2] != said[1]
+    generated = [official(seeing, png(seed)) for seed in (1, 2, 1)]
+    assert generated[0] == generated[2] != generated[1]
 
 
 @pytest.fixture(scope="module")
-def mistral(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+def mistral_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mistral") / "weights"
+
+
+@pytest.fixture(scope="module")
+def mistral(tmp_path_factory: pytest.TempPathFactory, mistral_folder: Path) -> Iterator[Backend]:
     from tests.vllm_env.tiny_models import write_mistral
 
-    folder = tmp_path_factory.mktemp("mistral") / "weights"
-    arguments = write_mistral(folder)
-    document = {"model": str(folder), "max_model_len": 512, **SMALL, **arguments}
+    arguments = write_mistral(mistral_folder)
+    document = {"model": str(mistral_folder), "max_model_len": 512, **SMALL, **arguments}
     backend = start_real(tmp_path_factory.mktemp("repository") / "toy", document)
     yield backend
-    backend.model._instance.stop()
+    backend.stop()
 
 
-def test_mistrals_tokens_are_rendered_by_the_backend(mistral: Backend) -> None:
+def test_mistrals_tokens_are_rendered_by_the_backend(mistral: Backend, mistral_folder: Path) -> None:
     """As many as Mistral's own library makes of the same chat."""
     from mistral_common.protocol.instruct.messages import UserMessage
     from mistral_common.protocol.instruct.request import ChatCompletionRequest
@@ -158,8 +162,7 @@ def test_mistrals_tokens_are_rendered_by_the_backend(mistral: Backend) -> None:
     assert mistral.ask("describe").finish()[-1][3]["renderer"] == "backend"
     records = chat(mistral, QUESTION)
     assert records[-1][1] == "end", records[-1]
-    model: Path = mistral.model._instance._engine._engine._llm.model_config.model
-    tokenizer = MistralTokenizer.from_file(str(Path(model) / "tekken.json"))
+    tokenizer = MistralTokenizer.from_file(str(mistral_folder / "tekken.json"))
     request = ChatCompletionRequest(messages=[UserMessage(content=QUESTION["text"])])
     assert prompt_tokens(records) == len(tokenizer.encode_chat_completion(request).tokens)
 

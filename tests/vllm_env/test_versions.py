@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from vllm_custom.errors import FOREIGN
 
-from tests.vllm_env.mentions import BACKEND, importers, users
+from tests.vllm_env.mentions import BACKEND, importers, seen, users
 
 STUBS = Path(__file__).parents[2] / "typings" / "vllm"
 
@@ -41,6 +41,10 @@ LACKING = {
     "vllm.entrypoints.openai.chat_completion.protocol.ChatCompletionRequest.logprob_token_ids",
     "vllm.entrypoints.openai.completion.protocol.CompletionRequest.logprob_token_ids",
 }
+
+LEAST_FILES, LEAST_FUNCTIONS = 14, 110
+LEAST_IMPORTS, LEAST_DECLARED = 20, 48
+"""What the checks below look at, at least: a walk that sees less has lost its way, and would pass without having looked."""
 
 SINCE = {"QueueOverflowError": (0, 31), "MaxQueuedTokensError": (0, 31), "RetryableRequestError": (0, 32)}
 """Exceptions that only newer versions raise."""
@@ -103,6 +107,17 @@ def _sources(owner: type) -> str:
     return "".join(inspect.getsource(cls) for cls in owner.__mro__ if cls.__module__.startswith("vllm"))
 
 
+def test_walks_see_the_backend():
+    """Files and functions that use vLLM, what they import when they run, and what the stubs declare."""
+    files, found = seen()
+    imports, definitions = len(set(imported())), len(list(declared()))
+    print(f"{files} files use vLLM in {found} functions, with {imports} imports; the stubs declare {definitions} names")
+    assert files >= LEAST_FILES
+    assert found >= LEAST_FUNCTIONS
+    assert imports >= LEAST_IMPORTS
+    assert definitions >= LEAST_DECLARED
+
+
 @pytest.mark.parametrize(("module", "name"), sorted(set(imported())))
 def test_what_is_imported_is_there(module, name):
     """Every name, in the module that it is imported from."""
@@ -161,9 +176,9 @@ def test_errors_are_still_called_that(name):
 
 def test_report_names_file_and_function():
     """What is missing, and where it is used: a method, a parameter, an imported name, a constructor."""
-    assert "VllmEngine.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
-    assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine/vllm_pooling.py: LoraControl._unload"
-    assert "engine/vllm_pooling.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
+    assert "VllmOpener.open" in users("vllm.v1.engine.async_llm.AsyncLLM.add_request(prompt_text)")
+    assert users("vllm.v1.engine.async_llm.AsyncLLM.remove_lora") == "engine/vllm_lora.py: LoraControl._unload"
+    assert "engine/vllm_lora.py: lora_request" in users("vllm.lora.request.LoRARequest.__init__(lora_path)")
     assert users("vllm.nowhere.Nothing.at_all") == "for its types alone"
 
 

@@ -16,7 +16,7 @@ class Transcript(NamedTuple):
 
     tool: str | None
     reasoning: str | None
-    said: str
+    generated: str
     content: str
     thought: str
     calls: list[tuple[str, dict[str, object]]]

@@ -1,1 +1,1 @@
-"""vLLM behind Triton: one engine per model, asked by the records of docs/contract.md."""
+"""vLLM behind Triton: one engine per model, which serves the contract of docs/contract.md and NVIDIA's own requests."""

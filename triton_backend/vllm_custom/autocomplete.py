@@ -1,4 +1,4 @@
-"""Completing config.pbtxt: what the user left out is added, what he wrote stays, and a conflict names the line to change.
+"""Completes config.pbtxt: adds what is left out, keeps what is written, and refuses a conflict with the line to change.
 
 Triton runs this in a process of its own before the model is loaded, so nothing here may be slow to import.
 """
@@ -29,7 +29,7 @@ class ModelConfig(Protocol):
 
 
 def complete(config: ModelConfig) -> ModelConfig:
-    """Raises ConfigError where what is written contradicts what an engine needs."""
+    """Add what is left out, and return the configuration. Raises ConfigError where it contradicts what an engine needs."""
     written = config.as_dict()
     refuse_conflicts(written)
     for tensor in _missing(written.get("input", ()), INPUTS):
@@ -43,8 +43,8 @@ def complete(config: ModelConfig) -> ModelConfig:
 
 
 def _relax(inputs: Sequence[dict[str, Any]]) -> None:
-    """Triton refuses a request that lacks an input which is not optional, before we see it. NVIDIA's samples declare
-    `text_input` and `stream` so, and a native request has neither; what a request must have is checked here."""
+    """Make all inputs optional. NVIDIA's samples declare `text_input` and `stream` as required, and a native request has
+    neither: Triton would refuse it before the backend sees it. What a request must have, the backend checks."""
     ours = {tensor["name"] for tensor in INPUTS}
     for tensor in inputs:
         if tensor["name"] in ours:
@@ -52,7 +52,7 @@ def _relax(inputs: Sequence[dict[str, Any]]) -> None:
 
 
 def refuse_conflicts(written: Mapping[str, Any]) -> None:
-    """The checks alone; also made at load, because auto-completion can be switched off."""
+    """The checks of `complete` alone, for the load: auto-completion can be switched off. Raises ConfigError."""
     name = written.get("name", "?")
     _check_batching(name, written)
     _check_decoupled(name, written)

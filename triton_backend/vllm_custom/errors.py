@@ -1,11 +1,11 @@
-"""What can go wrong, and how the other side hears of it.
+"""What can go wrong, and how a client learns of it.
 
 BackendError        type in an `error` record     HTTP at the gateway
 ├── BadRequest      bad_request                   400
 ├── NotFound        not_found                     404
 ├── Overloaded      overloaded                    429
 ├── Unavailable     unavailable                   503
-├── Cancelled       cancelled                     (nobody is left to hear it)
+├── Cancelled       cancelled                     (the client has gone)
 ├── Timeout         timeout                       504
 └── Internal        internal                      500
 ConfigError         model.json or config.pbtxt is at fault: the model does not load
@@ -30,30 +30,44 @@ class BackendError(Exception):
 
 
 class BadRequest(BackendError):
+    """The request is at fault."""
+
     type = "bad_request"
 
 
 class NotFound(BackendError):
+    """The model, adapter or file does not exist."""
+
     type = "not_found"
 
 
 class Overloaded(BackendError):
+    """Refused to protect the queue; a later try may succeed."""
+
     type = "overloaded"
 
 
 class Unavailable(BackendError):
+    """The engine is dead, starting or stopping, or new work is not let in."""
+
     type = "unavailable"
 
 
 class Cancelled(BackendError):
+    """The client has gone, or the request was aborted."""
+
     type = "cancelled"
 
 
 class Timeout(BackendError):
+    """The deadline of the request has passed."""
+
     type = "timeout"
 
 
 class Internal(BackendError):
+    """A fault of ours; the message is for the log, never for the client."""
+
     type = "internal"
 
 
@@ -62,7 +76,7 @@ class ConfigError(Exception):
 
 
 def translate(exception: BaseException) -> BackendError:
-    """The record's error for any exception; what nobody foresaw is `internal`."""
+    """The error of the contract for any exception; one that is not listed here is `internal`."""
     if isinstance(exception, BackendError):
         return exception
     for cls in type(exception).__mro__:
@@ -72,8 +86,8 @@ def translate(exception: BaseException) -> BackendError:
 
 
 def translate_refusal(exception: BaseException, fields: Collection[str] = ()) -> BackendError:
-    """As `translate`, for what is raised while a request with these fields is being checked: there the plain Python
-    errors that a validator lets through speak of the input, not of us."""
+    """As `translate`, for what is raised while a request with these fields is being checked: plain Python errors, which a
+    validator lets through, are then the fault of the input and become BadRequest."""
     error = translate(exception)
     if isinstance(error, Internal) and isinstance(exception, INPUT_ERRORS):
         error = BadRequest(str(exception) or type(exception).__name__)
@@ -83,7 +97,7 @@ def translate_refusal(exception: BaseException, fields: Collection[str] = ()) ->
 
 
 def _named_in(message: str, fields: Collection[str]) -> str | None:
-    # vLLM does not always say which parameter it means, but begins its sentence with it: "n must be at least 1".
+    # vLLM does not always name the parameter in a field, but its message begins with it: "n must be at least 1".
     subject = message.partition(" ")[0].strip("`'\"")
     if subject in fields:
         return subject

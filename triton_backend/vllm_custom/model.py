@@ -1,5 +1,5 @@
-"""What Triton loads: it puts this folder on sys.path and imports a top-level `model`, once to complete the
-configuration and once, in another process, to serve. Hence nothing heavy is imported here."""
+"""What Triton loads. It puts this folder on sys.path and imports a top-level `model`, once to complete the configuration
+and once, in another process, to serve. So nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class TritonPythonModel:
     """Triton's interface, handed on to `vllm_custom`."""
 
-    _instance: Instance
+    instance: Instance
 
     @staticmethod
     def auto_complete_config(auto_complete_model_config: pb_utils.ModelConfig) -> pb_utils.ModelConfig:
@@ -49,18 +49,18 @@ class TritonPythonModel:
     def initialize(self, args: dict[str, Any]) -> None:
         from vllm_custom import launch
 
-        self._instance = launch.launch(args)
+        self.instance = launch.launch(args)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
-            self._instance.handle(request)
+            self.instance.handle(request)
 
     def is_ready(self) -> bool:
-        """Asked by Triton from 26.04 on; older ones are asked by the op `health`."""
-        return self._instance.is_ready()
+        """Triton calls this from 26.04 on; with older ones a client uses the op `health`."""
+        return self.instance.is_ready()
 
     def finalize(self) -> None:
         from vllm_custom import launch
 
-        self._instance.stop()
-        launch.leave()
+        self.instance.stop()
+        launch.end_process()

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.dispatch.generation import Dispatcher
+from gateway.dispatch.generation import CountedSink, Dispatcher
 from gateway.errors import Overloaded, Unavailable
 from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
 from gateway.ids import new_id
+from gateway.limits import callers
 from gateway.limits.admission import Admission
-from tests.fakes.sinks import FunctionSink
+from gateway.limits.callers import Caller
+from gateway.limits.quota import Bucket, Reservation
+from gateway.models.health import Beacon
+from gateway.request_record import RequestRecord
+from tests.cases import Generation, generations
+from tests.fakes.sinks import FunctionSink, KeepingSink
 from tests.fakes.triton import CHAT_MODEL, Abort, Call, Message
 from tests.gateway.conftest import Pair
 
@@ -99,3 +108,66 @@ async def test_tokens_prove_health(pair: Pair) -> None:
         triton.reset()
     await run(pair)
     assert any(model.ready for model in pair.health.report() if model.model == CHAT_MODEL)
+
+
+async def test_each_caller_may_have_its_own_cache(pair: Pair) -> None:
+    """With `separate_caches` the engine is told whose prompt it is, beside the options that the request has."""
+    await pair.catalog.refresh()
+    request = GenerationRequest(new_id(), CHAT_MODEL, "chat", array("i", [5]), {"seed": 7})
+    callers.caller.set(Caller("ann"))
+    for separate, expected in ((False, {"seed": 7}), (True, {"seed": 7, "cache_salt": "ann"})):
+        dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5, separate_caches=separate)
+        with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
+            await dispatcher.generate(request, permit, KeepingSink())
+        [call] = [call for triton in pair.tritons for call in triton.calls]
+        assert call.body == expected
+        for triton in pair.tritons:
+            triton.reset()
+
+
+class Counted:
+    """A `CountedSink` with all that it notes things in."""
+
+    def __init__(self) -> None:
+        self.record = RequestRecord("r")
+        self.beacon = Beacon(Path("nowhere"))
+        self.reservation = Reservation(Bucket(1000, clock=lambda: 0), 100)
+        self.kept = KeepingSink()
+        self.sink = CountedSink(self.kept, "a model of this test", self.record, self.beacon, self.reservation)
+        self.sink.begin()
+
+    @property
+    def noted(self) -> list[object]:
+        """Everything that may depend on what came, but for the times themselves."""
+        record = self.record
+        came = [record.accepted_at is not None, record.first_token_at is not None, self.beacon.last > 0]
+        tokens = [record.prompt_tokens, record.completion_tokens, self.reservation.used]
+        return [self.kept.outputs, self.sink.has_content, *came, *tokens]
+
+
+@given(generations(), st.booleans())
+def test_text_alone_is_as_good_as_a_delta(generation: Generation, begins_again: bool) -> None:
+    """`take_text` notes and hands on what `take` of the `Delta` does that it stands for, in a second attempt too."""
+    by_text, by_output = Counted(), Counted()
+    outputs = [output for message in generation.messages for output in message]
+    if begins_again:  # the first attempt was lost before its content
+        outputs = [outputs[0], *outputs]
+    for output in outputs:
+        by_output.sink.take([output])
+        if isinstance(output, Delta):
+            by_text.sink.take_text(output.choice, output.text, output.token_count)
+        else:
+            by_text.sink.take([output])
+        assert by_text.noted == by_output.noted
+    assert [type(output) for output in by_text.kept.outputs].count(Accepted) == 1
+
+
+def test_acceptance_is_no_content() -> None:
+    """Until a token has come the request can be tried elsewhere; a token without text is one."""
+    counted = Counted()
+    counted.sink.take([Accepted(3)])
+    assert not counted.sink.has_content
+    assert counted.beacon.last == 0
+    counted.sink.take_text(0, "", 1)
+    assert counted.sink.has_content
+    assert counted.reservation.used == 4

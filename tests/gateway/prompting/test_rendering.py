@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import struct
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,19 +13,11 @@ import pytest
 
 from tests.conftest import PROBED_ONCE
 from tests.fakes.gateway import running_gateway
+from tests.fakes.images import data_url, png
 from tests.fakes.openai import chat, completion
 from tests.fakes.triton import CHAT_MODEL, CONTEXT_LENGTH, FakeTriton
 
 LIMITS = {"max_images": 3, "max_image_bytes": 5000, "max_image_pixels": 10_000}
-
-
-def png(width: int = 3, height: int = 5, filling: int = 0) -> bytes:
-    """As much of a file as is looked at here."""
-    return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", width, height) + bytes(filling)
-
-
-def data_url(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def image(url: str, **members: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
+from typing import Any
 
 import pytest
 
@@ -59,24 +60,22 @@ async def test_baked_in_lengths_are_ignored() -> None:
     assert [len(ids) for ids in await tokenizer.encode(["abcd", "a"], add_special_tokens=False)] == [4, 1]
 
 
-class RecordingTokenizer(Tokenizer):
-    """Notes the threads that encode long texts."""
-
-    threads: list[threading.Thread]
-
-    def _encode_batch(self, texts: object, add_special_tokens: bool) -> list[list[int]]:
-        self.threads.append(threading.current_thread())
-        return super()._encode_batch(texts, add_special_tokens)  # pyright: ignore[reportArgumentType]
-
-
-async def test_long_text_leaves_the_loop() -> None:
+async def test_long_text_leaves_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long texts, alone or together, are encoded in another thread, with the same result; short ones in place."""
-    tokenizer = RecordingTokenizer(tokenizer_json())
-    tokenizer.threads = []
+    left: list[object] = []
+    to_thread = asyncio.to_thread
+
+    async def noted(function: Any, *arguments: Any, **options: Any) -> Any:
+        left.append(function)
+        return await to_thread(function, *arguments, **options)
+
+    monkeypatch.setattr(asyncio, "to_thread", noted)
+    tokenizer = Tokenizer(tokenizer_json())
     limit = module.INLINE_CHARACTERS
-    for texts in (["a" * limit], ["a" * (limit + 1)], ["a" * limit, "b"]):
+    for texts, leaves in ((["a" * limit], 0), (["a" * (limit + 1)], 1), (["a" * limit, "b"], 1)):
+        left.clear()
         assert [len(ids) for ids in await tokenizer.encode(texts, add_special_tokens=False)] == list(map(len, texts))
-    assert [thread is threading.current_thread() for thread in tokenizer.threads] == [False, False]
+        assert len(left) == leaves
 
 
 async def test_vocabulary_counts_added_tokens() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import BadRequest, GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
-from gateway.generation import Accepted, Delta, End, TokenLogprob, Usage
+from gateway.generation import Accepted, Delta, End, ParsedDelta, TokenLogprob, ToolCallDelta, Usage
 from gateway.triton.protocol import encode_bytes, pb
 from gateway.triton.records import read_records, to_error, to_outputs
 from gateway.web.openai_dialect import envelope
@@ -226,3 +226,41 @@ def test_nothing_after_an_error_counts() -> None:
     outputs, error = to_outputs(records, 1)
     assert outputs == []
     assert isinstance(error, Overloaded)
+
+
+# Deltas that carry reasoning or tool calls
+
+
+def parsed(extra: Any) -> Any:
+    outputs, error = to_outputs([["r", "delta", 0, "t", 1, extra]], 1)
+    return outputs[0] if error is None else error
+
+
+def test_extra_becomes_a_parsed_delta() -> None:
+    """Reasoning and calls, each of which may be missing; text and count stay what they are."""
+    call = {"index": 1, "id": "c", "name": "f", "arguments": "{"}
+    assert parsed({"reasoning": "hm"}) == ParsedDelta(0, "t", 1, None, "hm", ())
+    assert parsed({"tool_calls": [call]}) == ParsedDelta(0, "t", 1, None, "", (ToolCallDelta(1, "c", "f", "{"),))
+    later = {"index": 1, "id": None, "name": None, "arguments": "}"}
+    assert parsed({"tool_calls": [later]}).tool_calls == (ToolCallDelta(1, None, None, "}"),)
+
+
+def test_other_extras_leave_a_delta_plain() -> None:
+    """Token ids alone make nothing to parse."""
+    assert parsed({"token_ids": [1]}) == Delta(0, "t", 1, None, (1,))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"reasoning": 5},
+        {"tool_calls": "x"},
+        {"tool_calls": [{}]},
+        {"tool_calls": [{"index": -1, "id": "c", "name": "f", "arguments": ""}]},
+        {"tool_calls": [{"index": 0, "id": "c", "name": "f", "arguments": None}]},
+        {"tool_calls": 7},
+    ],
+)
+def test_malformed_extra_is_our_fault(extra: Any) -> None:
+    """What does not follow the contract ends the request with a 500."""
+    assert isinstance(parsed(extra), InternalError)

@@ -222,20 +222,6 @@ async def test_after_a_break_requests_travel_alone_then_by_a_new_session(
     assert len(triton.sessions) == 2
 
 
-async def test_refused_session_is_tried_less_and_less(triton: FakeTriton, triton_client: TritonClient) -> None:
-    """A backend that offers sessions and then refuses them costs a request now and then, not every one."""
-    sessions = triton_client.sessions
-    for failures in range(1, 9):
-        session = sessions.get(CHAT_MODEL)
-        assert session is not None
-        session._break("refused")  # pyright: ignore[reportPrivateUsage]
-        slot = sessions._slots[CHAT_MODEL]  # pyright: ignore[reportPrivateUsage]
-        assert slot.failures == failures
-        pause_s = slot.not_before - asyncio.get_running_loop().time()
-        assert 0 < pause_s <= min(2**failures, 60)
-        slot.not_before = 0
-
-
 async def test_silence_breaks_the_session(
     triton: FakeTriton, triton_client: TritonClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

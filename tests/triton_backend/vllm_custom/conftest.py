@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,21 @@ def model_directory(tmp_path: Path) -> Path:
     return tmp_path / "toy"
 
 
+@pytest.fixture
+def adapter_directory(tmp_path: Path) -> Path:
+    """A folder of adapters: two, a folder that is none, and a link that leads out."""
+    folder = tmp_path / "adapters"
+    for name in ("poet", "lawyer"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "adapter_config.json").write_text("{}")
+    (folder / "empty").mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "adapter_config.json").write_text("{}")
+    (folder / "link").symlink_to(outside)
+    return folder
+
+
 def arguments(model_directory: Path, **changes: Any) -> dict[str, Any]:
     """What Triton hands to `initialize`."""
     config = {"name": "toy", "max_batch_size": 0, "model_transaction_policy": {"decoupled": True}}
@@ -92,14 +108,81 @@ class Backend:
         assert self.model.execute(list(requests)) is None
         return requests[-1].sender
 
+    def lora(self, action: str, **keys: Any) -> Any:
+        """The result of the op `lora`, or type, code and param of its error."""
+        (record,) = self.ask("lora", action=action, **keys).finish()
+        return record[3] if record[1] == "result" else tuple(record[3:6])
+
     def stats(self) -> dict[str, Any]:
         return self.ask("stats").finish()[0][3]
+
+    def wait_until_idle(self) -> None:
+        """Until the engine works on nothing; ends by the test's own time limit when that never comes."""
+        while self.stats()["unfinished"]:
+            pass
+
+    def wait_until_done(self) -> None:
+        """Until every request has had its last record posted. Asks no op: a test may be holding the sending thread."""
+        while self.model.instance.unfinished:
+            pass
+
+    def stop(self) -> None:
+        """End the instance, but not the process, as `finalize` would where torch is loaded."""
+        self.model.instance.stop()
+
+
+class InstanceModel:
+    """An instance behind model.py's interface, for one that a test has made itself."""
+
+    def __init__(self, instance: Any) -> None:
+        self.instance = instance
+
+    def execute(self, requests: Sequence[triton.InferenceRequest]) -> None:
+        for request in requests:
+            self.instance.handle(request)
+
+    def is_ready(self) -> bool:
+        return self.instance.is_ready()
+
+    def finalize(self) -> None:
+        self.instance.stop()
+
+
+def thread_names() -> set[str]:
+    """Of the threads that run now: each of the backend's has a name of its own."""
+    return {thread.name for thread in threading.enumerate()}
 
 
 @pytest.fixture
 def official() -> Callable[..., triton.InferenceRequest]:
     """Makes requests as NVIDIA's clients do."""
     return official_request
+
+
+@pytest.fixture
+def serve(model_directory: Path) -> Iterator[Callable[..., Backend]]:
+    """As `start`, for an instance that is given what it can be given: a clock, metrics, another engine."""
+    from vllm_custom.configuration.config import load
+    from vllm_custom.engine.adapters import Adapters
+    from vllm_custom.instance import Instance
+    from vllm_custom.recovery.recovering_engine import RecoveringEngine
+    from vllm_custom.replay.replay_engine import ReplayEngine
+
+    running: list[Any] = []
+
+    def served(*script: dict[str, Any], engine: Any = ReplayEngine, **parts: Any) -> Backend:
+        document = {"engine": "replay", "model": "${MODEL}/weights", "script": list(script)}
+        (model_directory / "1" / "model.json").write_text(json.dumps(document))
+        config = load("toy", model_directory / "1")
+        recovering = RecoveringEngine(lambda: engine(config, Adapters.of(config)), config.settings)
+        instance = Instance("toy", recovering, **parts)
+        instance.start()
+        running.append(instance)
+        return Backend(InstanceModel(instance))
+
+    yield served
+    for instance in running:
+        instance.stop()
 
 
 @pytest.fixture

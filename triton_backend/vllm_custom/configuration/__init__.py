@@ -1,1 +1,1 @@
-"""What an operator has written about a model, checked."""
+"""What an operator has written about a model, read and checked."""

@@ -1,8 +1,8 @@
-"""Values as a class declares them (pure).
+"""Converts values to the types that a class declares (pure).
 
 The official backend's clients write every parameter as a string, because Triton's request parameters allow little else:
-"0.7", "false", "[1, 2]". The annotations of the engine's own class say what is meant, so that a new parameter of vLLM
-needs no line here.
+"0.7", "false", "[1, 2]". The annotations of the engine's own class say which type is meant, so that a new parameter of
+vLLM needs no line here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def coerce(annotation: Any, value: Any) -> Any:
-    """The value in the annotation's type; ValueError says what it must be. Types that are not known here pass."""
+    """The value in the annotation's type; raises ValueError with what it must be.
+
+    For a type that is not known here, the value itself.
+    """
     meant = _alternatives(annotation)
     if value is None or (isinstance(value, str) and str in meant):
         return value

@@ -86,7 +86,7 @@ def checked(config: EngineConfig, types: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_flag(config: EngineConfig, name: str, value: Any, type_: Any) -> Any:
-    """NVIDIA's tutorial writes "true" where vLLM wants true, and vLLM would take "false" for true."""
+    """A flag that is written as text becomes one: NVIDIA's tutorial writes "true", and vLLM would take "false" for true."""
     if type_ is not bool or not isinstance(value, str):
         return value
     try:
@@ -117,7 +117,7 @@ def _check_model(source: Path, written: Mapping[str, Any], expanded: Mapping[str
     model = expanded.get("model")
     if not isinstance(model, str) or not model:
         raise ConfigError(f'{source}: the key "model" must name a folder or a model of the hub')
-    # Found out here, it is one line; found out by vLLM, it is a complaint about the name of a hub repository.
+    # Checked here, because vLLM would complain about the name of a hub repository instead.
     if MODEL in str(written["model"]) and not Path(model).is_dir():
         raise ConfigError(f"{source}: the model {written['model']} is {model}, which is not a folder")
 

@@ -1,4 +1,4 @@
-"""Which Python environment this process runs in, told by `describe`: one Triton can run several, with a vLLM each."""
+"""Which Python environment this process runs in, for `describe`: one Triton can run several, each with a vLLM of its own."""
 
 from __future__ import annotations
 

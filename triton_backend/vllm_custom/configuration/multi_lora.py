@@ -15,7 +15,7 @@ LoraTable = Mapping[str, str]
 
 
 def is_on(arguments: Mapping[str, Any]) -> bool:
-    """Whether `enable_lora` is, among the arguments of model.json, where NVIDIA's tutorial writes it as a string."""
+    """Whether the arguments of model.json switch `enable_lora` on, which NVIDIA's tutorial writes as a string."""
     return str(arguments.get("enable_lora", "")).lower() == "true"
 
 
@@ -27,7 +27,7 @@ def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | N
     try:
         document = json.loads(source.read_bytes())
     except FileNotFoundError:
-        # There it is an error; here adapters can also come later.
+        # An error for NVIDIA's backend; here adapters can also be loaded later.
         return MappingProxyType({})
     except ValueError as error:
         raise ConfigError(f"{source} is not JSON: {error}") from error

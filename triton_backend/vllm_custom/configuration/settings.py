@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, cast
 
+from ..contract.control_ops import CONTROL_OPS
 from ..errors import ConfigError
 
 KEY = "vllm_custom"
-CONTROL_OPS = ("sleep", "wake", "reset_prefix_cache", "drain", "resume")
 FAILURE_POLICIES = ("restart", "exit", "stay")
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 # Variables that the stub, which runs by then, or its dynamic linker has read before model.json is.
@@ -48,13 +48,13 @@ class Settings:
     lora_directory: str | None = None
     # The GPUs of this engine, by numbers among the visible ones or by UUIDs; none written: the first ones.
     gpu_device_ids: tuple[int | str, ...] = ()
-    # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes the machine for its own.
+    # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes all cores.
     threads: int | None = None
-    # How much its processes stand back from others that want the same cores.
+    # The niceness of its processes, 0 to 19: how much they give way to others on the same cores.
     nice: int = 0
     # Variables for the processes of this model alone; they win over `threads` and over what Triton was started with.
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    # Who makes prompts of chats: `auto` leaves it to the gateway wherever the model's files suffice for that.
+    # What makes prompts of chats: with `auto` the gateway does, wherever the model's files suffice for that.
     renderer: str = "auto"
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ def with_parameters(settings: Settings, written: Mapping[str, Any], model_config
     parameters = cast("Mapping[str, Any]", model_config.get("parameters", {}))
     if "report_metrics" not in written and (report := _flag(parameters, "REPORT_CUSTOM_METRICS")) is not None:
         settings = replace(settings, report_metrics=report)
-    # Official: without the check a dead engine stays where it is. Ours checks unless it is told not to.
+    # NVIDIA's backend leaves a dead engine where it is unless the check is on; this one replaces it unless the check is off.
     if "on_failure" not in written and _flag(parameters, "ENABLE_VLLM_HEALTH_CHECK") is False:
         settings = replace(settings, on_failure="stay")
     if "gpu_device_ids" not in written and (devices := _text(parameters, "GPU_DEVICE_IDS").strip()):

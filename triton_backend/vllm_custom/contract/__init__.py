@@ -1,1 +1,1 @@
-"""What the gateway and this backend say to each other: requests, records, tensors. No engine, no thread."""
+"""What the gateway and this backend send each other: requests, records, tensors. No engine, no thread."""

@@ -2,8 +2,8 @@
 
     {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "media:0"}}, …]}   element 0 of tensor `media`
 
-vLLM would fetch whatever address it finds in a message. Here nothing is fetched: a part is let through only as one of
-those that are known to hold no address, and an image only as the number of an element.
+vLLM fetches whatever address it finds in a message. Here nothing is fetched: only those kinds of parts pass that can hold
+no address, and an image only as the number of an element.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class Conversation:
         return [_written(message, urls) for message in self.messages]
 
     def text(self) -> str:
-        """All that is said, for an engine without a template."""
-        said = [f"{message['role']}\n{''.join(_texts(message.get('content')))}\n" for message in self.messages]
-        return "".join(said)
+        """Roles and texts without the images, for an engine without a template."""
+        lines = [f"{message['role']}\n{''.join(_texts(message.get('content')))}\n" for message in self.messages]
+        return "".join(lines)
 
 
 def read_conversation(messages: Any, media: Sequence[bytes]) -> Conversation:
-    """Raises BadRequest, naming the message at fault."""
+    """The messages, checked and with known members only; raises BadRequest, naming the message at fault."""
     listed = cast("list[Any]", messages) if isinstance(messages, list) else []
     if not listed:
         raise BadRequest("messages must be a list of at least one message", param="messages")

@@ -1,4 +1,4 @@
-"""The files a gateway needs to render and tokenise for this model: by allow-listed names, with their digests."""
+"""The files with which a gateway renders and tokenises for a model: a fixed list of names, with their digests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The allow-listed files of one folder; nothing else of it can be named."""
+    """The files of one folder that have such a name; nothing else of the folder can be read."""
 
     folder: Path | None
     files: tuple[File, ...]
@@ -87,7 +87,7 @@ class Files:
             content = memoryview((self.folder / name).read_bytes())
         except OSError as error:
             raise NotFound(f"the file {name!r} cannot be read any more", param="files") from error
-        # An empty file has one empty part, so that its name comes by.
+        # An empty file has one empty part, so that its name is sent.
         for offset in range(0, max(len(content), 1), PART_SIZE):
             yield Part(name, offset, content[offset : offset + PART_SIZE])
 

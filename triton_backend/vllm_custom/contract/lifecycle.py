@@ -17,19 +17,18 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable
-from typing import Any
 
-Record = list[Any]
+from .records import Record
 
 
-class State(enum.Enum):
+class RequestState(enum.Enum):
     QUEUED = "queued"
     RUNNING = "running"
     FINISHED = "finished"
     ABORTED = "aborted"
     FAILED = "failed"
 
-    # Enum's own is a Python function, and the table below is asked once a token.
+    # Enum's own is a Python function, and a state is looked up in the table below once a token.
     __hash__ = object.__hash__
 
 
@@ -44,24 +43,25 @@ class Event(enum.Enum):
     __hash__ = object.__hash__
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.QUEUED, Event.ACCEPT): State.RUNNING,
-    (State.QUEUED, Event.ANSWER): State.FINISHED,
-    (State.QUEUED, Event.ABORT): State.ABORTED,
-    (State.QUEUED, Event.FAIL): State.FAILED,
-    (State.RUNNING, Event.OUTPUT): State.RUNNING,
-    (State.RUNNING, Event.FINISH): State.FINISHED,
-    (State.RUNNING, Event.ABORT): State.ABORTED,
-    (State.RUNNING, Event.FAIL): State.FAILED,
+TRANSITIONS: dict[tuple[RequestState, Event], RequestState] = {
+    (RequestState.QUEUED, Event.ACCEPT): RequestState.RUNNING,
+    (RequestState.QUEUED, Event.ANSWER): RequestState.FINISHED,
+    (RequestState.QUEUED, Event.ABORT): RequestState.ABORTED,
+    (RequestState.QUEUED, Event.FAIL): RequestState.FAILED,
+    (RequestState.RUNNING, Event.OUTPUT): RequestState.RUNNING,
+    (RequestState.RUNNING, Event.FINISH): RequestState.FINISHED,
+    (RequestState.RUNNING, Event.ABORT): RequestState.ABORTED,
+    (RequestState.RUNNING, Event.FAIL): RequestState.FAILED,
 }
-TERMINAL = frozenset({State.FINISHED, State.ABORTED, State.FAILED})
+TERMINAL = frozenset({RequestState.FINISHED, RequestState.ABORTED, RequestState.FAILED})
 
 
 class IllegalTransition(Exception):
-    """The engine told us something that cannot follow what it told us before: a fault in our code."""
+    """An event that cannot follow what came before: a fault in our code."""
 
 
 Post = Callable[[list[Record], bool], None]
+"""Takes records and whether they are the last; returns at once."""
 
 
 class Life:
@@ -74,11 +74,11 @@ class Life:
         # Called once, after the terminal record has been posted, by the thread that ended the life.
         self.on_end: Callable[[], None] | None = None
         self._post = post
-        self._state = State.QUEUED
+        self._state = RequestState.QUEUED
         self._lock = threading.Lock()
 
     @property
-    def state(self) -> State:
+    def state(self) -> RequestState:
         return self._state
 
     @property

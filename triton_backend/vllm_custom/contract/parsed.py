@@ -1,4 +1,4 @@
-"""What a model's parsers make of its text (pure): reasoning and tool calls beside the text that is the answer.
+"""The output of a model's parsers (pure): reasoning and tool calls beside the text that is the answer.
 
 In a `delta` they stand in `extra`: `reasoning`, a text, and `tool_calls`, a list of `{index, id, name, arguments}`. The
 first delta of a call has its id and name; later ones have null there and more of the arguments.
@@ -8,33 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from ..configuration.config import EngineConfig
-from ..errors import BadRequest, ConfigError
-
-NO_TOOLS = "this model has no tool parser; its model.json can name one of vLLM's: vllm_custom.tool_parser"
-
-
-class ParserNames(NamedTuple):
-    """Which of vLLM's parsers a model uses."""
-
-    tool: str | None
-    reasoning: str | None
-
-    @classmethod
-    def of(cls, config: EngineConfig) -> ParserNames:
-        """Raises ConfigError. vLLM's own argument `reasoning_parser` counts as well."""
-        written = config.settings
-        reasoning = written.reasoning_parser or config.arguments.get("reasoning_parser")
-        if reasoning is not None and (not isinstance(reasoning, str) or not reasoning):
-            raise ConfigError(f"{config.source}: reasoning_parser must be the name of one of vLLM's parsers")
-        return cls(written.tool_parser, reasoning)
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedChoice:
-    """See `response.ChoiceOutput`: `text` is the answer alone, `parsed` goes into the delta's `extra`."""
+    """See `outputs.ChoiceOutput`: `text` is the answer alone, `parsed` goes into the delta's `extra`."""
 
     index: int
     text: str
@@ -44,13 +23,13 @@ class ParsedChoice:
     stop_reason: int | str | None
     parsed: Mapping[str, Any]
     cumulative_logprob: float | None = None
-    # Of the whole choice, said with its end by a model with a reasoning parser.
+    # Of the whole choice; given with its end where the model has a reasoning parser.
     reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedStep:
-    """See `response.StepOutput`."""
+    """See `outputs.StepOutput`."""
 
     outputs: Sequence[ParsedChoice]
     finished: bool
@@ -59,16 +38,8 @@ class ParsedStep:
     prompt_logprobs: Any = None
 
 
-def refuse_tools(body: Mapping[str, Any]) -> None:
-    """For a model without a tool parser. Raises BadRequest where the answer could be a tool call, which nobody would see."""
-    if body.get("tools") and body.get("tool_choice") != "none":
-        raise BadRequest(NO_TOOLS, param="tools")
-    if body.get("tool_choice") not in (None, "none", "auto"):
-        raise BadRequest(NO_TOOLS, param="tool_choice")
-
-
 def joined(extras: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The `extra` of several deltas of one choice as one; linear in what they hold."""
+    """The `extra` of several deltas of one choice as one; None for nothing. Linear in what they hold."""
     gathered: dict[str, list[Any]] = {}
     for extra in extras:
         for name, value in extra.items():

@@ -57,7 +57,7 @@ class Message:
 
 
 def read(request: TritonRequest) -> Message:
-    """Raises BadRequest when there is no envelope, or the tensors have a shape that the contract does not allow."""
+    """A request's inputs. Raises BadRequest without an envelope, or for tensors of a shape that is not allowed."""
     tensors = {tensor.name(): tensor for tensor in request.inputs()}
     if REQUEST not in tensors:
         raise BadRequest(f"the input tensor {REQUEST!r} is missing", param=REQUEST)
@@ -70,8 +70,10 @@ def read(request: TritonRequest) -> Message:
 
 
 def send(sender: Sender, records: bytes, part: bytes | memoryview | NDArray[np.float32] | None, *, final: bool) -> None:
-    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`. Without `records`
-    and final it is a bare end, of which Triton tells clients nothing."""
+    """Send one response; blocks until Triton has taken it. An array goes as `vectors`, bytes as `part`.
+
+    A final response without `records` has the final flag alone, and clients receive no message for it.
+    """
     if final and not records:
         sender.send(flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL)
         return

@@ -1,1 +1,1 @@
-"""vLLM behind one interface. Only this folder, and the parsers of the replay engine, import vLLM."""
+"""vLLM behind one interface. Besides this folder only configuration/config.py and replay/parsing.py import vLLM."""

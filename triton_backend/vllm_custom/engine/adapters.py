@@ -1,7 +1,7 @@
 """LoRA adapters of one model, by name (pure): which are there, and which folders may become one.
 
-They outlive the engine: one that follows a failed engine is given those that were loaded into that. Numbers
-are the engine's affair; outside of it, in records and metrics alike, an adapter is its name.
+They outlive the engine: what was loaded into a failed engine is loaded into the one that follows. Only the engine knows
+them by number; elsewhere, in records and metrics alike, an adapter is its name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
 CONFIGURATION = "adapter_config.json"
-# Those below are for the adapters of multi_lora.json, which are there from the start.
+# Lower numbers are those of the adapters of multi_lora.json, which are there from the start.
 FIRST_NUMBER = 1 << 20
 
 
@@ -37,14 +37,14 @@ class Adapters:
     """Not thread-safe: it is changed on the engine's loop, of which there is one at a time."""
 
     def __init__(self, directory: Path | None) -> None:
-        """`directory` is the folder under which adapters may lie; None lets nothing be loaded."""
+        """`directory` is the folder below which adapters may lie; with None no adapter can be loaded."""
         self._directory = None if directory is None else directory.resolve()
         self._loaded: dict[str, Adapter] = {}
         self._last = FIRST_NUMBER - 1
 
     @classmethod
     def of(cls, config: EngineConfig) -> Adapters:
-        """With those of multi_lora.json in it. Raises ConfigError where `lora_directory` is no folder."""
+        """Those of a model, with its multi_lora.json. Raises ConfigError where `lora_directory` is no folder."""
         written = config.settings.lora_directory
         if written is not None and not Path(written).is_dir():
             raise ConfigError(f"{config.source}: lora_directory is {written!r}, which is not a folder")
@@ -57,17 +57,17 @@ class Adapters:
 
     @property
     def enabled(self) -> bool:
-        """Whether there is a folder that any may be loaded from."""
+        """Whether there is a folder from which adapters may be loaded."""
         return self._directory is not None
 
     @property
     def offered(self) -> bool:
-        """Whether there are any, or could be."""
+        """Whether there are any adapters, or could be."""
         return self.enabled or bool(self._loaded)
 
     @property
     def added(self) -> Sequence[Adapter]:
-        """Those that came while an engine ran."""
+        """Those that were loaded while an engine ran."""
         return [adapter for adapter in self._loaded.values() if adapter.number >= FIRST_NUMBER]
 
     @property
@@ -75,21 +75,21 @@ class Adapters:
         return sorted(self._loaded)
 
     def get(self, name: str) -> Adapter:
-        """Raises NotFound."""
+        """The loaded adapter of this name. Raises NotFound."""
         try:
             return self._loaded[name]
         except KeyError:
             raise NotFound(f"no adapter {name!r} is loaded", param="lora") from None
 
     def get_removable(self, name: str) -> Adapter:
-        """As `get`. Raises BadRequest for one of multi_lora.json, whose name official requests use as long as it runs."""
+        """As `get`. Raises BadRequest for one of multi_lora.json, which official requests may name while the model runs."""
         adapter = self.get(name)
         if adapter.number < FIRST_NUMBER:
             raise BadRequest(f"the adapter {name!r} stands in {lora.FILE} and stays", param="name")
         return adapter
 
     def prepare(self, name: str, path: str) -> Adapter:
-        """What would be loaded under this name, from this folder under the allowed one. Raises BadRequest and NotFound."""
+        """An adapter to load under this name, from this folder below the allowed one. Raises BadRequest and NotFound."""
         if not NAME.fullmatch(name):
             raise BadRequest("name must be 1 to 128 characters of A-Z, a-z, 0-9, ., _, :, / and -", param="name")
         if name in self._loaded:
@@ -102,7 +102,7 @@ class Adapters:
         self._loaded[adapter.name] = adapter
 
     async def restore(self, load: Callable[[Adapter], Awaitable[None]]) -> None:
-        """Load into a new engine what the one before it had been given; what it refuses is loaded no more."""
+        """Load into a new engine what was loaded into the one before it; what it refuses is forgotten, with a warning."""
         for adapter in self.added:
             try:
                 await load(adapter)

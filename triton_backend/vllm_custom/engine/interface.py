@@ -1,4 +1,4 @@
-"""What an engine is to the rest of the backend: vLLM in engine.py, a script in replay.py."""
+"""What an engine is to the rest of the backend: vLLM in vllm_engine.py, a script in replay/replay_engine.py."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.pooling import Lora, Pool
-from ..contract.request import Generate
-from ..contract.response import StepOutput
+from ..contract.generate import Generate
+from ..contract.lora import Lora
+from ..contract.outputs import StepOutput
+from ..contract.plan import Plan
+from ..contract.pooling import Pool
 from ..errors import BackendError
 
 
@@ -23,6 +25,7 @@ class Facts:
 
     engine: str
     engine_version: str
+    # In tokens, prompt and answer together.
     context_length: int
     vocab_size: int
     tasks: tuple[str, ...]
@@ -37,18 +40,6 @@ class Facts:
     images: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is known of a request once the engine has taken it. `alternatives` as in `response.Answer`."""
-
-    choices: int
-    prompt_tokens: int
-    alternatives: int | None
-    token_ids: bool
-    # How many a token of the prompt, as `alternatives`.
-    prompt_alternatives: int | None = None
-
-
 class Vitals(NamedTuple):
     """Signs of life, cheap to read. `steps` changes whenever the engine finishes one; `unfinished` counts requests."""
 
@@ -57,50 +48,55 @@ class Vitals(NamedTuple):
     unfinished: int
 
 
-class Sink(Protocol):
-    """Where an engine puts what becomes of one request. Each answer says whether to go on: False once it has ended."""
+class GenerationSink(Protocol):
+    """Where an engine puts the outputs of one generation. Each method says whether to go on: False once it has ended."""
 
     def accepted(self, plan: Plan) -> bool: ...
     def step(self, output: StepOutput) -> bool: ...
     def failed(self, failure: BackendError) -> bool: ...
 
 
-class Reply(NamedTuple):
-    """The answer of an inquiry. `vectors` travel in the tensor of that name, beside the record with `value`."""
+class Result(NamedTuple):
+    """What a request that has one result ends with. `vectors` (float32, a row an input) travel beside the record with
+    `value`, in the tensor of that name."""
 
     value: Mapping[str, Any]
     vectors: NDArray[np.float32] | None = None
 
 
-class Asker(Protocol):
-    """Where an engine puts what becomes of an inquiry. Each answer says False when it came too late."""
+class ResultSink(Protocol):
+    """Where an engine puts the one result of a request. Both return False when the request had ended before."""
 
-    def answered(self, reply: Reply) -> bool: ...
+    def finished(self, result: Result) -> bool: ...
     def failed(self, failure: BackendError) -> bool: ...
 
 
 class Engine(Protocol):
-    """`submit` and `abort` return at once and may be called from any thread; `start` and `stop` block."""
+    """The submit methods and `abort` return at once and may be called from any thread; `start` and `stop` block."""
 
     def start(self) -> Facts:
         """Raises when the engine cannot serve; `stop` has to be called then too."""
         ...
 
-    def submit(self, request: Generate, sink: Sink) -> None: ...
-
-    def abort(self, rid: str) -> None:
-        """End the work on a request; unknown ones are ignored. The sink hears nothing more that matters."""
+    def submit(self, request: Generate, sink: GenerationSink) -> None:
+        """Generate; what is wrong with the request, or with the engine, the sink is given as its failure."""
         ...
 
-    def ask(self, request: Pool | Lora, asker: Asker) -> None:
-        """Work that has one answer; `abort` ends it too."""
+    def submit_for_result(self, request: Pool | Lora, sink: ResultSink) -> None:
+        """Do work that has one result; exactly one of the sink's methods is called, unless it is aborted."""
+        ...
+
+    def abort(self, rid: str) -> None:
+        """End the work on a request of either kind; unknown ones are ignored. What its sink is still given is too late."""
         ...
 
     def loras(self) -> list[str] | None:
         """The names of the adapters that are loaded; None where none can be."""
         ...
 
-    def stats(self) -> Mapping[str, Any]: ...
+    def stats(self) -> Mapping[str, Any]:
+        """What the op `stats` reports of the engine: its name, whether it is alive, how many requests are unfinished."""
+        ...
 
     def vitals(self) -> Vitals: ...
 

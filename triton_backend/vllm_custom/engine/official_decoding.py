@@ -1,4 +1,4 @@
-"""Official requests to what vLLM takes: the only other file than engine.py and config.py that knows vLLM."""
+"""Turns the requests of NVIDIA's clients into what vLLM takes: a prompt, sampling parameters, and the plan."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..configuration.multi_lora import LoraTable
 from ..contract.conversation import check_images
+from ..contract.plan import Plan
 from ..errors import BadRequest
 from ..official.request import OfficialGenerate
 from ..official.sampling import STRUCTURED, arguments
-from .interface import Plan
 from .rendering import most_images
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Prepared(NamedTuple):
-    """What one request is to the engine."""
+    """One request as vLLM takes it, with its plan."""
 
     prompt: TokensInput
     params: SamplingParams
@@ -32,7 +32,7 @@ class Prepared(NamedTuple):
 
 
 class OfficialDecoding:
-    """Built when the engine starts, because the imports take their time."""
+    """Prepares official requests. Built when the engine starts, because its imports take seconds."""
 
     def __init__(self, llm: AsyncLLM, loras: LoraTable) -> None:
         """`loras` are the adapters that a request may name, with their folders."""
@@ -53,10 +53,10 @@ class OfficialDecoding:
         self._structured_known = typing.get_type_hints(StructuredOutputsParams)
 
     async def prepare(self, request: OfficialGenerate) -> Prepared:
-        """Raises what vLLM raises, and BadRequest."""
+        """The request, checked and rendered. Raises what vLLM raises, and BadRequest."""
         params = self._sampling_params(request)
-        asked_logprobs = params.logprobs
-        if request.wanted.cumulative_logprob and asked_logprobs is None:
+        requested_logprobs = params.logprobs
+        if request.wanted.cumulative_logprob and requested_logprobs is None:
             # vLLM adds up only what it computes; without this the sum would be NaN, as it is in NVIDIA's backend.
             params.logprobs = 0
         prompt = await self._render(request)
@@ -66,7 +66,7 @@ class OfficialDecoding:
                 f"the prompt has {prompt_tokens} tokens, which leaves no room for an answer in the model's context of "
                 f"{self._context_length}"
             )
-        plan = Plan(params.n, prompt_tokens, asked_logprobs, token_ids=False)
+        plan = Plan(params.n, prompt_tokens, requested_logprobs, token_ids=False)
         return Prepared(prompt, params, plan, None if request.lora is None else self._loras[request.lora])
 
     def _sampling_params(self, request: OfficialGenerate) -> SamplingParams:

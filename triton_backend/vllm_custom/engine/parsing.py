@@ -1,27 +1,28 @@
-"""vLLM's own tool and reasoning parsers, fed with what the engine says. They are imported when an engine starts.
+"""vLLM's own tool and reasoning parsers, fed with the engine's outputs. They are imported when an engine starts.
 
     request ── Parsers.reader ──► Reader ── read(step) ──► step with `parsed` beside the text
                    │ the parsers may add to the request: a grammar that makes a tool call certain, special tokens kept
 
-A stream is parsed delta by delta as it comes, a whole answer once, both by the methods that `vllm serve` uses for it. One
-parser a choice, because they remember what they have said.
+A stream is parsed delta by delta as it comes, a whole answer once, both by the methods that `vllm serve` uses for it. Each
+choice has a parser of its own, because a parser remembers what it has read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..contract.parsed import ParsedChoice, ParsedStep, ParserNames, refuse_tools
-from ..contract.response import ChoiceOutput, StepOutput
+from ..contract.outputs import StepOutput
+from ..contract.parsed import ParsedStep
+from ..contract.plan import Plan
 from ..errors import ConfigError
-from . import versions as engine_versions
-from .interface import Plan
-from .loop import Generation, Step
+from . import versions
+from .choice_readers import ChoiceReader, StreamReader, WholeReader
+from .generation import Generation, Step
+from .parser_names import ParserNames, refuse_tools
 
 if TYPE_CHECKING:
     from vllm.config import ModelConfig
-    from vllm.entrypoints.generate.base.protocol import DeltaMessage, FunctionCall
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
     from vllm.entrypoints.openai.completion.protocol import CompletionRequest
     from vllm.parser import Parser
@@ -37,7 +38,7 @@ class Parsers:
         self._tokenizer = tokenizer
         self._model_config = model_config
         try:
-            self._parser_class = engine_versions.get_parser_class(
+            self._parser_class = versions.get_parser_class(
                 tokenizer,
                 tool_parser_name=names.tool,
                 reasoning_parser_name=names.reasoning,
@@ -74,7 +75,7 @@ class Parsers:
 
     def _is_needed(self, parser_class: type[Parser], request: ChatCompletionRequest) -> bool:
         calls = self.names.tool is not None and bool(request.tools) and request.tool_choice != "none"
-        return calls or self.names.reasoning is not None or engine_versions.always_adjusts(parser_class)
+        return calls or self.names.reasoning is not None or versions.always_adjusts(parser_class)
 
     def _maker(self, parser_class: type[Parser], request: ChatCompletionRequest) -> Callable[[], Parser]:
         template_arguments = request.build_chat_params(None, "auto").chat_template_kwargs
@@ -87,7 +88,7 @@ class Parsers:
 
 
 class Reader:
-    """The parsers of one request's choices."""
+    """Parses the outputs of one request, with a parser for each choice."""
 
     def __init__(
         self,
@@ -102,21 +103,22 @@ class Reader:
         self._request = request
         self._prompt_token_ids = prompt_token_ids
         self._auto_tools = auto_tools
-        self._readers: dict[int, _ChoiceReader] = {}
+        self._readers: dict[int, ChoiceReader] = {}
         self.engine_arguments: Mapping[str, Any] = {
-            "reasoning_ended": engine_versions.reasoning_ended(request, scout, prompt_token_ids),
+            "reasoning_ended": versions.reasoning_ended(request, scout, prompt_token_ids),
             "reasoning_parser_kwargs": _template_arguments(request, scout),
         }
         """What the engine has to know to begin structured outputs behind the reasoning."""
 
     def restrict(self, plan: Plan) -> Plan:
-        """The plan without log probabilities and ids of tokens, where they would tell reasoning that is not wanted."""
+        """The plan without log probabilities and ids of tokens, where these would show reasoning that is not wanted."""
         if self._request.include_reasoning:
             return plan
         return Plan(plan.choices, plan.prompt_tokens, None, False, plan.prompt_alternatives)
 
     def read(self, step: StepOutput) -> ParsedStep:
-        """Each choice's text told apart; linear in what is new, as far as vLLM's parser is."""
+        """The step with each choice's text split into answer, reasoning and calls; linear in what is new, as far as vLLM's
+        parser is."""
         return ParsedStep(
             [self._reader(output.index).read(output) for output in step.outputs],
             step.finished,
@@ -125,10 +127,10 @@ class Reader:
             getattr(step, "prompt_logprobs", None),
         )
 
-    def _reader(self, index: int) -> _ChoiceReader:
+    def _reader(self, index: int) -> ChoiceReader:
         reader = self._readers.get(index)
         if reader is None:
-            kind = _StreamReader if self._request.stream else _WholeReader
+            kind = StreamReader if self._request.stream else WholeReader
             reader = self._readers[index] = kind(
                 self._make(), self._request, self._prompt_token_ids, auto_tools=self._auto_tools
             )
@@ -136,7 +138,7 @@ class Reader:
 
 
 class ParsedGeneration:
-    """See `loop.Generation`: another generation, with its outputs parsed."""
+    """See `generation.Generation`: another generation, with its outputs parsed."""
 
     __slots__ = ("_inner", "_reader", "plan")
 
@@ -151,125 +153,6 @@ class ParsedGeneration:
 
     async def abort(self) -> None:
         await self._inner.abort()
-
-
-class _ChoiceReader(Protocol):
-    def read(self, output: ChoiceOutput) -> ParsedChoice: ...
-
-
-class _StreamReader:
-    """One choice of a stream."""
-
-    def __init__(
-        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
-    ) -> None:
-        self._parser = parser
-        self._request = request
-        self._prompt_token_ids = prompt_token_ids
-        self._token_ids: list[int] = []
-        self._called = False
-
-    def read(self, output: ChoiceOutput) -> ParsedChoice:
-        self._token_ids += output.token_ids
-        message = self._parser.parse_delta(
-            output.text,
-            list(output.token_ids),
-            self._request,
-            self._prompt_token_ids,
-            finished=output.finish_reason is not None,
-        )
-        calls = [] if message is None else _deltas(message, self._request)
-        self._called = self._called or bool(calls)
-        text = (message.content or "") if message is not None else ""
-        # Not every version of vLLM leaves out by itself what is not wanted.
-        reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
-        counted = (
-            engine_versions.reasoning_tokens(self._parser, self._token_ids)
-            if output.finish_reason is not None
-            else None
-        )
-        return _choice(output, self._request, text, reasoning, calls, called=self._called, reasoning_tokens=counted)
-
-
-class _WholeReader:
-    """One choice of an answer that comes whole."""
-
-    def __init__(
-        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
-    ) -> None:
-        self._parser = parser
-        self._request = request
-        self._auto_tools = auto_tools
-        engine_versions.tell_prompt(parser, prompt_token_ids)
-
-    def read(self, output: ChoiceOutput) -> ParsedChoice:
-        reasoning, content, functions = self._parser.parse(
-            output.text,
-            self._request,
-            enable_auto_tools=self._auto_tools,
-            model_output_token_ids=list(output.token_ids),
-        )
-        if not self._request.include_reasoning:
-            reasoning = None
-        calls = _calls(functions or (), self._request)
-        counted = engine_versions.reasoning_tokens(self._parser, output.token_ids)
-        return _choice(
-            output, self._request, content or "", reasoning, calls, called=bool(calls), reasoning_tokens=counted
-        )
-
-
-def _choice(
-    output: ChoiceOutput,
-    request: ChatCompletionRequest,
-    text: str,
-    reasoning: str | None,
-    calls: list[dict[str, Any]],
-    *,
-    called: bool,
-    reasoning_tokens: int | None,
-) -> ParsedChoice:
-    parsed: dict[str, Any] = {}
-    if reasoning:
-        parsed["reasoning"] = reasoning
-    if calls:
-        parsed["tool_calls"] = calls
-    finish_reason = output.finish_reason
-    # OpenAI says `tool_calls` where the model chose to call, and `stop` where the client named the function.
-    if called and finish_reason == "stop" and request.tool_choice in ("auto", "required", None):
-        finish_reason = "tool_calls"
-    return ParsedChoice(
-        output.index,
-        text,
-        output.token_ids,
-        output.logprobs,
-        finish_reason,
-        output.stop_reason,
-        parsed,
-        output.cumulative_logprob,
-        reasoning_tokens,
-    )
-
-
-def _deltas(message: DeltaMessage, request: ChatCompletionRequest) -> list[dict[str, Any]]:
-    deltas: list[dict[str, Any]] = []
-    for call in message.tool_calls:
-        if call.index > 0 and request.parallel_tool_calls is False:
-            continue
-        name = None if call.function is None else call.function.name
-        arguments = None if call.function is None else call.function.arguments
-        deltas.append(_call(call.index, call.id, name, arguments or ""))
-    return deltas
-
-
-def _calls(functions: Sequence[FunctionCall], request: ChatCompletionRequest) -> list[dict[str, Any]]:
-    wanted = functions[:1] if request.parallel_tool_calls is False else functions
-    return [_call(index, call.id, call.name, call.arguments) for index, call in enumerate(wanted)]
-
-
-def _call(index: int, call_id: str | None, name: str | None, arguments: str) -> dict[str, Any]:
-    if name is not None and call_id is None:
-        call_id = engine_versions.make_tool_call_id()
-    return {"index": index, "id": call_id, "name": name, "arguments": arguments}
 
 
 def _template_arguments(request: ChatCompletionRequest, parser: Parser) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
-"""Switching vLLM's queue limits on (pure).
+"""Switches vLLM's two queue limits on (pure).
 
-vLLM has two and leaves both off: requests would queue for ever. Both are compared when a request is added, in this
-process, and refuse with an error that becomes `overloaded`. What is written in model.json stays, null (no limit) included.
+vLLM leaves both off, and requests would queue for ever. vLLM compares them in this process, when a request is added, and
+refuses it with an error that becomes `overloaded`. What is written in model.json stays, null (no limit) included.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Limits(Protocol):
     max_num_queued_tokens: int | None
 
 
-# Running and waiting: who is last waits for about three answers of others. Never fewer than a small server's clients.
+# Running and waiting together: the last in the queue waits for about three answers. Never too few for a small server.
 BATCHES = 4
 LEAST_REQUESTS = 256
 # Prompts not yet computed, in full steps of the engine, and never less than a few of the longest prompt.

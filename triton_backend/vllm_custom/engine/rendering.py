@@ -1,7 +1,7 @@
-"""Chats to prompts, by what `vllm serve` of the same version does it with: templates, Mistral's tokens, Harmony, images.
+"""Chats to prompts, with the code that `vllm serve` of the same version uses: templates, Mistral's tokens, Harmony, images.
 
-Nothing of it runs on the engine's event loop for long: vLLM applies templates, tokenises and opens images on threads of its
-own, and what it would do on the loop (checking the messages, Harmony) is put on one here.
+None of it holds the engine's event loop up: vLLM applies templates, tokenises and opens images on threads of its own, and
+what it would do on the loop (checking the messages, Harmony) runs on another thread here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from ..contract.conversation import Conversation, check_images
-from ..contract.parsed import ParserNames, refuse_tools
 from ..errors import BadRequest, translate_refusal
+from .parser_names import ParserNames, refuse_tools
 
 if TYPE_CHECKING:
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Rendering:
-    """The renderer of one engine."""
+    """Renders the chats of one engine."""
 
     def __init__(self, llm: AsyncLLM, names: ParserNames) -> None:
         from vllm.renderers.online_renderer import OnlineRenderer
@@ -54,7 +54,7 @@ class Rendering:
             raise failure from exception
 
     async def _render(self, openai: ChatCompletionRequest) -> TokensInput:
-        asked = openai.max_tokens, openai.max_completion_tokens
+        limits = openai.max_tokens, openai.max_completion_tokens
         # vLLM would refuse a prompt that leaves less room than was asked for. Here the answer is cut to the room, as it is
         # for a prompt that comes as tokens.
         openai.max_tokens = openai.max_completion_tokens = None
@@ -63,7 +63,7 @@ class Rendering:
             # Harmony never waits for anything, and would hold up everybody's tokens.
             rendered = await (asyncio.to_thread(asyncio.run, rendering) if self._online.use_harmony else rendering)
         finally:
-            openai.max_tokens, openai.max_completion_tokens = asked
+            openai.max_tokens, openai.max_completion_tokens = limits
         if not isinstance(rendered, tuple):
             raise BadRequest(rendered.error.message, param=rendered.error.param)
         (prompt,) = rendered[1]
@@ -71,8 +71,8 @@ class Rendering:
 
 
 def must_render(llm: AsyncLLM) -> bool:
-    """Whether a gateway with the files of a tokenizer and a template could not: images, Mistral's tokens, Harmony, and the
-    models whose format vLLM writes in code."""
+    """Whether chats have to be rendered here, because a gateway with tokenizer and template could not: images, Mistral's
+    tokens, Harmony, and models whose format vLLM writes in code."""
     from vllm.renderers.hf import HfRenderer
 
     is_plain = type(llm.renderer) is HfRenderer and llm.model_config.hf_config.model_type != "gpt_oss"

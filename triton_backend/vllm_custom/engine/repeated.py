@@ -1,5 +1,7 @@
-"""Several choices that can't differ, told of one (pure): at temperature 0 the engine has one answer, and refuses to be asked
-for more, where OpenAI gives as many equal ones as were asked for."""
+"""Several equal choices, made of one (pure).
+
+At temperature 0 vLLM has one answer and refuses `n` above 1, where OpenAI gives as many equal choices as were asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..contract.response import ChoiceOutput, StepOutput
-from .loop import Generation, Step
+from ..contract.outputs import ChoiceOutput, StepOutput
+from .generation import Generation, Step
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatedChoice:
-    """See `response.ChoiceOutput`."""
+    """See `outputs.ChoiceOutput`."""
 
     index: int
     text: str
@@ -26,7 +28,7 @@ class RepeatedChoice:
 
 @dataclass(frozen=True, slots=True)
 class RepeatedStep:
-    """See `response.StepOutput`."""
+    """See `outputs.StepOutput`."""
 
     outputs: Sequence[RepeatedChoice]
     finished: bool
@@ -36,7 +38,7 @@ class RepeatedStep:
 
 
 class RepeatedGeneration:
-    """See `loop.Generation`: another one, of one choice, with that choice repeated."""
+    """See `generation.Generation`: another one, of one choice, with that choice repeated."""
 
     __slots__ = ("_inner", "plan")
 

@@ -1,5 +1,8 @@
-"""What differs between the versions of vLLM that are known to serve, 0.25 to 0.32: each difference is a function here, and
-says what the older ones lack. A new version is met in this file, and tests/vllm_env/test_versions.py says where."""
+"""The differences between the versions of vLLM that are known to serve, 0.25 to 0.32.
+
+Each difference is a function here, whose docstring says what older versions lack. For a new version this file is to be
+changed; tests/vllm_env/test_versions.py reports where.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ def always_adjusts(parser_class: type[Parser]) -> bool:
     return getattr(parser_class, "always_adjust_request", False)
 
 
-def tell_prompt(parser: Parser, prompt_token_ids: Sequence[int]) -> None:
-    """Show a whole answer's parser the prompt; older ones do not ask for it."""
+def set_prompt(parser: Parser, prompt_token_ids: Sequence[int]) -> None:
+    """Give the parser of a whole answer the prompt; older ones do not take it."""
     if hasattr(parser, "set_prompt_token_ids"):
         parser.set_prompt_token_ids(prompt_token_ids)
 
@@ -47,8 +50,8 @@ def reasoning_ended(request: ChatCompletionRequest, parser: Parser, prompt_token
 
 
 def reasoning_tokens(parser: Parser, token_ids: Sequence[int]) -> int | None:
-    """How many of a choice's tokens are reasoning; None where nothing tells them apart. Older ones leave the count to the
-    part of the parser that is for reasoning."""
+    """How many of a choice's tokens are reasoning; None without a reasoning parser. In older versions only the part of the
+    parser that is for reasoning can count them."""
     if parser.reasoning_parser is None:
         return None
     counter: Any = parser if hasattr(parser, "count_reasoning_tokens") else parser.reasoning_parser

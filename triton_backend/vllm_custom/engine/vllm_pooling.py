@@ -1,4 +1,4 @@
-"""vLLM's pooling, and its adapters: one task for each input of a batch, which the engine joins with everybody's."""
+"""vLLM's pooling. Each input of a request is a task of its own; the engine batches them with those of others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.pooling import Lora, Pool, cosines
+from ..contract.pooling import Pool, cosines
 from ..errors import BadRequest, translate_refusal
-from .adapters import Adapter, Adapters
-from .interface import Reply
+from .adapters import Adapters
+from .interface import Result
+from .vllm_lora import lora_request
 
 if TYPE_CHECKING:
     from vllm.inputs.engine import TokensInput
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pair(NamedTuple):
-    """A query with its document, as one prompt. `document` is where that begins, None for a model that need not know."""
+    """A query with its document as one prompt. `document` is where that begins; None for a model that need not know."""
 
     token_ids: list[int]
     document: int | None
@@ -33,7 +34,7 @@ Input = str | list[int] | Pair
 
 
 class Pooled(NamedTuple):
-    """What came of one input."""
+    """The result of one input: its vector, (width,), and how many tokens it had."""
 
     vector: NDArray[np.float32]
     prompt_tokens: int
@@ -52,18 +53,18 @@ class Pooling:
         self._adapters = adapters
         self._pairs = Pairs(llm)
 
-    async def answer(self, request: Pool) -> Reply:
-        """The rows, in the order of the inputs. The first input that fails ends the others."""
+    async def pool(self, request: Pool) -> Result:
+        """The rows, in the order of the inputs. The first input that fails ends the others, and its error is raised."""
         if request.task not in self._tasks:
             raise BadRequest(f"this model does not {request.task}; it can {', '.join(sorted(self._tasks))}", param="op")
         if request.task != "score":
-            return _reply(await self._all(request, request.task, request.inputs))
+            return _result(await self._all(request, request.task, request.inputs))
         query, documents = request.query or "", [str(text) for text in request.inputs]
         if "classify" in self._tasks:
-            return _reply(await self._all(request, "classify", await self._pairs.join(query, documents)))
+            return _result(await self._all(request, "classify", await self._pairs.join(query, documents)))
         pooled = await self._all(request, "embed", [query, *documents])
         rows = cosines(pooled[0].vector, np.stack([each.vector for each in pooled[1:]]))
-        return Reply(_value(pooled, rows), rows)
+        return Result(_value(pooled, rows), rows)
 
     async def _all(self, request: Pool, task: str, inputs: Sequence[Input]) -> list[Pooled]:
         lora = None if request.lora is None else lora_request(self._adapters.get(request.lora))
@@ -75,22 +76,22 @@ class Pooling:
             ]
         return [each.result() for each in tasks]
 
-    def _dimensions(self, asked: int | None, task: str) -> int | None:
-        """What the engine is asked for; raises BadRequest for a width that the model's vectors can't be cut to."""
+    def _dimensions(self, requested: int | None, task: str) -> int | None:
+        """The width to ask the engine for; None for all. Raises BadRequest where the vectors can't be cut to it."""
         from vllm.pooling_params import PoolingParams
 
         config = self._llm.model_config
-        # Their whole width any model can give.
-        if asked is None or (asked == config.embedding_size and not config.is_matryoshka):
+        # Any model can give its vectors whole.
+        if requested is None or (requested == config.embedding_size and not config.is_matryoshka):
             return None
         try:
-            PoolingParams(task=task, dimensions=asked).verify(config)
+            PoolingParams(task=task, dimensions=requested).verify(config)
         except Exception as exception:
             failure = translate_refusal(exception)
             if isinstance(failure, BadRequest):
                 failure.param = "dimensions"
             raise failure from exception
-        return asked
+        return requested
 
     async def _one(
         self, rid: str, request: Pool, task: str, each: Input, dimensions: int | None, lora: LoRARequest | None
@@ -103,7 +104,7 @@ class Pooling:
             each = each.token_ids
         prompt = await self._render(each)
         params = PoolingParams(task=task, dimensions=dimensions, use_activation=request.normalize, extra_kwargs=extra)
-        # One output, which is the last: closed here, so that vLLM hears at once of a task that was cancelled.
+        # The first output is the last. Closed here, so that vLLM aborts at once when the task is cancelled.
         async with aclosing(self._llm.encode(prompt, params, rid, lora_request=lora)) as outputs:
             output = await anext(outputs)
         self._count_step()
@@ -124,11 +125,11 @@ class Pooling:
 
 
 class Pairs:
-    """A query and each of its documents as one prompt, the way the model's tokenizer joins them; off the loop."""
+    """Joins a query and each of its documents to one prompt, as the model's tokenizer does it; not on the event loop."""
 
     def __init__(self, llm: AsyncLLM) -> None:
         self._llm = llm
-        # One of our own, used by one thread at a time: vLLM's threads change theirs while they work.
+        # A copy, used by one thread at a time: vLLM's own threads change theirs while they work.
         self._tokenizer: Any = None
         self._busy = asyncio.Lock()
 
@@ -145,68 +146,15 @@ class Pairs:
 
 
 def _place(marks: Sequence[int] | None) -> int | None:
-    """Where the first token is that is marked as the document's."""
+    """The place of the first token that is marked as the document's; None where no tokens are marked."""
     if marks is None:
         return None
     return marks.index(1) if 1 in marks else len(marks)
 
 
-class LoraControl:
-    """Adapters into and out of a running engine."""
-
-    def __init__(self, llm: AsyncLLM, adapters: Adapters, *, enabled: bool) -> None:
-        self._llm = llm
-        self._adapters = adapters
-        self.enabled = enabled and adapters.enabled
-        self._busy = asyncio.Lock()
-
-    async def answer(self, request: Lora) -> Reply:
-        """The names that are loaded after it."""
-        if request.action != "list":
-            async with self._busy:
-                await (self._load(request) if request.action == "load" else self._unload(request))
-        return Reply({"loras": self._adapters.names})
-
-    async def _load(self, request: Lora) -> None:
-        if not self.enabled:
-            raise BadRequest(
-                "this engine takes no adapters: enable_lora and vllm_custom.lora_directory in model.json make it",
-                param="action",
-            )
-        adapter = self._adapters.prepare(request.name, request.path)
-        await self._add(adapter)
-        self._adapters.add(adapter)
-
-    async def restore(self) -> None:
-        """For an engine that follows another: the adapters that were loaded into that."""
-        await self._adapters.restore(self._add)
-
-    async def _add(self, adapter: Adapter) -> None:
-        try:
-            await self._llm.add_lora(lora_request(adapter))
-        except Exception as error:
-            if self._llm.errored:
-                raise
-            # Whatever is wrong with the folder is heard of here, as a plain error of the engine's process.
-            raise BadRequest(f"the adapter could not be loaded: {error}", param="path") from error
-
-    async def _unload(self, request: Lora) -> None:
-        adapter = self._adapters.get_removable(request.name)
-        # First of all nobody may ask for it any more; who is using it makes the engine load it until he has ended.
-        self._adapters.remove(adapter)
-        await self._llm.remove_lora(adapter.number)
-
-
-def lora_request(adapter: Adapter) -> LoRARequest:
-    """The adapter as vLLM names it, in its metrics too."""
-    from vllm.lora.request import LoRARequest
-
-    return LoRARequest(lora_name=adapter.name, lora_int_id=adapter.number, lora_path=str(adapter.path))
-
-
-def _reply(pooled: Sequence[Pooled]) -> Reply:
+def _result(pooled: Sequence[Pooled]) -> Result:
     rows = np.ascontiguousarray(np.stack([each.vector for each in pooled]), dtype=np.float32)
-    return Reply(_value(pooled, rows), rows)
+    return Result(_value(pooled, rows), rows)
 
 
 def _value(pooled: Sequence[Pooled], rows: NDArray[np.float32]) -> Mapping[str, Any]:
@@ -214,7 +162,7 @@ def _value(pooled: Sequence[Pooled], rows: NDArray[np.float32]) -> Mapping[str, 
 
 
 class _first_failure_alone:
-    """A group of tasks fails with a group of exceptions; whoever asked wants to hear one."""
+    """A group of tasks fails with a group of exceptions; this raises the first of them, which becomes the client's error."""
 
     async def __aenter__(self) -> None: ...
 

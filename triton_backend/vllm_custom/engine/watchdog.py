@@ -1,9 +1,9 @@
-"""No engine without its stub: a small process that outlives the stub just long enough to clean up after it.
+"""Ends an engine whose stub has died: a small process that outlives the stub just long enough to clean up after it.
 
 The stub can die without a word, by SIGKILL, by the out-of-memory killer, or because Triton did; vLLM's processes do not
 notice, and would keep their memory and their GPU. So the stub starts this file as a program in a session of its own and
-holds one end of a pipe. The program notes the stub's descendants once a second. The end of the pipe is the end of the
-stub: what survives of the family is killed then. One byte on the pipe means that the stub is about to leave: if it has
+holds one end of a pipe. The program notes the stub's descendants once a second. When the pipe ends, the stub has ended, and
+the program kills those descendants that are left. One byte on the pipe means that the stub is about to leave: if it has
 not left a few seconds later, it hangs in the interpreter's shutdown and is killed as well.
 """
 
@@ -25,21 +25,21 @@ import psutil
 
 logger = logging.getLogger(__name__)
 
-# In the environment of every descendant; finds those born since the last look, before they rename themselves.
+# In the environment of every descendant: by it those are found that were born since the last refresh.
 MARK = "VLLM_CUSTOM_FAMILY"
 INTERVAL = 1.0
 LEAVE_TIMEOUT = 5.0
-# multiprocessing's tracker unlinks the shared memory of the dead and then ends by itself, if it is let.
+# multiprocessing's tracker unlinks the shared memory of dead processes and then ends by itself, if it is given the time.
 TRACKER = "multiprocessing.resource_tracker"
 TRACKER_TIMEOUT = 2.0
-# How long the killed may take to be gone. Until then a GPU's memory is not free for the engine that follows.
+# In seconds, for killed processes to end. Until then the memory of a GPU is not free for the engine that follows.
 GONE_TIMEOUT = 10.0
 GONE_INTERVAL = 0.02
 PR_SET_CHILD_SUBREAPER = 36
 
 
 class Watchdog:
-    """The stub's end. Start it before the engine."""
+    """What the stub has of the watchdog. To be started before the engine."""
 
     def __init__(self) -> None:
         self._write_end: int | None = None
@@ -59,11 +59,16 @@ class Watchdog:
         finally:
             os.close(read_end)
 
+    @property
+    def pid(self) -> int | None:
+        """The watchdog's own process; None before `start`."""
+        return None if self._process is None else self._process.pid
+
     def processor_seconds(self) -> float:
         """What the living descendants of this process have used, without the watchdog."""
         used = 0.0
         for child in psutil.Process().children(recursive=True):
-            if self._process is not None and child.pid == self._process.pid:
+            if child.pid == self.pid:
                 continue
             try:
                 times = child.cpu_times()
@@ -72,33 +77,33 @@ class Watchdog:
             used += times.user + times.system
         return used
 
-    def kill_family(self) -> None:
+    def kill_descendants(self) -> None:
         """Kill every descendant of this process but the watchdog, and but the tracker, whose work begins when this
         process has gone. Returns when they have gone, all ranks of an engine included, or after `GONE_TIMEOUT`."""
-        family = Family(os.getpid(), spare=self._process.pid if self._process else os.getpid())
+        descendants = Descendants(os.getpid(), spare=self.pid or os.getpid())
         deadline = time.monotonic() + GONE_TIMEOUT
-        # Again and again: an engine that is being started may start a rank while it is being killed.
-        while (living := family.living()) and time.monotonic() < deadline:
+        # Repeated, because an engine that is being started may start a rank while it is being killed.
+        while (living := descendants.living()) and time.monotonic() < deadline:
             for member in living:
                 _kill(member)
             time.sleep(GONE_INTERVAL)
         if living:
             logger.error("killed, but not gone after %s s: %s", GONE_TIMEOUT, living)
-        family.bury()
+        descendants.reap()
 
-    def leave(self) -> None:
+    def announce_exit(self) -> None:
         """Announce that this process ends now; harmless when the watchdog was never started."""
         if self._write_end is None:
             return
         try:
             os.write(self._write_end, b"q")
         except BrokenPipeError:
-            # Somebody killed the watchdog. It has nothing left to do here anyway.
+            # The watchdog has been killed, and there is nothing left for it to do.
             os.close(self._write_end)
             self._write_end = None
 
 
-class Family:
+class Descendants:
     """The descendants of one process, remembered: a child whose parent has died can't be found by descent any more."""
 
     def __init__(self, root: int, spare: int) -> None:
@@ -106,12 +111,14 @@ class Family:
         self._spare = {root, spare}
         self._members: set[psutil.Process] = set()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
+        """Add those born since the last time, and forget those that have ended."""
         for parent in [self._root, *(member.pid for member in self._members)]:
             self._add(parent)
         self._members = {member for member in self._members if member.is_running()}
 
-    def look_for_mark(self, mark: str) -> None:
+    def add_marked(self, mark: str) -> None:
+        """Add every process of this host with this mark in its environment."""
         for process in psutil.process_iter():
             try:
                 if process.pid not in self._spare and process.environ().get(MARK) == mark:
@@ -120,26 +127,26 @@ class Family:
                 continue
 
     def kill(self) -> None:
-        """Kill all who are left. psutil compares start times, so a pid used again is nobody of ours."""
+        """Kill all that are left. psutil compares start times, so that a pid which is used again is not taken for ours."""
         trackers = self.kill_all_but_trackers()
         _, surviving = psutil.wait_procs(trackers, timeout=TRACKER_TIMEOUT)
         for tracker in surviving:
             _kill(tracker)
 
     def kill_all_but_trackers(self) -> list[psutil.Process]:
-        """The trackers that were spared."""
+        """Kill all but the trackers, and return those."""
         trackers = [member for member in self._members if _is_tracker(member)]
         for member in self._members.difference(trackers):
             _kill(member)
         return trackers
 
     def living(self) -> list[psutil.Process]:
-        """Those who are left, but for the trackers; looks first."""
-        self.look()
+        """Those that are left, but for the trackers; refreshes first."""
+        self.refresh()
         return [member for member in self._members if not _is_tracker(member) and not _has_ended(member)]
 
-    def bury(self) -> None:
-        """Reap those of the dead who are this process's children, its own first, so that it learns of their end."""
+    def reap(self) -> None:
+        """Reap the dead children of this process; those of `multiprocessing` first, which keeps its own account of them."""
         multiprocessing.active_children()
         for member in self._members:
             try:
@@ -156,11 +163,11 @@ class Family:
 
 
 def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: float = LEAVE_TIMEOUT) -> None:
-    """Returns when the stub has gone and its family is dead."""
-    family = Family(stub, spare=os.getpid())
+    """What the watchdog's process does; returns when the stub has gone and its descendants are dead."""
+    descendants = Descendants(stub, spare=os.getpid())
     deadline: float | None = None
     while True:
-        family.look()
+        descendants.refresh()
         readable, _, _ = select.select([pipe], [], [], interval)
         if readable:
             if not os.read(pipe, 64):
@@ -168,14 +175,14 @@ def watch(pipe: int, stub: int, *, interval: float = INTERVAL, leave_timeout: fl
             deadline = time.monotonic() + leave_timeout
         if deadline is not None and time.monotonic() > deadline:
             _kill_pid(stub)
-    family.look()
-    family.look_for_mark(os.environ.get(MARK, ""))
-    family.kill()
+    descendants.refresh()
+    descendants.add_marked(os.environ.get(MARK, ""))
+    descendants.kill()
 
 
 def _adopt_orphans() -> None:
     """Make a process whose parent dies the child of this one. An EngineCore that is killed leaves the ranks of its engine
-    behind, which a new engine must not meet on its GPUs, and which nobody else knows."""
+    behind; they would hold the GPUs that a new engine needs, and could not be found otherwise."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         logger.warning("orphans of the engine can't be followed: %s", os.strerror(ctypes.get_errno()))

@@ -1,8 +1,8 @@
-"""No two engines on one GPU that together want more than all of its memory.
+"""Keeps two engines off one GPU whose memory shares are more than 1 together.
 
-Each engine lives in a process of its own that knows nothing of the others, and vLLM finds out only when it has loaded the
-weights, or not at all if both load at once. So each process keeps a small file that says what it takes, and holds a lock on
-it: the lock ends with the process, however that ends, and a file without one is waste, which the next one clears away.
+Each engine runs in a process of its own that knows nothing of the others, and vLLM notices only when it has loaded the
+weights, or not at all if both load at once. So each process keeps a small file with its claim, and holds a lock on the file.
+The lock ends with the process, however that ends; a file without a lock is left over, and the next process removes it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ logger = logging.getLogger(__name__)
 
 # What vLLM takes when gpu_memory_utilization is not written (0.25 to 0.32).
 USUAL_SHARE = 0.92
-# 0.3 + 0.7 is a little more than 1 for a computer.
+# In floating point a sum of shares may be a little more than 1.
 ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`share`: of each device's memory; None if the engine's arguments don't tell. `sleeps`: it may give it back."""
+    """`share`: of each device's memory; None if that does not follow from the engine's arguments.
+
+    `sleeps`: it may give the memory back.
+    """
 
     model: str
     devices: tuple[str, ...]
@@ -41,13 +44,13 @@ class Claim:
     @classmethod
     def of(cls, model: str, devices: Sequence[str], arguments: Mapping[str, Any]) -> Claim:
         share = arguments.get("gpu_memory_utilization", USUAL_SHARE)
-        # With a size of its own for the cache, an engine takes what the weights need besides.
+        # With kv_cache_memory_bytes the share does not count: the engine takes that, and what the weights need.
         known = isinstance(share, int | float) and arguments.get("kv_cache_memory_bytes") is None
         return cls(model, tuple(devices), float(share) if known else None, bool(arguments.get("enable_sleep_mode")))
 
     @classmethod
     def read(cls, written: Mapping[str, Any]) -> Claim:
-        """What `asdict` gave, which may have come from another version of this file."""
+        """A claim out of its file, which another version of the backend may have written."""
         share = written.get("share")
         return cls(
             str(written.get("model")),
@@ -58,8 +61,10 @@ class Claim:
 
 
 def conflict(mine: Claim, others: Sequence[Claim]) -> tuple[str, bool] | None:
-    """The device that would be given away more than once and what to do about it, and whether that is hopeless, which it
-    is not where a model can be put to sleep (pure)."""
+    """The complaint about a device whose memory would be claimed twice, and whether it is final (pure).
+
+    It is not where one of the models can be put to sleep. None where the claims fit.
+    """
     if mine.share is None:
         return None
     for device in mine.devices:
@@ -77,7 +82,7 @@ def conflict(mine: Claim, others: Sequence[Claim]) -> tuple[str, bool] | None:
 
 
 class Register:
-    """The claims of this user's processes on this host. `take` once; `leave` may be called at any time, also again."""
+    """The claims of this user's processes on this host. `take` once; `release` may be called at any time, also again."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or Path(tempfile.gettempdir()) / f"vllm_custom-gpus-{os.getuid()}"
@@ -101,14 +106,14 @@ class Register:
                 raise ConfigError(f"{source}: {what}")
             logger.warning("%s: %s; it works only while one of them sleeps", source, what)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         if self._path is not None and self._held is not None:
             self._path.unlink(missing_ok=True)
             self._held.close()
             self._path = self._held = None
 
     def _make_folder(self) -> None:
-        """A folder of somebody else's in a place that everybody may write to is not to be trusted."""
+        """Raises PermissionError for a folder that another user has made: everybody may write to the place where it lies."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         found = self._folder.lstat()
         if found.st_uid != os.getuid() or self._folder.is_symlink():
@@ -116,7 +121,7 @@ class Register:
 
     @contextmanager
     def _alone(self) -> Generator[None]:
-        """Models load at the same time: one looks and writes before the next one looks."""
+        """Models load at the same time: here one process reads the others' claims and writes its own before the next."""
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

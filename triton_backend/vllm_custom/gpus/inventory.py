@@ -39,7 +39,7 @@ class Inventory:
 
 
 def read_listing(listing: str) -> Inventory | None:
-    """What `nvidia-smi -L` has printed; None if there is no GPU in it."""
+    """The GPUs in what `nvidia-smi -L` has printed; None if there are none."""
     gpus: list[Gpu] = []
     for kind, _, product, uuid in _LISTED.findall(listing):
         if kind == "GPU":
@@ -54,7 +54,10 @@ def is_name(name: str) -> bool:
 
 
 def visible(value: str | None) -> tuple[str, ...] | None:
-    """CUDA_VISIBLE_DEVICES as CUDA reads it: what follows an entry that is no name is hidden. None: nothing is."""
+    """The names in CUDA_VISIBLE_DEVICES, as CUDA reads it: an entry that is no name hides itself and all that follow.
+
+    None where the variable is not set, so that nothing is hidden.
+    """
     if value is None:
         return None
     names: list[str] = []
@@ -66,14 +69,14 @@ def visible(value: str | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-class Shown:
+class VisibleDevices:
     """The visible devices, by every name that can be known of them."""
 
     def __init__(self, environment: Mapping[str, str], inventory: Inventory | None) -> None:
         self.value = environment.get(VISIBLE)
         self.inventory = inventory
         names = visible(self.value)
-        # CUDA counts the fastest first unless it is told otherwise; among equals that is the driver's order.
+        # CUDA counts the fastest first unless CUDA_DEVICE_ORDER says otherwise; among equals that is the driver's order.
         products = {gpu.product for gpu in inventory.gpus} if inventory else set[str]()
         self._is_numbered = len(products) == 1 or (bool(products) and environment.get(ORDER) == "PCI_BUS_ID")
         if names is None and inventory is not None and not any(gpu.slices for gpu in inventory.gpus):
@@ -83,14 +86,14 @@ class Shown:
         )
 
     def full(self, name: str) -> str | None:
-        """The whole UUID of what a UUID, perhaps cut short, begins; None if that is nothing, or not just one."""
+        """The whole UUID that begins with a UUID which may be cut short; None if there is none, or more than one."""
         if name.isdigit() or self.inventory is None:
             return None
         matching = [uuid for uuid in self.inventory.uuids if uuid.startswith(name)]
         return matching[0] if len(matching) == 1 else None
 
     def uuid(self, name: str) -> str | None:
-        """None if that is not known."""
+        """The UUID of what has this name; None if that is not known."""
         if not name.isdigit():
             return self.full(name)
         if self.inventory is None or not self._is_numbered or int(name) >= len(self.inventory.gpus):
@@ -98,19 +101,19 @@ class Shown:
         return self.inventory.gpus[int(name)].uuid
 
     def owner(self, name: str) -> Gpu | None:
-        """The GPU of this name, or the one that this is a slice of; None if that is not known."""
+        """The GPU of this name, or the one that a MIG device of this name is part of; None if that is not known."""
         uuid = self.uuid(name)
         gpus = self.inventory.gpus if self.inventory else ()
         return next((gpu for gpu in gpus if uuid == gpu.uuid or uuid in gpu.slices), None)
 
     def numbered(self, number: int) -> str | None:
-        """The name of this one among the visible; None if there are fewer."""
+        """The name of the visible device with this number; None if there are fewer."""
         if self.names is None:
             return str(number)
         return self.names[number] if number < len(self.names) else None
 
     def _exists(self, name: str) -> bool:
-        """False only of what is surely no device: CUDA hides it, and all that follows it."""
+        """Whether there may be such a device. CUDA hides a name without one, and all that follow it."""
         if self.inventory is None or "/" in name:  # MIG-GPU-…/1/2 is the older way to name a slice
             return True
         return int(name) < len(self.inventory.gpus) if name.isdigit() else self.full(name) is not None

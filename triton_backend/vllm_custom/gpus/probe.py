@@ -1,5 +1,5 @@
-"""What this host and this environment have to do with GPUs, asked without importing torch or vLLM: CUDA_VISIBLE_DEVICES
-must be set before those are."""
+"""Finds out which GPUs this host has, and whether this environment is for CUDA, without importing torch or vLLM:
+CUDA_VISIBLE_DEVICES must be set before they are imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .inventory import Inventory, read_listing
 
 logger = logging.getLogger(__name__)
 
-# The driver takes seconds to wake up where nothing holds it.
+# In seconds: the driver takes some to wake up where no process uses it.
 TIMEOUT = 60.0
 
 
@@ -26,7 +26,7 @@ def is_for_cuda(torch: str = "torch") -> bool:
 
 
 def list_gpus(program: str = "nvidia-smi") -> Inventory | None:
-    """None where it can't be known: what is asked for is then handed to CUDA as it is."""
+    """The GPUs of this host; None where they can't be listed: what is configured is then handed to CUDA unchecked."""
     if (path := shutil.which(program)) is None:
         return None
     try:

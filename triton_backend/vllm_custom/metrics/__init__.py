@@ -1,1 +1,1 @@
-"""What is counted, and how Triton's metrics port learns of it."""
+"""What is counted, and how it gets to Triton's metrics port."""

@@ -1,7 +1,7 @@
-"""Handing metrics to Triton: one thread, about once a second, and only what has changed.
+"""Exports metrics to Triton: one thread, about once a second, and only what has changed.
 
-So the price depends neither on the rate of tokens nor on that of requests. A sink that fails is given up: where Triton was
-started without metrics, that is the first one.
+So its cost depends neither on the rate of tokens nor on that of requests. After the first failure nothing more is exported:
+where Triton was started without metrics, that is the first export.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 PERIOD = 1.0
 
 
-class Sink(Protocol):
+class MetricsSink(Protocol):
     """Called by one thread only; `put` raises when metrics can't be had."""
 
     def put(self, change: Change) -> None: ...
@@ -26,9 +26,9 @@ class Sink(Protocol):
 
 
 class Exporter:
-    """`refresh` is called before each export and sets the gauges that nobody sets by himself."""
+    """`refresh` is called before each export, and sets the gauges that are not set when something happens."""
 
-    def __init__(self, meter: Meter, sink: Sink, refresh: Callable[[], None], *, period: float = PERIOD) -> None:
+    def __init__(self, meter: Meter, sink: MetricsSink, refresh: Callable[[], None], *, period: float = PERIOD) -> None:
         self._meter = meter
         self._sink = sink
         self._refresh = refresh
@@ -40,14 +40,14 @@ class Exporter:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Let go of everything of Triton's, which must not outlive its shared memory."""
+        """End the thread, and release Triton's objects, which must not outlive its shared memory."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
 
     def _run(self) -> None:
         try:
-            # Nothing at the end: nobody reads it, and a Triton that is ending does not survive a new metric.
+            # No export at the end: it would not be read, and a Triton that is ending does not survive a new metric.
             while not self._stopping.wait(self._period):
                 self._export()
         except Exception as failure:  # noqa: BLE001  whatever is wrong with metrics must not touch the requests

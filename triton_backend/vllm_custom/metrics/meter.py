@@ -1,8 +1,8 @@
-"""Counting in this process, at a price that does not depend on who reads it (no Triton, no vLLM).
+"""Counts in this process, without Triton and without vLLM, so that counting costs little.
 
-Engines and the instance count; once a second the exporter takes what has changed. A histogram is kept as plain counts and
-leaves as the cumulative counters that Prometheus knows it by: Triton can only observe one value at a time, and each would
-be a round trip between processes.
+Engines and the instance count; once a second the exporter takes what has changed. A histogram is kept as plain counts, and
+exported as the cumulative counters that Prometheus knows it by: Triton's own histogram takes one value at a time, and each
+would be a round trip between processes.
 """
 
 from __future__ import annotations
@@ -84,13 +84,13 @@ class _Histogram:
 
 
 class Meter:
-    """Any thread may call anything. A series exists from its first value on."""
+    """Every method may be called from any thread. A series exists from its first value on."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counters: dict[Series, float] = {}
         self._gauges: dict[Series, float] = {}
-        self._told: dict[Series, float] = {}
+        self._exported: dict[Series, float] = {}
         self._histograms: dict[str, _Histogram] = {}
 
     def add(self, family: Family, amount: float = 1, label: str = "") -> None:
@@ -121,14 +121,14 @@ class Meter:
             histogram.observe(values)
 
     def take(self) -> list[Change]:
-        """What has changed since the last time."""
+        """What has changed since the last call."""
         with self._lock:
             changes = [Change(series, amount) for series, amount in self._counters.items()]
             self._counters.clear()
             for histogram in self._histograms.values():
                 changes += histogram.take()
-            changes += [Change(s, value) for s, value in self._gauges.items() if self._told.get(s) != value]
-            self._told.update(self._gauges)
+            changes += [Change(s, value) for s, value in self._gauges.items() if self._exported.get(s) != value]
+            self._exported.update(self._gauges)
         return changes
 
 

@@ -14,7 +14,7 @@ from .meter import Change, Kind, Series
 
 
 class TritonSink:
-    """See `exporter.Sink`. `labels` are on every series."""
+    """See `exporter.MetricsSink`. `labels` are on every series."""
 
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = dict(labels)
@@ -33,7 +33,7 @@ class TritonSink:
             metric.increment(amount)
 
     def close(self) -> None:
-        # The metrics before their families, which Triton insists on.
+        # The metrics before their families: Triton requires this order.
         self._metrics.clear()
         self._families.clear()
 
@@ -45,6 +45,6 @@ class TritonSink:
             self._families[series.name] = family
         metric = self._metrics[series] = family.Metric(labels={**self._labels, **dict(series.labels)})
         if series.kind is Kind.GAUGE:
-            # Where a stub died without a word, its gauges stand in Triton as it left them.
+            # A stub that died has left its gauges in Triton as they were: count from there.
             self._gauges[series] = metric.value()
         return metric

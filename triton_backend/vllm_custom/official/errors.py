@@ -1,4 +1,4 @@
-"""Our errors in the official backend's words, and with the codes that it lacks: there everything is INTERNAL.
+"""Our errors with the official backend's texts, and with Triton's codes, where that backend uses INTERNAL for everything.
 
 Triton's streaming calls carry only the text; HTTP turns the code into a status.
 """

@@ -1,19 +1,20 @@
-"""The official backend's inputs to a request value (pure)."""
+"""Reads the official backend's inputs (pure)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from numpy.typing import NDArray
 
-from ..contract.request import Generate
+from ..contract.generate import Generate
+from ..contract.pooling import Pool
 from ..errors import BadRequest
 from . import tensors
+from .json_object import read_object
 from .sampling import decode, take_lora
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -33,7 +34,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialGenerate(Generate):
-    """A prompt with the engine's own sampling parameters, as written, in `body`; `api` says nothing here.
+    """A prompt with the engine's own sampling parameters, as written, in `body`; `api` has no meaning here.
 
     `images` are files as their bytes, `lora` the name of an adapter.
     """
@@ -54,9 +55,14 @@ class OfficialEmbed:
     dimensions: int | None
     wanted: Wanted
 
+    def as_pool(self) -> Pool:
+        """As the engine takes it: an `embed` of one input."""
+        inputs = [self.prompt or ""] if self.token_ids is None else [list(self.token_ids)]
+        return Pool(self.rid, "embed", inputs, None, self.dimensions, None, None)
+
 
 def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | OfficialEmbed:
-    """`parameters` are those of the request itself, which count where no tensor carries them. Raises BadRequest."""
+    """The request's value. `parameters` are the request's own, which count where no tensor has any. Raises BadRequest."""
     if tensors.EMBEDDING_REQUEST in inputs:
         return _embed(inputs, rid)
     prompt = _text(inputs, tensors.TEXT_INPUT)
@@ -89,7 +95,8 @@ def parse(inputs: Inputs, parameters: str, rid: str) -> OfficialGenerate | Offic
 
 
 def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:
-    document = _embedding_document(inputs)
+    name = tensors.EMBEDDING_REQUEST
+    document = read_object(_text(inputs, name) or "", name)
     prompt = document.get("input")
     dimensions = _dimensions(document)
     if isinstance(prompt, str):
@@ -100,19 +107,8 @@ def _embed(inputs: Inputs, rid: str) -> OfficialEmbed:
     return OfficialEmbed(rid, None, cast("list[int]", ids), dimensions, _wanted(inputs, ""))
 
 
-def _embedding_document(inputs: Inputs) -> dict[str, Any]:
-    name = tensors.EMBEDDING_REQUEST
-    try:
-        document = json.loads(_text(inputs, name) or "")
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{name} is not JSON: {error}", param=name) from error
-    if not isinstance(document, dict):
-        raise BadRequest(f"{name} must be a JSON object", param=name)
-    return cast("dict[str, Any]", document)
-
-
 def _dimensions(document: Mapping[str, Any]) -> int | None:
-    """NVIDIA's front end sends them as a list of one, because that is what a request parameter of its own becomes."""
+    """A number, or a list of one: NVIDIA's front end makes that of its own request parameter."""
     params: Any = document.get("pooling_params") or {}
     if not isinstance(params, dict):
         raise BadRequest("embedding_request.pooling_params must be an object", param="pooling_params")

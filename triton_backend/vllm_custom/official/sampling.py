@@ -1,4 +1,4 @@
-"""The official backend's sampling parameters (pure): a JSON object to the arguments of the engine's own class.
+"""Turns the official backend's sampling parameters, a JSON object, into arguments of the engine's own class (pure).
 
 As there, what is left out has the default of vLLM's bare class (16 tokens, temperature 1), whatever the model's
 generation config says, and a null counts as left out. Unlike there, "false" is false and an unknown key is named.
@@ -6,12 +6,12 @@ generation config says, and a null counts as left out. Unlike there, "false" is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, cast
 
 from ..configuration.coercion import coerce
 from ..errors import BadRequest
+from .json_object import read_object
 
 LORA_NAME = "lora_name"
 STRUCTURED = "structured_outputs"
@@ -28,17 +28,12 @@ Annotations = Mapping[str, Any]
 
 def decode(parameters: str | bytes) -> dict[str, Any]:
     """The written parameters, without those that are null. Raises BadRequest."""
-    try:
-        document = json.loads(parameters or "{}")
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"sampling_parameters is not JSON: {error}", param="sampling_parameters") from error
-    if not isinstance(document, dict):
-        raise BadRequest("sampling_parameters must be a JSON object", param="sampling_parameters")
-    return {name: value for name, value in cast("dict[str, Any]", document).items() if value is not None}
+    document = read_object(parameters or "{}", "sampling_parameters")
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def take_lora(parameters: dict[str, Any]) -> str | None:
-    """Take the adapter's name out of the parameters, where the engine's own class does not know it."""
+    """Remove the adapter's name from the parameters, which the engine's own class does not have, and return it."""
     name = parameters.pop(LORA_NAME, None)
     if name is not None and not isinstance(name, str):
         raise BadRequest(f"{LORA_NAME} must be a text", param=LORA_NAME)
@@ -75,13 +70,12 @@ def _structured(written: Mapping[str, Any], known: Annotations) -> dict[str, Any
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:
-    try:
-        document = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{name} is not JSON: {error}", param=name) from error
-    if not isinstance(document, dict):
-        raise BadRequest(f"{name} must be a JSON object, or one as text", param=name)
-    return dict(cast("dict[str, Any]", document))
+    expected = "a JSON object, or one as text"
+    if isinstance(value, str):
+        return read_object(value, name, expected)
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name} must be {expected}", param=name)
+    return dict(cast("dict[str, Any]", value))
 
 
 def _coerced(annotation: Any, value: Any, name: str) -> Any:

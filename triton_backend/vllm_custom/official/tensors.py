@@ -65,7 +65,7 @@ _DTYPE = {output["name"]: _DTYPES.get(output["data_type"], np.object_) for outpu
 
 
 def is_official(request: TritonRequest) -> bool:
-    """Whether a request speaks NVIDIA's tensors: it has no `request`, which every native one has."""
+    """Whether a request is one of NVIDIA's: it has no tensor `request`, which every native one has."""
     return all(tensor.name() != REQUEST for tensor in request.inputs())
 
 

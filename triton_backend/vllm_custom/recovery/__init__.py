@@ -1,1 +1,1 @@
-"""An engine that is watched, and replaced when it has failed."""
+"""An engine that is watched, and replaced by another when it has failed."""

@@ -20,6 +20,6 @@ class Backoff:
         return min(pause, self._longest)
 
     def served(self, seconds: float) -> None:
-        """An engine has served for so long before it failed: long enough, and its failure is the first of a new row."""
+        """An engine has served for so many seconds before it failed; if longer than the longest pause, count anew."""
         if seconds > self._longest:
             self._failures = 0

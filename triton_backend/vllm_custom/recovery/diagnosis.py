@@ -1,10 +1,10 @@
-"""Is the engine dead, or wedged? Judged from a few numbers that cost nothing to read (pure: no clock, no thread).
+"""Finds out whether an engine is dead or wedged, from a few numbers that cost nothing to read (pure: no clock, no thread).
 
-Dead is what it says of itself. Wedged is harder, because nothing tells a long step from an endless one at once: a prefill
-of 8,000 tokens on a small CPU is one step of a minute. What does tell them apart is the processor: such a prefill uses it,
-and a process that was stopped, or waits for a lock that nobody will release, does not. So an engine with requests that has
-finished no step for `stall_seconds` is wedged if it was idle all the while, and after the much longer `wedge_seconds` in
-any case: two GPUs waiting for each other spin at 100 %.
+An engine reports by itself that it is dead. To find out that it is wedged is harder, because a long step and an endless
+one look alike at first: a prefill of 8,000 tokens on a small CPU is one step of a minute. The difference is the processor:
+such a prefill uses it, and a process that was stopped, or that waits for a lock which nobody will release, does not. So an
+engine with requests that has finished no step for `stall_seconds` is wedged if it used no processor meanwhile. After the
+much longer `wedge_seconds` it is wedged in any case: two GPUs that wait for each other spin at 100 %.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Callable
 
 from ..engine.interface import Vitals
 
-# Less than this share of one core is idle: the threads that poll something.
+# A process that uses less than this share of one core is idle: only its threads that poll something run.
 IDLE_SHARE = 0.02
-# After this share of `stall_seconds` without a step it is worth asking what the processes use, which is not free.
+# Processor time, which is not free to read, is read only after this share of `stall_seconds` without a step.
 SUSPICION = 0.1
-# A gap of so many seconds between two looks: it was this process, or the machine, that stood still.
+# A gap of so many seconds between two checks: it was this process, or the machine, that stood still.
 GAP = 10.0
 DIED = "the engine has died"
 
 
-class Pulse:
-    """Look at the vitals regularly; from the first complaint on the engine is past saving."""
+class StallDetector:
+    """`check` is called regularly with the engine's vitals; once it has found something, the engine has to be replaced."""
 
     def __init__(self, stall_seconds: float, wedge_seconds: float) -> None:
         self._stall = stall_seconds
@@ -34,8 +34,8 @@ class Pulse:
         # When the current measurement of processor time began, and what had been used until then.
         self._measured: tuple[float, float] | None = None
 
-    def feel(self, vitals: Vitals, now: float, processor_seconds: Callable[[], float]) -> str | None:
-        """What is wrong, or None. `processor_seconds` is called only when the engine is under suspicion."""
+    def check(self, vitals: Vitals, now: float, processor_seconds: Callable[[], float]) -> str | None:
+        """What is wrong, or None. `now` in seconds; `processor_seconds` is called only when a step takes very long."""
         gap, self._last = now - self._last, now
         if not vitals.alive:
             return DIED
@@ -50,12 +50,12 @@ class Pulse:
         return None
 
     def _is_idle(self, now: float, used: float) -> bool:
-        # Counted from the first suspicion, so that the verdict comes a little after `stall_seconds`, not at twice that.
+        # Measured from the first suspicion on, so that a stall is found soon after `stall_seconds`, not after twice that.
         if self._measured is None:
             self._measured = (now, used)
             return False
         began, before = self._measured
-        # Less than before: a process of the engine has ended, which is a sign of life too.
+        # Less than before means that a process of the engine has ended, which is a sign of life too.
         if used < before or used - before >= IDLE_SHARE * self._stall:
             self._measured = (now, used)
             return False

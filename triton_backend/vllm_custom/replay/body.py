@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..contract.request import Generate
+from ..contract.generate import Generate
 from ..errors import BadRequest
 
 # Known to OpenAI and without meaning for a script.
@@ -26,8 +26,8 @@ MOST_CHOICES = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Decoding:
-    """`alternatives` as in `interface.Plan`."""
+class ReplayParams:
+    """What a request asks of a script. `alternatives` and `prompt_alternatives` as in `plan.Plan`."""
 
     max_tokens: int
     stops: Sequence[str]
@@ -40,13 +40,13 @@ class Decoding:
     prompt_alternatives: int | None = None
 
 
-def read_body(request: Generate, room: int) -> Decoding:
-    """Raises BadRequest with the field at fault. `room`: the tokens that the context leaves."""
+def read_body(request: Generate, room: int) -> ReplayParams:
+    """The fields that count. `room`: the tokens that the context leaves. Raises BadRequest with the field at fault."""
     body = request.body
     for name in body:
         if name not in HONOURED and name not in IGNORED:
             raise BadRequest(f"this engine does not know the field {name!r}", param=name)
-    return Decoding(
+    return ReplayParams(
         max_tokens=min(room, _max_tokens(request, room)),
         stops=_stops(body),
         keep_stop=_flag(body, "include_stop_str_in_output"),
@@ -72,7 +72,7 @@ def _alternatives(request: Generate) -> int | None:
 
 
 def _prompt_alternatives(request: Generate) -> int | None:
-    """As vLLM: `echo` tells of the prompt what `logprobs` tells of the answer."""
+    """As vLLM: with `echo`, the prompt has as many log probabilities a token as the answer."""
     if request.body.get("prompt_logprobs") is None:
         return _alternatives(request) if _flag(request.body, "echo") else None
     return _whole(request.body, "prompt_logprobs", 0, 0, 20)

@@ -1,13 +1,13 @@
-"""vLLM's parsers over the replay engine's text: needs vLLM, though no engine of it runs."""
+"""vLLM's parsers over the replay engine's text. This needs the package vLLM, though no engine of it runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contract.parsed import ParserNames
-from ..contract.request import Generate
-from ..engine.loop import Generation
+from ..contract.generate import Generate
+from ..engine.generation import Generation
+from ..engine.parser_names import ParserNames
 from ..engine.parsing import ParsedGeneration, Parsers
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ReplayParsers:
         self._parsers = Parsers(names, self._tokenizer)
 
     def parsed(self, playback: Generation, request: Generate) -> Generation:
-        """The playback with its text told apart, where the request asks for that."""
+        """The playback with reasoning and calls taken out of its text, where the request asks for that."""
         if request.api != "chat":
             return playback
         token_ids = request.token_ids

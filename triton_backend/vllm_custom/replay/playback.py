@@ -7,46 +7,48 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..engine.interface import Plan
-from ..engine.loop import Delivery, Step
+from ..contract.plan import Plan
+from ..engine.generation import Delivery, Step
 from ..errors import BackendError, Unavailable
-from .beat import Beat
 from .script import Entry, Line, scripted_error
+from .step_clock import StepClock
 
 
 @dataclass(frozen=True, slots=True)
-class Logprob:
+class ReplayLogprob:
+    """See `outputs.TokenLogprob`."""
+
     logprob: float
     rank: int
     decoded_token: str
 
 
 @dataclass(slots=True)
-class Choice:
-    """See `response.ChoiceOutput`."""
+class ReplayChoice:
+    """See `outputs.ChoiceOutput`."""
 
     index: int
     text: str
     token_ids: Sequence[int]
-    logprobs: Sequence[Mapping[int, Logprob]] | None
+    logprobs: Sequence[Mapping[int, ReplayLogprob]] | None
     finish_reason: str | None
     stop_reason: str | None
     cumulative_logprob: float | None = None
 
 
 @dataclass(slots=True)
-class Output:
-    """See `response.StepOutput`."""
+class ReplayOutput:
+    """See `outputs.StepOutput`."""
 
-    outputs: Sequence[Choice]
+    outputs: Sequence[ReplayChoice]
     finished: bool
     num_cached_tokens: int = 0
     prompt_token_ids: Sequence[int] | None = None
-    prompt_logprobs: Sequence[Mapping[int, Logprob] | None] | None = None
+    prompt_logprobs: Sequence[Mapping[int, ReplayLogprob] | None] | None = None
 
 
 class Playback:
-    """See `loop.Generation`. One token of every choice a step, or everything in one output without `stream`."""
+    """See `generation.Generation`. A step has one token of every choice; without `stream` one output has everything."""
 
     def __init__(
         self,
@@ -58,11 +60,11 @@ class Playback:
         prompt_token_ids: Sequence[int],
         name: Callable[[int], str],
         death: asyncio.Event,
-        on_step: Callable[[Output], None] = lambda output: None,
-        beat: Beat | None = None,
+        on_step: Callable[[ReplayOutput], None] = lambda output: None,
+        clock: StepClock | None = None,
     ) -> None:
-        """`beat` is the rhythm of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the whole
-        engine's end, set by whoever plays `die_at`."""
+        """`clock` is that of an entry with `step_seconds`; `name` gives the text of a token id; `death` is the end of the
+        whole engine, set by the request that reaches `die_at`."""
         self.plan = plan
         self._entry = entry
         self._lines = lines
@@ -71,13 +73,13 @@ class Playback:
         self._name = name
         self._death = death
         self._on_step = on_step
-        self._beat = beat
+        self._clock = clock
         self._at = 0
         self._length = max(1, *(len(line.tokens) for line in lines))
 
     async def follow(self, step: Step) -> bool:
         delivery = Delivery(step)
-        if self._beat is None:
+        if self._clock is None:
             while delivery.push(await self._next()):
                 pass
             return await delivery.until_end()
@@ -95,13 +97,13 @@ class Playback:
             begun, start = start, self._at
             return delivery.push(self._output(begun))
 
-        self._beat.join(turn)
+        self._clock.add(turn)
         try:
             return await delivery.until_end()
         finally:
-            self._beat.leave(turn)
+            self._clock.remove(turn)
 
-    async def _next(self) -> Output:
+    async def _next(self) -> ReplayOutput:
         start = self._at
         stop = start + 1 if self._stream else self._length
         while self._at < stop:
@@ -120,10 +122,10 @@ class Playback:
             raise Unavailable("the engine has died")
         self._at += 1
 
-    def _output(self, start: int) -> Output:
+    def _output(self, start: int) -> ReplayOutput:
         """Everything from `start` up to where the playback has come."""
         choices = [self._choice(index, line, start, self._at) for index, line in enumerate(self._lines)]
-        output = Output(
+        output = ReplayOutput(
             [choice for choice in choices if choice is not None],
             self._at == self._length,
             prompt_token_ids=self._prompt_token_ids,
@@ -141,12 +143,12 @@ class Playback:
             async with asyncio.timeout(seconds):
                 await self._death.wait()
 
-    def _choice(self, index: int, line: Line, start: int, stop: int) -> Choice | None:
+    def _choice(self, index: int, line: Line, start: int, stop: int) -> ReplayChoice | None:
         ends = start <= max(0, len(line.tokens) - 1) < stop
         tokens = line.tokens[start:stop]
         if not tokens and not ends:
             return None
-        return Choice(
+        return ReplayChoice(
             index,
             "".join(token.text for token in tokens),
             [token.id for token in tokens],
@@ -165,18 +167,18 @@ class Playback:
         rounds, rest = divmod(length, len(scripted))
         return rounds * sum(scripted) + sum(scripted[:rest])
 
-    def _prompt_logprobs(self) -> list[Mapping[int, Logprob] | None] | None:
+    def _prompt_logprobs(self) -> list[Mapping[int, ReplayLogprob] | None] | None:
         alternatives = self.plan.prompt_alternatives
         if alternatives is None:
             return None
         rest = enumerate(self._prompt_token_ids[1:])
         return [None, *(self._logprobs(token_id, place, alternatives) for place, token_id in rest)]
 
-    def _logprobs(self, token_id: int, position: int, alternatives: int) -> dict[int, Logprob]:
+    def _logprobs(self, token_id: int, position: int, alternatives: int) -> dict[int, ReplayLogprob]:
         """The scripted token first, then its neighbours in the vocabulary, each a little less likely."""
         scripted = self._entry.logprobs[position % len(self._entry.logprobs)]
         ids = [token_id, *(other for other in range(max(1, alternatives)) if other != token_id)]
         return {
-            candidate: Logprob(scripted - rank + 1, rank, self._name(candidate))
+            candidate: ReplayLogprob(scripted - rank + 1, rank, self._name(candidate))
             for rank, candidate in enumerate(ids[: max(1, alternatives)], start=1)
         }

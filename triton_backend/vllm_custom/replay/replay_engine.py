@@ -16,25 +16,28 @@ from typing import Any
 
 from ..configuration.config import EngineConfig, refuse_unknown
 from ..contract.conversation import check_images
-from ..contract.parsed import ParserNames, refuse_tools
-from ..contract.pooling import Lora, Pool
-from ..contract.request import Generate
+from ..contract.generate import Generate
+from ..contract.lora import Lora
+from ..contract.plan import Plan
+from ..contract.pooling import Pool
 from ..engine.adapters import Adapters
-from ..engine.interface import Asker, Facts, Plan, Reply, Sink, Vitals
-from ..engine.loop import Courses, Generation, LoopThread
+from ..engine.engine_requests import EngineRequests
+from ..engine.generation import Generation
+from ..engine.interface import Facts, GenerationSink, Result, ResultSink, Vitals
+from ..engine.loop_thread import LoopThread
+from ..engine.parser_names import ParserNames, refuse_tools
+from ..engine.result_tasks import ResultTasks
 from ..errors import BadRequest, ConfigError, Overloaded, Unavailable
 from ..metrics.meter import Meter
-from ..official.request import OfficialEmbed, OfficialGenerate
-from ..serving.inquiry import Inquiries
-from ..serving.official_embedding import Embedding, OfficialAsker, pool_of
-from .beat import Beat
-from .body import Decoding, read_body
-from .figures import Figures
+from ..official.request import OfficialGenerate
+from .body import ReplayParams, read_body
 from .parsing import ReplayParsers
 from .playback import Playback
-from .pooling import check_folder, replay_lora, replay_rows
-from .sampling import read_sampling
+from .replay_metrics import ReplayMetrics
+from .replay_pooling import check_folder, replay_lora, replay_rows
+from .replay_sampling import read_sampling
 from .script import Entry, Line, cut, parse_script, scripted_error
+from .step_clock import StepClock
 from .tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
@@ -57,17 +60,17 @@ class ReplayEngine:
         self._parser_names = ParserNames.of(config)
         self._adapters = adapters
         self._loop = LoopThread("replay")
-        self._courses = Courses(self)
-        # How many images a prompt may have; nobody looks at them.
+        self._requests = EngineRequests(self)
+        # How many images a prompt may have; their content does not matter.
         self._images = int(config.arguments.get("images", 0))
         self._renders = config.settings.renderer == "backend" or self._images > 0
         self._tasks = tuple(config.arguments.get("tasks", ("generate",)))
-        self._inquiries = Inquiries()
+        self._result_tasks = ResultTasks()
         self._tokenizer: Tokenizer | None = None
         self._dead = asyncio.Event()
         self._most_requests = config.arguments.get("max_num_queued_reqs")
-        self._figures = Figures(meter or Meter(), lambda: self._courses.count)
-        self._beats: dict[float, Beat] = {}
+        self._metrics = ReplayMetrics(meter or Meter(), lambda: self._requests.count)
+        self._clocks: dict[float, StepClock] = {}
         self._stopped = False
 
     def start(self) -> Facts:
@@ -91,23 +94,20 @@ class ReplayEngine:
             images=self._images,
         )
 
-    def submit(self, request: Generate, sink: Sink) -> None:
-        self._loop.post(self._courses.run(request, sink))
+    def submit(self, request: Generate, sink: GenerationSink) -> None:
+        self._loop.post(self._requests.run(request, sink))
 
     def abort(self, rid: str) -> None:
-        self._loop.post(self._courses.abort(rid))
-        self._loop.post(self._inquiries.abort(rid))
+        self._loop.post(self._requests.abort(rid))
+        self._loop.post(self._result_tasks.abort(rid))
 
-    def ask(self, request: Pool | Lora, asker: Asker) -> None:
-        self._loop.post(self._inquiries.run(request.rid, self._answer(request), asker))
-
-    def embed(self, request: OfficialEmbed, embedding: Embedding) -> None:
-        self.ask(pool_of(request), OfficialAsker(embedding))
+    def submit_for_result(self, request: Pool | Lora, sink: ResultSink) -> None:
+        self._loop.post(self._result_tasks.run(request.rid, self._result(request), sink))
 
     def loras(self) -> list[str] | None:
         return self._adapters.names if self._adapters.offered else None
 
-    async def _answer(self, request: Pool | Lora) -> Reply:
+    async def _result(self, request: Pool | Lora) -> Result:
         tokenizer = self._tokenizer
         if tokenizer is None or self._stopped or self._dead.is_set():
             raise Unavailable("the engine is not running")
@@ -118,10 +118,10 @@ class ReplayEngine:
         return await replay_rows(tokenizer, self._tasks, request)
 
     def stats(self) -> Mapping[str, Any]:
-        return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._courses.count}
+        return {"engine": "replay", "alive": not self._dead.is_set(), "unfinished": self._requests.count}
 
     def vitals(self) -> Vitals:
-        return Vitals(not (self._dead.is_set() or self._stopped), self._figures.steps, self._courses.count)
+        return Vitals(not (self._dead.is_set() or self._stopped), self._metrics.steps, self._requests.count)
 
     def processor_seconds(self) -> float:
         """Next to nothing, so a script that pauses for longer than `stall_seconds` plays a wedged engine."""
@@ -142,42 +142,28 @@ class ReplayEngine:
                 logger.warning("the replay engine's event loop did not end")
 
     async def open(self, request: Generate) -> Generation:
-        tokenizer = self._tokenizer
-        if tokenizer is None or self._stopped or self._dead.is_set():
-            raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
-        if self._most_requests is not None and self._courses.count > self._most_requests:
-            raise Overloaded("the engine is busy and its queue is full")
-        if request.adapter is not None:
-            self._adapters.get(request.adapter)
-        if request.conversation is not None:
-            check_images(len(request.conversation.images), self._images)
+        """See `generation.Opener`."""
+        tokenizer = self._check_can_take(request)
         prompt, prompt_token_ids = tokenizer.prompt(request)
         prompt_tokens = len(prompt_token_ids)
         entry = next(entry for entry in self._script if entry.fits(prompt, request.body))
         await asyncio.sleep(entry.accept_seconds)
         if entry.refuse is not None:
             raise scripted_error(entry.refuse)
-        if prompt_tokens >= self._context_length:
-            raise BadRequest(
-                "the prompt is too long for the model",
-                param=None if request.conversation is None else "messages",
-                code="context_length_exceeded",
-            )
-        room = self._context_length - prompt_tokens
-        body = read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
-        lines = [self._line(tokenizer, entry, body, choice) for choice in range(body.choices)]
-        plan = Plan(body.choices, prompt_tokens, body.alternatives, body.token_ids, body.prompt_alternatives)
-        account = self._figures.opened(prompt_tokens, body.choices)
+        params = self._params(request, prompt_tokens)
+        lines = [self._line(tokenizer, entry, params, choice) for choice in range(params.choices)]
+        plan = Plan(params.choices, prompt_tokens, params.alternatives, params.token_ids, params.prompt_alternatives)
+        request_metrics = self._metrics.opened(prompt_tokens, params.choices)
         playback = Playback(
             plan,
             entry,
             lines,
-            stream=body.stream,
+            stream=params.stream,
             prompt_token_ids=prompt_token_ids,
             name=tokenizer.name,
             death=self._dead,
-            on_step=account.step,
-            beat=self._beat(entry.step_seconds),
+            on_step=request_metrics.step,
+            clock=self._clock(entry.step_seconds),
         )
         if isinstance(request, OfficialGenerate):
             return playback
@@ -186,9 +172,34 @@ class ReplayEngine:
             return playback
         return self._parsers.parsed(playback, request)
 
-    def _beat(self, period: float | None) -> Beat | None:
-        return None if period is None else self._beats.setdefault(period, Beat(period))
+    def _check_can_take(self, request: Generate) -> Tokenizer:
+        """Raises what stands against the request before its prompt is looked at."""
+        tokenizer = self._tokenizer
+        if tokenizer is None or self._stopped or self._dead.is_set():
+            raise Unavailable("the engine is dead" if self._dead.is_set() else "the engine is not running")
+        if self._most_requests is not None and self._requests.count > self._most_requests:
+            raise Overloaded("the engine is busy and its queue is full")
+        if request.adapter is not None:
+            self._adapters.get(request.adapter)
+        if request.conversation is not None:
+            check_images(len(request.conversation.images), self._images)
+        return tokenizer
 
-    def _line(self, tokenizer: Tokenizer, entry: Entry, body: Decoding, choice: int) -> Line:
-        tokens = tokenizer.tokens(entry.text_of(choice, body.seed))
-        return cut(tokens, entry.finish_reason, limit=body.max_tokens, stops=body.stops, keep_stop=body.keep_stop)
+    def _params(self, request: Generate, prompt_tokens: int) -> ReplayParams:
+        """Raises BadRequest for a prompt that fills the context, or a parameter that cannot be honoured."""
+        room = self._context_length - prompt_tokens
+        if room <= 0:
+            raise BadRequest(
+                "the prompt is too long for the model",
+                param=None if request.conversation is None else "messages",
+                code="context_length_exceeded",
+            )
+        return read_sampling(request, room) if isinstance(request, OfficialGenerate) else read_body(request, room)
+
+    def _clock(self, period: float | None) -> StepClock | None:
+        """The clock of all entries with this `step_seconds`."""
+        return None if period is None else self._clocks.setdefault(period, StepClock(period))
+
+    def _line(self, tokenizer: Tokenizer, entry: Entry, params: ReplayParams, choice: int) -> Line:
+        tokens = tokenizer.tokens(entry.text_of(choice, params.seed))
+        return cut(tokens, entry.finish_reason, limit=params.max_tokens, stops=params.stops, keep_stop=params.keep_stop)

@@ -4,7 +4,7 @@ The keys of an entry, all optional:
 
     prompt            plays when this text is part of the prompt; without it, for every prompt
     body              plays when each of these stands in the request's body, with this value
-    text              what is generated, or a list of texts: choice i under seed s says number (s + i) of it
+    text              what is generated, or a list of texts: choice i with seed s gets number (s + i) of it
     finish_reason     at the end of the text, `stop` if not given
     accept_seconds    before `accepted`, while the request is being checked
     prefill_seconds   before the first token
@@ -30,6 +30,8 @@ DEFAULT_TEXT = "This text was scripted, not generated."
 
 @dataclass(frozen=True, slots=True)
 class Entry:
+    """One entry of the script; the keys are explained above."""
+
     prompt: str = ""
     body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     text: str | Sequence[str] = DEFAULT_TEXT
@@ -83,7 +85,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Everything one choice will say, and why it stops."""
+    """The tokens of one choice, and why it ends."""
 
     tokens: Sequence[Token]
     finish_reason: str
@@ -92,7 +94,7 @@ class Line:
 
 def cut(tokens: Sequence[Token], finish_reason: str, *, limit: int, stops: Sequence[str], keep_stop: bool) -> Line:
     """The line that `max_tokens` and the stop strings leave of a text. As in vLLM, the token that completes a stop
-    string counts, and of its text only what stands before the stop string (or its end) is said."""
+    string counts, and of its text only what stands before the stop string (or its end) is kept."""
     text = "".join(token.text for token in tokens) if stops else ""
     found = [(text.find(stop), stop) for stop in stops if stop in text]
     if found:

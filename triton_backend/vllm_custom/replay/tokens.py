@@ -9,7 +9,7 @@ from pathlib import Path
 # Banned elsewhere because the gateway tokenises; here it stands in for the tokenizer inside vLLM.
 import tokenizers  # noqa: TID251
 
-from ..contract.request import Generate
+from ..contract.generate import Generate
 from ..errors import BadRequest
 from .script import Token
 
@@ -18,10 +18,12 @@ IMAGE_TOKENS = 16
 
 
 class Tokenizer:
+    """The tokenizer of one folder."""
+
     def __init__(self, path: Path) -> None:
         self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
         self.vocab_size = self._tokenizer.get_vocab_size()
-        # A script says the same few texts again and again.
+        # A script has few texts, which come again and again.
         self.tokens = lru_cache(64)(self._tokens)
 
     def prompt(self, request: Generate) -> tuple[str, Sequence[int]]:
@@ -43,16 +45,16 @@ class Tokenizer:
     def _tokens(self, text: str) -> Sequence[Token]:
         """The tokens of a text; each carries the characters that are complete with it, so that together they are it."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        ids, offsets = encoding.ids, encoding.offsets  # each look makes the whole list anew
+        ids, offsets = encoding.ids, encoding.offsets  # each access makes the whole list anew
         tokens: list[Token] = []
-        said = 0
+        covered = 0
         last = len(ids) - 1
         for index, (token_id, (_, end)) in enumerate(zip(ids, offsets, strict=True)):
-            # Several tokens of one character all span it: it is said with the last of them.
+            # Several tokens of one character all span it: the last of them carries it.
             following = offsets[index + 1][0] if index < last else len(text)
-            upto = len(text) if index == last else min(end, max(following, said))
-            tokens.append(Token(token_id, text[said:upto]))
-            said = upto
+            upto = len(text) if index == last else min(end, max(following, covered))
+            tokens.append(Token(token_id, text[covered:upto]))
+            covered = upto
         return tokens
 
     def name(self, token_id: int) -> str:

@@ -1,1 +1,1 @@
-"""The running requests of an instance: from the engine's words to Triton's responses."""
+"""The running requests of an instance, from the engine's outputs to Triton's responses."""

@@ -1,9 +1,9 @@
-"""Finding out that a client has gone, at a bounded price.
+"""Notices that a client has gone, at a bounded cost.
 
-Triton tells only when asked, and each question is a round trip between processes. One thread asks for every active
-request in turn, queued and prefilling ones included: every 100 ms while that costs little, less often when there are so
-many, or each answer takes so long, that asking would take more than a fifth of the thread's time. It takes more, up to
-half, only where a round would otherwise last longer than was promised.
+Triton does not report it, but has to be asked for each request, and each question is a round trip between processes. One
+thread asks about every active request in turn, queued and prefilling ones included. It asks every 100 ms while that costs
+little, and less often when there are so many requests, or each answer takes so long, that asking would take more than a
+fifth of the thread's time. Only where a round would then last longer than promised, it takes up to half of its time.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 PERIOD = 0.1
 SHARE = 0.2
-# A round over all requests; with the abort that follows it stays below the half second of the promise.
+# In seconds, for a round over all requests: with the abort that follows, below the half second that is promised.
 ROUND = 0.35
 MOST_SHARE = 0.5
-# Asked without a pause between them; then the other threads get their turn.
+# So many are asked about without a pause; then the other threads get their turn.
 SLICE = 8
 
 
@@ -33,7 +33,7 @@ class Watched(Protocol):
 
 
 class Poller:
-    """Polls whatever `active()` lists until stopped. `wake()` tells it that the list is no longer empty."""
+    """Polls whatever `active()` lists, until stopped. To be woken by `wake()` when the list is no longer empty."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Deadlines: one thread that sleeps until the next one, however many there are."""
+"""Deadlines, however many, kept by one thread that sleeps until the next of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 
-# A cancelled deadline stays in the heap until its time; beyond this many more than are live, the heap is built anew.
+# A cancelled deadline stays in the heap until its time. With more than this many of them, the heap is built anew.
 SLACK = 1024
 
 
@@ -27,6 +27,17 @@ class Deadlines:
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="deadlines", daemon=True)
 
+    def __len__(self) -> int:
+        """How many are set, neither past nor cancelled."""
+        with self._changed:
+            return len(self._callbacks)
+
+    @property
+    def entries(self) -> int:
+        """How many are remembered, cancelled ones included: what they cost in memory."""
+        with self._changed:
+            return len(self._heap)
+
     def start(self) -> None:
         self._thread.start()
 
@@ -41,7 +52,7 @@ class Deadlines:
         return number
 
     def cancel(self, number: int) -> None:
-        """Harmless when it has passed. What the callback holds is let go at once."""
+        """Ignored when it has passed. The callback is released at once."""
         with self._changed:
             self._callbacks.pop(number, None)
             if len(self._heap) > 2 * len(self._callbacks) + SLACK:

@@ -1,9 +1,9 @@
-"""The outbox: one thread sends everything of one instance.
+"""The outbox: one thread sends every response of one instance.
 
-Whatever has gathered for a request while the thread was busy goes in one response: a token each while the server is
-idle, larger pieces under load, and no timer anywhere. One thread, because each `send` waits for Triton's other process
-and several threads only fight for the interpreter lock; and because Triton keeps the order of one request's responses
-only when one thread sends them.
+What has gathered for a request while the thread was busy goes in one response. So each token has a response of its own
+while the server is idle, and responses get larger under load, without a timer. It is one thread because each `send` waits
+for Triton's process, so that several threads would only compete for the interpreter's lock, and because Triton keeps the
+order of one request's responses only when one thread sends them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.lifecycle import Record
-from ..contract.response import coalesce, encode, error
+from ..contract.records import KIND, RID, Record, coalesce, encode, error
 from ..contract.tensors import Sender
 from ..errors import Internal
 
@@ -33,7 +32,7 @@ class Send(Protocol):
 
 
 class Write(Protocol):
-    """How records go out to a client that does not know them; may keep back what makes no response, unless final."""
+    """Sends records in another form than the contract's; may keep back what makes no response, unless it is final."""
 
     def __call__(self, sender: Sender, records: Sequence[Record], *, final: bool) -> None: ...
 
@@ -50,7 +49,16 @@ class Channel:
     """What waits to be sent for one request, and Triton's sender for it."""
 
     __slots__ = (
-        "_blobs", "_final", "_lock", "_pending", "_queued", "_sender", "_talking", "_write", "on_broken", "vectors"
+        "_blobs",
+        "_final",
+        "_in_use",
+        "_lock",
+        "_pending",
+        "_queued",
+        "_sender",
+        "_write",
+        "on_broken",
+        "vectors"
     )  # fmt: skip
 
     def __init__(self, sender: Sender, write: Write | None = None) -> None:
@@ -66,7 +74,7 @@ class Channel:
         self._final = False
         self._queued = False
         self._lock = threading.Lock()
-        self._talking = threading.Lock()
+        self._in_use = threading.Lock()
 
     def add(self, records: Sequence[Record], *, final: bool, blobs: Sequence[Bytes] = ()) -> bool:
         """True when the channel has to be queued. `blobs` are the bytes of the `part` records, in order."""
@@ -78,7 +86,7 @@ class Channel:
             return not queued
 
     def hand_over(self) -> Sender:
-        """Triton's sender, for another channel that speaks for the same request from now on."""
+        """Triton's sender, for another channel that sends for the same request from now on. Raises Internal without one."""
         sender, self._sender = self._sender, None
         if sender is None:
             raise Internal("the request has been answered")
@@ -89,7 +97,7 @@ class Channel:
         with self._lock:
             records, part = self._pending, self.vectors if self._final else None
             if self._blobs:
-                cut = next(at for at, record in enumerate(records) if record[1] == "part") + 1
+                cut = next(at for at, record in enumerate(records) if record[KIND] == "part") + 1
                 records, part = records[:cut], self._blobs.pop(0)
             self._pending = self._pending[len(records) :]
             more = bool(self._pending)
@@ -97,12 +105,12 @@ class Channel:
             return Shipment(records, part, self._final and not more), more
 
     def ship(self, shipment: Shipment, send: Send) -> None:
-        """Send one response. When that fails the request is ended with a last, small error, and `on_broken` is told."""
+        """Send one response. When that fails the request is ended with a last, small error, and `on_broken` is called."""
         if (sender := self._sender) is None:
             return
         write = self._write or _as_records(shipment.part, send)
-        # Held while Triton is asked as well: after the final response the sender points at freed memory.
-        with self._talking:
+        # Also held while Triton is asked for a cancellation: after the final response the sender points at freed memory.
+        with self._in_use:
             try:
                 write(sender, coalesce(shipment.records), final=shipment.final)
                 sent = True
@@ -121,7 +129,7 @@ class Channel:
 
     def is_cancelled(self) -> bool:
         """Ask Triton whether the client has gone; blocks for a round trip. Never asks after the final response."""
-        with self._talking:
+        with self._in_use:
             return self._sender is not None and self._sender.is_cancelled()
 
 
@@ -134,7 +142,7 @@ def _as_records(part: Blob | None, send: Send) -> Write:
 
 def _send_last_words(sender: Sender, shipment: Shipment, write: Write) -> None:
     # The client may still be there: a response can be too large for the shared memory, for example.
-    rid = shipment.records[0][0] if shipment.records else ""
+    rid = shipment.records[0][RID] if shipment.records else ""
     try:
         write(sender, [error(rid, Internal("a response could not be sent"))], final=True)
     except Exception:
@@ -158,7 +166,7 @@ class Outbox:
             self.queue(channel)
 
     def queue(self, channel: Channel) -> None:
-        """Have a channel sent that said it has to be queued."""
+        """Send a channel whose `add` returned True."""
         self._ready.put(channel)
 
     def stop(self, timeout: float) -> bool:
@@ -178,5 +186,5 @@ class Outbox:
             shipment, more = channel.take()
             channel.ship(shipment, self._send)
             if more:
-                # To the back of the queue: a long file must not hold up everyone's tokens.
+                # To the back of the queue, so that a long file does not hold up the tokens of other requests.
                 self._ready.put(channel)

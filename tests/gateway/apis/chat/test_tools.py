@@ -87,34 +87,6 @@ def test_tools_not_to_be_called_are_not_the_engines_business(triton: FakeTriton,
     assert not triton.next_call().body.keys() & {"tools", "tool_choice"}
 
 
-@pytest.mark.parametrize(
-    ("changes", "param"),
-    [
-        ({"tools": []}, "tools"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"tools": [{"type": "function"}]}, "tools[0].function"),
-        ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name"),
-        ({"tools": TOOLS, "tool_choice": "sometimes"}, "tool_choice"),
-        ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "tool_choice"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tool_choice": NAMED}, "tool_choice"),
-        (
-            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "{"}}]}]},
-            "messages",
-        ),
-        (
-            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": "5"}}]}]},
-            "messages",
-        ),
-    ],
-)
-def test_wrong_tools_are_refused_by_name(client: httpx.Client, changes: dict[str, Any], param: str) -> None:
-    """A 400 that names the field."""
-    response = client.post("/v1/chat/completions", json=chat(**changes))
-    assert response.status_code == 400, response.text
-    assert response.json()["error"]["param"] == param
-
-
 def test_model_without_a_parser_refuses_tools() -> None:
     """Its calls would come back as text: the client is told so, and of the remedy that it has."""
     with FakeTriton() as triton:

@@ -6,10 +6,13 @@ import asyncio
 from functools import partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.apis.completions.merge import merged
+from gateway.apis.completions.merge import ShiftedSink, merged
 from gateway.errors import Overloaded
 from gateway.generation import Accepted, Delta, DroppingSink, End, OutputSink, Usage
+from tests.cases import Generation, generations
 from tests.fakes.sinks import FunctionSink, KeepingSink
 
 pytestmark = pytest.mark.anyio
@@ -84,3 +87,18 @@ async def test_backpressure_reaches_every_source() -> None:
 
     await merged([source, source], 1, FunctionSink(lambda _: full))
     assert answers == [full, full]
+
+
+@given(generations(), st.integers(0, 5))
+def test_text_alone_is_as_good_as_a_delta(generation: Generation, by: int) -> None:
+    """`take_text` hands on what `take` of the `Delta` hands on that it stands for."""
+    by_text, by_output = KeepingSink(), KeepingSink()
+    plain, whole = ShiftedSink(by_text, by), ShiftedSink(by_output, by)
+    for output in [output for message in generation.messages for output in message]:
+        whole.take([output])
+        if isinstance(output, Delta):
+            plain.take_text(output.choice, output.text, output.token_count)
+        else:
+            plain.take([output])
+    assert by_text.outputs == by_output.outputs
+    assert all(isinstance(output, Accepted) or output.choice >= by for output in by_text.outputs)

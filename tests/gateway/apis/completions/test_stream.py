@@ -12,7 +12,8 @@ from openai.types import Completion
 
 from gateway.answers.plan import AnswerPlan
 from gateway.apis.completions.stream import CompletionFold, CompletionStream
-from gateway.generation import Accepted, Delta, End, TokenLogprob, Usage
+from gateway.errors import InternalError
+from gateway.generation import Accepted, Delta, End, ParsedDelta, TokenLogprob, Usage
 from tests.cases import Generation, StreamCase, generations, stream_cases
 
 PLAN = AnswerPlan("cmpl-1", 1700000000, "m")
@@ -92,3 +93,9 @@ def test_usage_waits_for_every_prompt() -> None:
     assert [orjson.loads(chunk)["usage"] for chunk in first] == [None]
     [_, usage] = [orjson.loads(chunk)["usage"] for chunk in last]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (4, 6, 10)
+
+
+def test_completions_have_no_place_for_calls() -> None:
+    """A backend that sends calls for a completion is at fault."""
+    with pytest.raises(InternalError):
+        CompletionStream(PLAN).feed([ParsedDelta(0, "", 1, None, "x", ())])

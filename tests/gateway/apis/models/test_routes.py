@@ -189,3 +189,12 @@ def test_prefix_caches_can_be_kept_apart(triton: FakeTriton) -> None:
                 refused = client.post("/v1/chat/completions", json=chat(cache_salt="chat"))
                 assert refused.json()["error"]["param"] == "cache_salt"
             assert [call.body.get("cache_salt") for call in triton.calls] == salts
+
+
+def test_models_are_listed_and_found(sdk: openai.OpenAI) -> None:
+    """Each model by itself as in the list."""
+    for card in sdk.models.list():
+        assert sdk.models.retrieve(card.id) == card
+    with pytest.raises(openai.NotFoundError) as caught:
+        sdk.models.retrieve("nobody")
+    assert caught.value.code == "model_not_found"

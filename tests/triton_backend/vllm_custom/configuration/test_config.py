@@ -6,7 +6,6 @@ import json
 
 import pytest
 from vllm_custom.configuration import config
-from vllm_custom.configuration.removed_arguments import REMOVED
 from vllm_custom.errors import ConfigError
 
 
@@ -104,11 +103,6 @@ def test_text_that_is_no_flag_is_refused(version):
     """The message names the argument."""
     with pytest.raises(ConfigError, match="enforce_eager must be true or false"):
         config.checked(load(version, {"model": "m", "enforce_eager": "maybe"}), TYPES)
-
-
-def test_removed_arguments_are_no_arguments_of_any_kind_of_ours():
-    """The list of the past holds nothing that we read ourselves."""
-    assert not REMOVED.keys() & {"model", "engine", "script"}
 
 
 def test_configuration_cannot_be_changed(version):

@@ -8,17 +8,9 @@ import pytest
 from vllm_custom.configuration.multi_lora import load
 from vllm_custom.engine.interface import Facts
 from vllm_custom.errors import ConfigError
-from vllm_custom.serving.official_intake import Desk
 
 FACTS = Facts("replay", "1", 64, 100, ("generate",), None)
 TABLE = {"alpaca": "/loras/alpaca", "WizardLM": "/loras/wizard"}
-
-
-class Engine:
-    """What the desk asks of an engine."""
-
-    def stats(self):
-        return {"alive": True}
 
 
 @pytest.mark.parametrize("switch", [True, "true", "True"])
@@ -46,31 +38,3 @@ def test_faulty_file_is_refused_with_its_name(tmp_path, text):
 def test_missing_file_is_an_empty_table(tmp_path):
     """The official backend refuses to load; here adapters may come while the model runs."""
     assert load(tmp_path, {"enable_lora": True}) == {}
-
-
-def test_known_adapter_passes(official):
-    """Its name goes to the engine."""
-    request = official("p", sampling={"lora_name": "alpaca"})
-    assert Desk("toy", loras=TABLE).read(request, "rid", FACTS, Engine()).lora == "alpaca"
-
-
-@pytest.mark.parametrize(
-    ("loras", "message"),
-    [
-        (None, "LoRA feature is not enabled."),
-        (TABLE, "LoRA bactrian is not supported, we currently support ['alpaca', 'WizardLM']"),
-    ],
-)
-def test_other_adapters_are_refused_in_nvidias_words(official, loras, message):
-    """The texts that NVIDIA's own tests compare."""
-    request = official("p", parameters='{"lora_name": "bactrian"}')
-    with pytest.raises(Exception, match="LoRA") as refusal:
-        Desk("toy", loras=loras).read(request, "rid", FACTS, Engine())
-    assert str(refusal.value) == message
-
-
-def test_generating_on_an_embedding_model_is_refused(official):
-    """In NVIDIA's words."""
-    facts = Facts("replay", "1", 64, 100, ("embed",), None)
-    with pytest.raises(Exception, match="Model toy does not support 'generate' request"):
-        Desk("toy").read(official("p"), "rid", facts, Engine())

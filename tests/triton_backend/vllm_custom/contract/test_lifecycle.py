@@ -7,12 +7,12 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vllm_custom.contract.lifecycle import TERMINAL, TRANSITIONS, Event, IllegalTransition, Life, State
+from vllm_custom.contract.lifecycle import TERMINAL, TRANSITIONS, Event, IllegalTransition, Life, RequestState
 
 
 def test_every_living_state_can_be_ended_by_everyone():
     """Abort and failure are legal wherever a request can be, so nobody who ends one has to ask first."""
-    living = set(State) - TERMINAL
+    living = set(RequestState) - TERMINAL
     assert {(state, event) for state in living for event in (Event.ABORT, Event.FAIL)} <= TRANSITIONS.keys()
 
 
@@ -43,17 +43,17 @@ def test_output_before_accepted_is_illegal(event):
     life = Life("r", lambda records, final: None)
     with pytest.raises(IllegalTransition):
         life.advance(event, [])
-    assert life.state is State.QUEUED
+    assert life.state is RequestState.QUEUED
 
 
-def test_end_is_told_once_and_after_the_final_post():
+def test_end_is_reported_once_and_after_the_final_post():
     """Whoever waits for the end finds the terminal record posted."""
-    told = []
-    life = Life("r", lambda records, final: told.append("post"))
-    life.on_end = lambda: told.append("end")
+    happened = []
+    life = Life("r", lambda records, final: happened.append("post"))
+    life.on_end = lambda: happened.append("end")
     assert life.advance(Event.ABORT, [])
     assert not life.advance(Event.FAIL, [])
-    assert told == ["post", "end"]
+    assert happened == ["post", "end"]
 
 
 def test_of_many_threads_one_ends_it():

@@ -7,9 +7,13 @@ import json
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from vllm_custom.contract.request import RID, Abort, Describe, Generate, Stats, decode, parse, rid_of
+from vllm_custom import operations
+from vllm_custom.contract.generate import Generate
+from vllm_custom.contract.request import RID, Bare, decode, rid_of
 from vllm_custom.contract.tensors import Message
 from vllm_custom.errors import BadRequest
+from vllm_custom.operations.abort import Abort
+from vllm_custom.operations.describe import Describe
 
 values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
@@ -25,7 +29,8 @@ token_ids = st.one_of(
 
 def understood(raw, ids=None):
     message = Message(raw, ids)
-    return parse(decode(message), message)
+    envelope = decode(message)
+    return operations.find(envelope).parse(envelope, message)
 
 
 @given(st.binary())
@@ -52,7 +57,7 @@ def test_any_envelope_is_understood_or_refused(envelope, ids):
         assert request.prompt != ""
         assert request.token_ids is None or min(request.token_ids) >= 0
     else:
-        assert isinstance(request, Describe | Abort | Stats)
+        assert isinstance(request, Describe | Abort | Bare)
 
 
 @given(values)

@@ -11,86 +11,15 @@ from vllm_custom.engine.adapters import Adapters
 from vllm_custom.errors import BadRequest, ConfigError
 
 
-@pytest.fixture
-def directory(tmp_path):
-    folder = tmp_path / "adapters"
-    for name in ("poet", "lawyer"):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "adapter_config.json").write_text("{}")
-    (folder / "empty").mkdir()
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "adapter_config.json").write_text("{}")
-    (folder / "link").symlink_to(outside)
-    return folder
-
-
-@pytest.fixture
-def backend(start, directory):
-    return start({"text": "x"}, vllm_custom={"lora_directory": str(directory)})
-
-
-def lora(backend, action, **keys):
-    (record,) = backend.ask("lora", action=action, **keys).finish()
-    return record[3] if record[1] == "result" else tuple(record[3:6])
-
-
-def test_adapters_come_and_go_by_name(backend):
-    """What is loaded is listed, described and may be asked for; what is unloaded is not found."""
-    assert lora(backend, "list") == {"loras": []}
-    assert lora(backend, "load", name="poet", path="poet") == {"loras": ["poet"]}
-    assert lora(backend, "load", name="lex", path="lawyer") == {"loras": ["lex", "poet"]}
-    assert backend.ask("describe").finish()[0][3]["loras"] == ["lex", "poet"]
-    keys = {"api": "chat", "prompt": "p", "body": {}}
-    assert backend.ask("generate", lora="poet", **keys).finish()[-1][1] == "end"
-    assert lora(backend, "unload", name="poet") == {"loras": ["lex"]}
-    assert backend.ask("generate", lora="poet", **keys).finish()[-1][3:6] == ["not_found", None, "lora"]
-
-
-@pytest.mark.parametrize(
-    ("keys", "refusal"),
-    [
-        ({"name": "a", "path": "../outside"}, ("bad_request", None, "path")),
-        ({"name": "a", "path": "link"}, ("bad_request", None, "path")),
-        ({"name": "a", "path": "/etc"}, ("bad_request", None, "path")),
-        ({"name": "a", "path": "x\x00y"}, ("bad_request", None, "path")),
-        ({"name": "a", "path": "empty"}, ("not_found", None, "path")),
-        ({"name": "a", "path": "absent"}, ("not_found", None, "path")),
-        ({"name": "a"}, ("bad_request", None, "path")),
-        ({"path": "poet"}, ("bad_request", None, "name")),
-        ({"name": "../a", "path": "poet"}, ("bad_request", None, "name")),
-        ({"name": 5, "path": "poet"}, ("bad_request", None, "name")),
-    ],
-)
-def test_only_folders_of_the_directory_are_loaded(backend, keys, refusal):
-    """No path leads out of it, by dots, links or otherwise."""
-    assert lora(backend, "load", **keys) == refusal
-
-
-def test_a_name_is_taken_once(backend):
-    """A second adapter of the same name waits for the first to go; a name never heard of is not found."""
-    lora(backend, "load", name="poet", path="poet")
-    assert lora(backend, "load", name="poet", path="lawyer") == ("bad_request", None, "name")
-    assert lora(backend, "unload", name="nobody") == ("not_found", None, "lora")
-    assert lora(backend, "dance", name="poet") == ("bad_request", None, "action")
-
-
-def test_without_a_directory_nothing_is_loaded(start):
-    """The message says what would allow it."""
-    (record,) = start().ask("lora", action="load", name="a", path="b").finish()
-    assert record[3] == "bad_request"
-    assert "lora_directory" in record[6]
-
-
 def test_directory_must_be_one(start, tmp_path):
     """A misspelt folder does not load."""
     with pytest.raises(ConfigError, match="lora_directory"):
         start(vllm_custom={"lora_directory": str(tmp_path / "absent")})
 
 
-def test_numbers_are_never_used_again(directory):
+def test_numbers_are_never_used_again(adapter_directory):
     """vLLM caches what it computed by number: a new adapter must not find an old one's."""
-    adapters = Adapters(directory)
+    adapters = Adapters(adapter_directory)
     first = adapters.prepare("a", "poet")
     adapters.add(first)
     adapters.remove(first)
@@ -99,10 +28,10 @@ def test_numbers_are_never_used_again(directory):
         Adapters(None).prepare("a", "poet")
 
 
-def test_adapters_of_multi_lora_are_there_from_the_start(tmp_path, directory):
+def test_adapters_of_multi_lora_are_there_from_the_start(tmp_path, adapter_directory):
     """Under the numbers that official requests give them; their names are not given away, and they stay."""
     (tmp_path / "multi_lora.json").write_text(json.dumps({"b": "/loras/b", "a": "/loras/a"}))
-    written = {"vllm_custom": {"lora_directory": str(directory)}, "enable_lora": True, "model": str(tmp_path)}
+    written = {"vllm_custom": {"lora_directory": str(adapter_directory)}, "enable_lora": True, "model": str(tmp_path)}
     (tmp_path / "model.json").write_text(json.dumps(written))
     adapters = Adapters.of(load("toy", tmp_path))
     assert adapters.names == ["a", "b"]
@@ -124,27 +53,27 @@ def kill_engine(backend):
         pass
 
 
-def test_adapters_survive_the_engine(start, directory):
+def test_adapters_survive_the_engine(start, adapter_directory):
     """An engine that follows another in place has the adapters that were loaded into that, under their names."""
-    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(directory), **FAST})
-    lora(backend, "load", name="poet", path="poet")
+    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(adapter_directory), **FAST})
+    backend.lora("load", name="poet", path="poet")
     kill_engine(backend)
     assert backend.ask("describe").finish()[0][3]["loras"] == ["poet"]
     assert backend.ask("generate", lora="poet", api="chat", prompt="p", body={}).finish()[-1][1] == "end"
-    assert lora(backend, "load", name="poet", path="poet") == ("bad_request", None, "name")
-    assert lora(backend, "unload", name="poet") == {"loras": []}
+    assert backend.lora("load", name="poet", path="poet") == ("bad_request", None, "name")
+    assert backend.lora("unload", name="poet") == {"loras": []}
 
 
-def test_adapter_whose_folder_has_gone_is_lost_with_its_engine(start, directory, caplog):
+def test_adapter_whose_folder_has_gone_is_lost_with_its_engine(start, adapter_directory, caplog):
     """It alone, and the log says so; the others are there."""
-    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(directory), **FAST})
+    backend = start(DIES, {"text": "x"}, vllm_custom={"lora_directory": str(adapter_directory), **FAST})
     for name, path in (("poet", "poet"), ("lex", "lawyer")):
-        lora(backend, "load", name=name, path=path)
-    (directory / "poet" / "adapter_config.json").unlink()
+        backend.lora("load", name=name, path=path)
+    (adapter_directory / "poet" / "adapter_config.json").unlink()
     with caplog.at_level("WARNING", "vllm_custom.engine.adapters"):
         logging.getLogger("vllm_custom").propagate = True
         kill_engine(backend)
-    assert lora(backend, "list") == {"loras": ["lex"]}
+    assert backend.lora("list") == {"loras": ["lex"]}
     assert "poet is lost" in caplog.text
 
 
@@ -159,4 +88,4 @@ def test_directory_may_lie_in_the_version_directory(start, model_directory):
     """`${MODEL}` stands for it, as everywhere in model.json."""
     (model_directory / "1" / "adapters").mkdir()
     backend = start(vllm_custom={"lora_directory": "${MODEL}/adapters"})
-    assert lora(backend, "list") == {"loras": []}
+    assert backend.lora("list") == {"loras": []}

@@ -1,13 +1,13 @@
-"""Equal choices told of one."""
+"""Equal choices made of one."""
 
 from __future__ import annotations
 
 import asyncio
 
-from vllm_custom.contract.response import Answer
-from vllm_custom.engine.interface import Plan
+from vllm_custom.contract.plan import Plan
+from vllm_custom.contract.record_builder import NativeRecordBuilder
 from vllm_custom.engine.repeated import RepeatedGeneration
-from vllm_custom.replay.playback import Choice, Output
+from vllm_custom.replay.playback import ReplayChoice, ReplayOutput
 
 
 class OneChoice:
@@ -19,8 +19,8 @@ class OneChoice:
         self.aborted = False
 
     async def follow(self, step):
-        step(Output([Choice(0, "a", [5], None, None, None)], False))
-        return step(Output([Choice(0, "b", [6], None, "stop", "b")], True))
+        step(ReplayOutput([ReplayChoice(0, "a", [5], None, None, None)], False))
+        return step(ReplayOutput([ReplayChoice(0, "b", [6], None, "stop", "b")], True))
 
     async def abort(self):
         self.aborted = True
@@ -30,15 +30,15 @@ def test_each_choice_is_the_same_and_counted():
     """Text, tokens and end of every one, and the usage of all with the last."""
     generation = RepeatedGeneration(OneChoice(), 3)
     assert generation.plan.choices == 3
-    answer = Answer("r", choices=3, prompt_tokens=3, alternatives=None, token_ids=True)
+    builder = NativeRecordBuilder("r", Plan(3, 3, None, token_ids=True))
     records = []
 
     def step(output):
-        records.extend(answer.read(output))
+        records.extend(builder.read(output))
         return True
 
     assert asyncio.run(generation.follow(step))
-    assert answer.complete
+    assert builder.complete
     for choice in range(3):
         own = [record[3:] for record in records if record[2] == choice]
         assert own[:2] == [["a", 1, {"token_ids": [5]}], ["b", 1, {"token_ids": [6]}]]

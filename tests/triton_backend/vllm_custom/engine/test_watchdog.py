@@ -25,7 +25,7 @@ watchdog.start()
 worker = "import sys, time; print(__import__('os').getpid(), flush=True); time.sleep(600)"
 engine = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {worker!r}]); time.sleep(600)"
 child = subprocess.Popen([sys.executable, "-c", engine], stdout=subprocess.PIPE, start_new_session=True)
-print(watchdog._process.pid, child.pid, child.stdout.readline().decode().strip(), flush=True)
+print(watchdog.pid, child.pid, child.stdout.readline().decode().strip(), flush=True)
 for line in sys.stdin:
     exec(line)
 """
@@ -38,7 +38,7 @@ def is_alive(process):
         return False
 
 
-class Family:
+class Stub:
     """The four processes of one test."""
 
     def __init__(self):
@@ -48,7 +48,7 @@ class Family:
         pids = [int(pid) for pid in self.stub.stdout.readline().split()]
         self.watchdog, *self.engine = [psutil.Process(pid) for pid in pids]
 
-    def tell(self, line):
+    def run(self, line):
         self.stub.stdin.write(line + "\n")
         self.stub.stdin.flush()
 
@@ -70,7 +70,7 @@ class Family:
 
 @pytest.fixture
 def family():
-    family = Family()
+    family = Stub()
     yield family
     family.end()
 
@@ -100,18 +100,18 @@ def test_watchdog_leaves_the_living_alone(family):
 
 def test_stub_that_hangs_while_leaving_is_killed(family):
     """A stub that has said goodbye and does not go is killed, with what it left."""
-    family.tell("watchdog.leave()")
+    family.run("watchdog.announce_exit()")
     assert family.stub.wait() == -signal.SIGKILL
     family.wait_until_gone(*family.engine, family.watchdog)
 
 
-def test_kill_family_spares_the_watchdog(family):
+def test_kill_descendants_spares_the_watchdog(family):
     """The stub's own clean-up kills engine and worker, and leaves the watchdog for the end."""
-    family.tell("watchdog.kill_family()")
-    family.tell("child.wait()")
+    family.run("watchdog.kill_descendants()")
+    family.run("child.wait()")
     family.wait_until_gone(*family.engine)
     assert family.watchdog.is_running()
-    family.tell("raise SystemExit")
+    family.run("raise SystemExit")
     family.wait_until_gone(family.watchdog)
 
 
@@ -126,18 +126,18 @@ time.sleep(600)
 @pytest.fixture
 def ranks(family):
     """An engine beside the family's first one, and its two ranks."""
-    family.tell(f"second = subprocess.Popen([sys.executable, '-c', {ENGINE_OF_TWO_RANKS!r}], stdout=subprocess.PIPE)")
-    family.tell("print(second.pid, second.stdout.readline().decode().strip(), flush=True)")
+    family.run(f"second = subprocess.Popen([sys.executable, '-c', {ENGINE_OF_TWO_RANKS!r}], stdout=subprocess.PIPE)")
+    family.run("print(second.pid, second.stdout.readline().decode().strip(), flush=True)")
     processes = [psutil.Process(int(pid)) for pid in family.stub.stdout.readline().split()]
     family.engine += processes
     return processes
 
 
 def left_when_killed(family):
-    """The stub's children at the very moment when kill_family returns: nothing may be left for a new engine to meet."""
-    family.tell("watchdog.kill_family()")
-    family.tell("import psutil")
-    family.tell("print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)")
+    """The stub's children at the very moment when kill_descendants returns: nothing may be left for a new engine to meet."""
+    family.run("watchdog.kill_descendants()")
+    family.run("import psutil")
+    family.run("print(*[child.pid for child in psutil.Process().children(recursive=True)], flush=True)")
     return [int(pid) for pid in family.stub.stdout.readline().split()]
 
 
@@ -153,7 +153,7 @@ def test_ranks_of_a_dead_engine_are_found(family, ranks):
     engine, *orphans = ranks
     orphans[0].suspend()
     engine.kill()
-    family.tell("second.wait()")
+    family.run("second.wait()")
     assert left_when_killed(family) == [family.watchdog.pid]
     assert not any(is_alive(process) for process in orphans)
 
@@ -162,5 +162,5 @@ def test_killed_watchdog_does_not_disturb_the_stub(family):
     """Leaving works although nobody listens any more."""
     family.watchdog.kill()
     family.wait_until_gone(family.watchdog)
-    family.tell("watchdog.leave(); watchdog.leave(); raise SystemExit(7)")
+    family.run("watchdog.announce_exit(); watchdog.announce_exit(); raise SystemExit(7)")
     assert family.stub.wait(timeout=10) == 7

@@ -33,7 +33,7 @@ def take(folder):
 
     yield taking
     for register in registers:
-        register.leave()
+        register.release()
 
 
 def claims(folder):
@@ -63,8 +63,8 @@ def test_shares_of_one_device_add_up(take, folder):
 def test_device_is_free_again_when_its_model_has_gone(take, folder):
     """Leaving twice does no harm."""
     first = take("a", ["GPU-1"])
-    first.leave()
-    first.leave()
+    first.release()
+    first.release()
     take("b", ["GPU-1"])
     assert claims(folder) == ["b"]
 

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vllm_custom.errors import ConfigError
 from vllm_custom.gpus.inventory import Gpu, Inventory
-from vllm_custom.gpus.placement import Wish, devices_needed, place
+from vllm_custom.gpus.placement import PlacementRequest, devices_needed, place
 
 FOUR = Inventory(tuple(Gpu(f"GPU-{letter * 4}", "H100") for letter in "abcd"))
 SLICED = Inventory((Gpu("GPU-aaaa", "H100", ("MIG-1111", "MIG-2222")), Gpu("GPU-bbbb", "H100")))
 
 
 def placed(ids=(), shown=None, inventory=FOUR, kind="MODEL", device=0, **arguments):
-    wish = Wish("toy/1/model.json", arguments, ids, kind, device)
-    return place(wish, {} if shown is None else {"CUDA_VISIBLE_DEVICES": shown}, inventory)
+    request = PlacementRequest("toy/1/model.json", arguments, ids, kind, device)
+    return place(request, {} if shown is None else {"CUDA_VISIBLE_DEVICES": shown}, inventory)
 
 
 def refusal(*args, **keys):
@@ -206,7 +206,7 @@ def test_devices_elsewhere_are_not_counted_here(shown, arguments):
 )
 def test_devices_are_counted_for_this_host(arguments, needed):
     """Every process has its own."""
-    assert devices_needed(Wish("f", arguments)) == needed
+    assert devices_needed(PlacementRequest("f", arguments)) == needed
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "two", [2]])

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from vllm_custom.metrics import names as metrics
-from vllm_custom.metrics.exporter import Exporter
 from vllm_custom.metrics.meter import Family, Kind, Meter
-
-from tests.fakes import triton_python_backend as triton
 
 SECONDS = Family("seconds", Kind.HISTOGRAM, "h", bounds=(1, 2.5, 5))
 
@@ -94,90 +89,3 @@ def test_buckets_add_up_however_often_they_are_taken(batches):
         assert total.get(("seconds_bucket", ("le", text)), 0) == sum(value <= bound for value in values)
     assert total.get(("seconds_count",), 0) == len(values)
     assert total.get(("seconds_sum",), 0) == pytest.approx(sum(values))
-
-
-def test_metric_names_are_unique_and_the_official_ones_are_there():
-    """The eight of the official backend, under their names."""
-    families = [value for value in vars(metrics).values() if isinstance(value, Family)]
-    names = [family.name for family in families]
-    assert len(set(names)) == len(names)
-    assert {
-        "vllm:prompt_tokens_total", "vllm:generation_tokens_total", "vllm:time_to_first_token_seconds",
-        "vllm:time_per_output_token_seconds", "vllm:e2e_request_latency_seconds", "vllm:request_prompt_tokens",
-        "vllm:request_generation_tokens", "vllm:request_params_n",
-    } <= set(names)  # fmt: skip
-    for family in families:
-        assert list(family.bounds) == sorted(set(family.bounds))
-
-
-class Sink:
-    """Collects what is put; may refuse."""
-
-    def __init__(self, *, refuses=False):
-        self.refuses, self.changes = refuses, []
-        self.got, self.closed = threading.Event(), threading.Event()
-
-    def put(self, change):
-        assert not self.closed.is_set()
-        if self.refuses:
-            raise RuntimeError("metrics are off")
-        self.changes.append(change)
-        self.got.set()
-
-    def close(self):
-        self.closed.set()
-
-
-def test_exporter_hands_on_and_closes():
-    """What is counted arrives, with what the refreshing sets; the end closes the sink on the same thread."""
-    meter, sink = Meter(), Sink()
-    exporter = Exporter(meter, sink, lambda: meter.set(metrics.READY, 1), period=0.001)
-    exporter.start()
-    assert sink.got.wait(10)
-    exporter.stop(10)
-    assert sink.closed.is_set()
-    assert [change.series.name for change in sink.changes] == ["vllm_custom:engine_ready"]
-
-
-def test_exporter_gives_a_broken_sink_up():
-    """Where Triton has no metrics, trying ends after the first time."""
-    meter, sink = Meter(), Sink(refuses=True)
-    meter.add(metrics.GENERATION_TOKENS, 1)
-    exporter = Exporter(meter, sink, lambda: None, period=0.001)
-    exporter.start()
-    assert sink.closed.wait(10)
-    exporter.stop(10)
-
-
-@pytest.fixture
-def registry():
-    triton.MetricFamily.registry.clear()
-    return triton.MetricFamily.registry
-
-
-def test_sink_moves_gauges_by_differences(registry):
-    """A gauge that a dead stub left at 7 is right after the first export, and after each one."""
-    from vllm_custom.metrics.triton_sink import TritonSink
-
-    key = ("vllm:num_requests_running", (("model", "m"), ("version", "1")))
-    registry[key] = 7.0
-    meter, sink = Meter(), TritonSink({"model": "m", "version": "1"})
-    for value in (2, 5, 0):
-        meter.set(metrics.RUNNING, value)
-        for change in meter.take():
-            sink.put(change)
-        assert registry[key] == value
-    sink.close()
-
-
-def test_sink_adds_to_counters(registry):
-    """Counters go on from where they stand, with the labels of the model and their own."""
-    from vllm_custom.metrics.triton_sink import TritonSink
-
-    meter, sink = Meter(), TritonSink({"model": "m", "version": "1"})
-    for _ in range(2):
-        meter.add(metrics.REQUESTS, 1, "finished")
-        for change in meter.take():
-            sink.put(change)
-    labels = (("model", "m"), ("outcome", "finished"), ("version", "1"))
-    assert registry == {("vllm_custom:requests_total", labels): 2.0}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from vllm_custom.engine.interface import Vitals
-from vllm_custom.recovery.diagnosis import GAP, Pulse
+from vllm_custom.recovery.diagnosis import GAP, StallDetector
 
 STALL, WEDGE = 60.0, 600.0
 
 
 def verdict(looks, processor):
     """The time of the first complaint over (seconds, steps, unfinished), one look a second; `processor(now)` is used."""
-    pulse = Pulse(STALL, WEDGE)
+    pulse = StallDetector(STALL, WEDGE)
     for now, steps, unfinished in looks:
-        if pulse.feel(Vitals(True, steps, unfinished), now, lambda now=now: processor(now)) is not None:
+        if pulse.check(Vitals(True, steps, unfinished), now, lambda now=now: processor(now)) is not None:
             return now
     return None
 
@@ -25,7 +25,7 @@ def silence(seconds, unfinished=1):
 
 def test_dead_engine_is_dead_at_once():
     """What an engine says of its own death needs no second look."""
-    assert Pulse(STALL, WEDGE).feel(Vitals(False, 0, 0), 0.0, lambda: 0.0) == "the engine has died"
+    assert StallDetector(STALL, WEDGE).check(Vitals(False, 0, 0), 0.0, lambda: 0.0) == "the engine has died"
 
 
 def test_idle_processes_with_requests_are_a_wedge():
@@ -78,13 +78,13 @@ def test_ended_process_is_a_sign_of_life():
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=300))
 def test_no_verdict_before_its_time(happenings):
     """Whatever happens, nobody who has stepped within `stall_seconds` is called wedged."""
-    pulse, steps, last = Pulse(STALL, WEDGE), 0, 0.0
+    pulse, steps, last = StallDetector(STALL, WEDGE), 0, 0.0
     for second, (stepped, unfinished) in enumerate(happenings):
         now = float(second)
         steps += stepped
         if stepped or unfinished == 0 or second == 0:
             last = now
-        complaint = pulse.feel(Vitals(True, steps, unfinished), now, lambda: 0.0)
+        complaint = pulse.check(Vitals(True, steps, unfinished), now, lambda: 0.0)
         assert complaint is None or now - last >= STALL * 0.9
         if complaint is not None:
             return

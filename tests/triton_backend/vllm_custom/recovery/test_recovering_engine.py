@@ -9,8 +9,9 @@ import pytest
 from vllm_custom.configuration.settings import Settings
 from vllm_custom.engine.interface import Vitals
 from vllm_custom.errors import Unavailable
-from vllm_custom.recovery.backoff import Backoff
-from vllm_custom.recovery.recovering_engine import RecoveringEngine, State
+from vllm_custom.recovery.recovering_engine import EngineState, RecoveringEngine
+
+from tests.triton_backend.vllm_custom.conftest import thread_names
 
 FAST = {"check_seconds": 0.001, "backoff_seconds": 0.001, "max_backoff_seconds": 0.002}
 
@@ -39,7 +40,7 @@ class FakeEngine:
     def submit(self, request, sink):
         self.submitted.append(request)
 
-    def ask(self, request, asker):
+    def submit_for_result(self, request, sink):
         self.submitted.append(request)
 
     def loras(self):
@@ -81,7 +82,9 @@ class Stage:
             self.made_after.append([engine.stopped.is_set() for engine in before])
             return next(waiting)
 
-        self.engine = RecoveringEngine(make, Settings(**{**FAST, **settings}), leave=lambda: self.left.append(True))
+        self.engine = RecoveringEngine(
+            make, Settings(**{**FAST, **settings}), on_stopped=lambda: self.left.append(True)
+        )
         self.engine.on_failure = lambda failure: (
             self.failures.append((failure, self.engine.state, [e.stopped.is_set() for e in self.engines])),
             self.failed.set(),
@@ -101,7 +104,7 @@ def stage():
     yield staged
     for each in stages:
         each.engine.stop(5)
-        assert not each.engine._thread.is_alive()
+    assert "health" not in thread_names()
 
 
 def until(condition):
@@ -116,9 +119,9 @@ def test_dead_engine_is_replaced(stage):
     play = stage(first, second)
     first.alive = False
     assert second.started.wait(10)
-    until(lambda: play.engine.state is State.SERVING)
+    until(lambda: play.engine.state is EngineState.SERVING)
     ((failure, state, stopped),) = play.failures
-    assert (failure.type, state, stopped) == ("unavailable", State.FAILED, [False, False])
+    assert (failure.type, state, stopped) == ("unavailable", EngineState.FAILED, [False, False])
     assert first.stopped.is_set()
     play.engine.submit("request", None)
     assert (first.submitted, second.submitted) == ([], ["request"])
@@ -168,7 +171,7 @@ def test_engine_that_does_not_start_again_is_tried_again(stage):
     play = stage(*engines)
     engines[0].alive = False
     assert engines[3].started.wait(10)
-    until(lambda: play.engine.state is State.SERVING)
+    until(lambda: play.engine.state is EngineState.SERVING)
     assert [engine.stopped.is_set() for engine in engines] == [True, True, True, False]
     assert play.made_after == [[], [True], [True, True], [True, True, True]]
     assert play.engine.health()["restarts"] == 3
@@ -200,7 +203,7 @@ def test_stay_policy_leaves_it_at_the_errors(stage):
     play = stage(only, on_failure="stay")
     only.alive = False
     assert play.failed.wait(10)
-    play.engine._thread.join(10)
+    until(lambda: "health" not in thread_names())
     assert not only.stopped.is_set()
     assert not play.exited.is_set()
     with pytest.raises(Unavailable):
@@ -217,7 +220,7 @@ def test_end_during_a_restart_leaves_nothing(stage, during):
     first.alive = False
     assert (first.stopped if during == "pause" else second.starting).wait(10)
     play.engine.stop(10)
-    assert play.engine.state is State.STOPPED
+    assert play.engine.state is EngineState.STOPPED
     assert play.left == [True]
     assert not play.exited.is_set()
     assert not second.started.is_set()
@@ -233,40 +236,24 @@ def test_failed_first_start_is_the_callers(stage):
     assert play.left == [True]
 
 
-def test_pauses_double_up_to_the_longest_and_end():
-    """1, 2, 4 … the longest, then nothing more."""
-    backoff = Backoff(1.0, 5.0, 5)
-    assert [backoff.next() for _ in range(6)] == [1.0, 2.0, 4.0, 5.0, 5.0, None]
-
-
-def test_long_service_begins_a_new_row():
-    """An engine that served for longer than the longest pause has paid for the failures before it; a short one has not."""
-    backoff = Backoff(1.0, 5.0, 2)
-    assert [backoff.next(), backoff.next(), backoff.next()] == [1.0, 2.0, None]
-    backoff.served(4.0)
-    assert backoff.next() is None
-    backoff.served(6.0)
-    assert backoff.next() == 1.0
-
-
-def test_questions_and_adapters_reach_the_engine_that_serves(stage):
+def test_requests_and_adapters_reach_the_engine_that_serves(stage):
     """Adapters are named while no engine serves too: they belong to the model, and the next engine is given them."""
     first, second = FakeEngine(), FakeEngine()
     first.adapters = second.adapters = ["poet"]
     second.hold.clear()
     play = stage(first, second)
-    play.engine.ask("question", None)
-    assert first.submitted == ["question"]
+    play.engine.submit_for_result("first", None)
+    assert first.submitted == ["first"]
     assert play.engine.loras() == ["poet"]
     first.alive = False
     assert second.starting.wait(10)
     assert play.engine.loras() == ["poet"]
     with pytest.raises(Unavailable):
-        play.engine.ask("question", None)
+        play.engine.submit_for_result("first", None)
     second.hold.set()
-    until(lambda: play.engine.state is State.SERVING)
-    play.engine.ask("another", None)
-    assert second.submitted == ["another"]
+    until(lambda: play.engine.state is EngineState.SERVING)
+    play.engine.submit_for_result("second", None)
+    assert second.submitted == ["second"]
 
 
 def test_engine_without_adapters_has_none_while_it_fails(stage):

@@ -15,7 +15,7 @@ def line(parts, *, limit=100, stops=(), keep_stop=False):
     return cut(tokens, "stop", limit=limit, stops=stops, keep_stop=keep_stop)
 
 
-def said(cut_line):
+def kept(cut_line):
     return "".join(token.text for token in cut_line.tokens)
 
 
@@ -25,20 +25,20 @@ def test_limits_hold_for_any_text(parts, stops, limit, keep_stop):
     result = line(parts, limit=limit, stops=stops, keep_stop=keep_stop)
     text = "".join(parts)
     assert len(result.tokens) <= limit
-    assert text.startswith(said(result))
+    assert text.startswith(kept(result))
     if result.stop_reason is None:
         assert result.finish_reason in ("stop", "length")
         assert (result.finish_reason == "length") == (len(parts) > limit)
     else:
-        assert said(result).endswith(result.stop_reason) if keep_stop else True
-        inner = said(result)[: -len(result.stop_reason)] if keep_stop else said(result)
+        assert kept(result).endswith(result.stop_reason) if keep_stop else True
+        inner = kept(result)[: -len(result.stop_reason)] if keep_stop else kept(result)
         assert not any(stop in inner for stop in stops)
 
 
 def test_earliest_stop_string_wins():
     """Of several stop strings the one that comes first in the text ends it."""
     result = line(["one ", "two ", "three"], stops=["three", "two"])
-    assert (said(result), result.stop_reason, len(result.tokens)) == ("one ", "two", 2)
+    assert (kept(result), result.stop_reason, len(result.tokens)) == ("one ", "two", 2)
 
 
 def test_text_that_fits_exactly_is_not_cut():

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vllm_custom.serving.cancellation import MOST_SHARE, PERIOD, ROUND, SHARE, SLICE, Poller, check, pause
 
+from tests.triton_backend.vllm_custom.conftest import thread_names
+from tests.triton_backend.vllm_custom.states import SCRIPT, STATES
+
 
 class Client:
     def __init__(self, *, gone=False, broken=False):
@@ -55,7 +58,7 @@ def test_sleeping_poller_wakes_for_a_new_request():
     assert client.cancelled.wait(10)
     clients.clear()
     poller.stop(5)
-    assert not poller._thread.is_alive()
+    assert "cancellation" not in thread_names()
 
 
 def test_fault_of_one_request_is_survived():
@@ -80,3 +83,26 @@ def test_256_requests_are_asked_within_the_promise(cost):
     """From an idle machine to one where each question takes 650 us, a round over 256 requests leaves time for the abort."""
     rounds = 256 / SLICE * (SLICE * cost + pause(SLICE * cost, SLICE, 256, PERIOD))
     assert rounds <= ROUND * 1.0001
+
+
+@pytest.mark.parametrize(("prompt", "reached", "stream"), STATES)
+def test_client_leaving_ends_the_request(start, prompt, reached, stream):
+    """A client that leaves while its request waits or runs ends it, with one final response, in the engine too."""
+    backend = start(*SCRIPT)
+    sender = backend.generate(prompt, stream=stream)
+    sender.wait_for(reached)
+    sender.cancelled = True
+    assert sender.finish()[-1][3] == "cancelled"
+    backend.wait_until_idle()
+
+
+def test_many_requests_cancelled_together_each_end_once(start):
+    """Sixty-four clients leaving at once leave nothing behind."""
+    backend = start(*SCRIPT)
+    senders = [backend.generate("decode", stream=True) for _ in range(64)]
+    for sender in senders:
+        sender.wait_for("delta")
+    for sender in senders:
+        sender.cancelled = True
+    assert {sender.finish()[-1][3] for sender in senders} == {"cancelled"}
+    backend.wait_until_idle()

@@ -7,6 +7,8 @@ import threading
 import pytest
 from vllm_custom.serving.deadlines import SLACK, Deadlines
 
+from tests.triton_backend.vllm_custom.conftest import thread_names
+
 
 @pytest.fixture
 def deadlines():
@@ -14,7 +16,7 @@ def deadlines():
     deadlines.start()
     yield deadlines
     deadlines.stop(5)
-    assert not deadlines._thread.is_alive()
+    assert "deadlines" not in thread_names()
 
 
 def test_earlier_ones_come_first_whenever_they_were_set(deadlines):
@@ -37,7 +39,7 @@ def test_cancelled_deadline_does_not_come(deadlines):
     deadlines.cancel(number)
     deadlines.cancel(last)
     assert came == []
-    assert not deadlines._callbacks
+    assert len(deadlines) == 0
 
 
 def test_fault_in_one_does_not_end_the_others(deadlines):
@@ -52,4 +54,4 @@ def test_cancelled_ones_do_not_pile_up(deadlines):
     """Requests that end before their long deadlines leave no entry for each behind."""
     for _ in range(5 * SLACK):
         deadlines.cancel(deadlines.set(3600, lambda: None))
-    assert len(deadlines._heap) <= SLACK + 1
+    assert deadlines.entries <= SLACK + 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 from vllm_custom.contract import tensors
 from vllm_custom.serving.outbox import Channel, Outbox
@@ -66,8 +68,8 @@ def test_long_file_does_not_hold_up_others():
     gate = Gate()
     outbox, file_sender, other = running_outbox(), ResponseSender(gate), ResponseSender()
     order = []
-    file_sender._on_send = lambda count: (gate(count), order.append("file"))
-    other._on_send = lambda count: order.append("other")
+    file_sender.on_send = lambda count: (gate(count), order.append("file"))
+    other.on_send = lambda count: order.append("other")
     file_channel = Channel(file_sender)
     parts = [["r", "part", None, "f", i, 1] for i in range(3)]
     outbox.post(file_channel, parts, final=False, blobs=[b"a", b"b", b"c"])
@@ -118,11 +120,13 @@ def test_record_that_is_not_json_ends_the_request():
 def test_sender_is_let_go_with_the_final_response():
     """Triton's object must not outlive the request, and is not asked any more."""
     outbox, sender = running_outbox(), ResponseSender()
-    channel = Channel(sender)
+    channel, left = Channel(sender), weakref.ref(sender)
     outbox.post(channel, [["r", "result", None, {}]], final=True)
     sender.finish()
     assert outbox.stop(5)
-    assert channel._sender is None
+    del sender
+    gc.collect()
+    assert left() is None
     assert channel.is_cancelled() is False
 
 

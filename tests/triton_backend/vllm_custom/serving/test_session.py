@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
-from vllm_custom.serving import session as session_module
+from vllm_custom.contract import tensors
+from vllm_custom.errors import Cancelled
+from vllm_custom.metrics.meter import Meter
+from vllm_custom.metrics.names import REQUESTS
+from vllm_custom.serving.outbox import Channel, Outbox
+from vllm_custom.serving.request_metrics import RequestMetrics
 from vllm_custom.serving.session import HEARTBEAT_PERIOD, SILENCE_LIMIT, Sessions
 
 from tests.fakes.triton_python_backend import InferenceRequest, ResponseSender
@@ -32,15 +38,14 @@ class Client:
             "generate", rid=rid, session=self.sid, api="chat", prompt=prompt, body={"stream": True, **body}
         )
 
-    def say(self, op):
+    def send(self, op):
         return self.backend.ask(op, rid=self.sid)
 
     def abort(self, target):
         return self.backend.ask("abort", target=target, session=self.sid)
 
     def frames(self):
-        with self.sender._changed:
-            responses = list(self.sender.responses)
+        responses = self.sender.sent()
         for number, records in enumerate(responses):
             assert records[0] == [self.sid, "frame", None, number]
         return [records[1:] for records in responses]
@@ -50,28 +55,11 @@ class Client:
 
     def wait_for(self, rid, kind, timeout=10.0):
         """The first record of this kind of one request."""
-
-        def found():
-            return next((r for frame in self.sender.responses for r in frame if r[:2] == [rid, kind]), None)
-
-        with self.sender._changed:
-            assert self.sender._changed.wait_for(lambda: found() is not None, timeout), self.sender.responses
-        return found()
+        return self.sender.wait_for(kind, timeout, rid=rid)
 
 
 def text_of(records):
     return "".join(record[3] for record in records if record[1] == "delta")
-
-
-def idle(backend):
-    """Wait until the engine works on nothing."""
-    while backend.model._instance._engine.stats()["unfinished"]:
-        pass
-
-
-def test_description_names_both_ways(start):
-    """A gateway learns from `describe` that it may open a session."""
-    assert start().ask("describe").finish()[0][3]["travel"] == ["direct", "session"]
 
 
 def test_session_opens_with_its_version(start):
@@ -80,21 +68,6 @@ def test_session_opens_with_its_version(start):
     assert client.wait_for(SID, "session")[3] == {"version": 1}
     assert client.frames() == [[[SID, "session", None, {"version": 1}]]]
     assert client.sender.finals == 0
-
-
-def test_unknown_versions_are_refused(start):
-    """A client that speaks no version of ours gets an error, finally."""
-    sender = Client(start(), versions=(2, 3)).sender
-    assert [record[1:4] for record in sender.finish()] == [["error", None, "bad_request"]]
-
-
-def test_session_id_is_not_taken_twice(start):
-    """The second opening is refused and the first session lives on."""
-    backend = start(COUNT)
-    first = Client(backend)
-    assert Client(backend).sender.finish()[-1][3] == "bad_request"
-    first.generate("a")
-    first.wait_for("a", "end")
 
 
 def test_answer_is_that_of_direct_travel(start):
@@ -150,8 +123,7 @@ def test_held_send_joins_deltas(start):
     client.wait_for(SID, "session")
     client.generate("a")
     assert blocked.wait(10)
-    while backend.model._instance._active.snapshot():
-        pass
+    backend.wait_until_done()
     release.set()
     client.wait_for("a", "end")
     deltas = [record for record in client.records("a") if record[1] == "delta"]
@@ -165,24 +137,6 @@ def test_bad_request_travels_by_the_session(start):
     own = client.generate("a", frob=1)
     assert client.wait_for("a", "error")[3] == "bad_request"
     assert own.finish() == []
-
-
-def test_unknown_session_is_unavailable(start):
-    """A request that names a session which has ended is told so by itself, and may be tried again."""
-    sender = start().ask("generate", rid="a", session="gone", api="chat", prompt="p", body={})
-    assert [record[:4] for record in sender.finish()] == [["a", "error", None, "unavailable"]]
-
-
-@pytest.mark.parametrize("op", ["ping", "close"])
-def test_ping_of_an_unknown_session_says_so(start, op):
-    """A client whose session has ended without its knowledge learns it from the next ping."""
-    assert start().ask(op, rid="gone").finish()[0][:4] == ["gone", "error", None, "unavailable"]
-
-
-def test_ping_gets_a_bare_response(start):
-    """A ping costs no message on the way back."""
-    client = Client(start())
-    assert client.say("ping").finish() == []
 
 
 def test_duplicate_rid_leaves_the_first_alone(start):
@@ -227,7 +181,7 @@ def test_aborts_racing_with_ends_leave_one_terminal_each(start):
         client.generate(rid)
     for rid in rids[::2]:
         client.abort(rid)
-    idle(backend)
+    backend.wait_until_idle()
     client.generate("last")
     client.wait_for("last", "end")
     for rid in rids:
@@ -245,8 +199,8 @@ def test_client_gone_aborts_everything(start):
     client.wait_for("r-7", "delta")
     client.sender.cancelled = True
     assert client.sender.finish()[-1][1:4] == ["error", None, "cancelled"]
-    idle(backend)
-    assert backend.model._instance._active.snapshot() == []
+    backend.wait_until_idle()
+    assert backend.model.instance.unfinished == 0
 
 
 def test_requests_of_a_session_are_not_polled(start):
@@ -272,7 +226,7 @@ def test_failed_send_breaks_the_session(start):
     client.generate("a", "hold")
     idle_after = client.sender
     assert idle_after.done.wait(10) or not idle_after.violations
-    idle(backend)
+    backend.wait_until_idle()
     assert backend.ask("ping", rid=SID).finish()[0][3] == "unavailable"
 
 
@@ -282,7 +236,7 @@ def test_close_waits_for_what_runs(start):
     client = Client(backend)
     client.generate("a", "hold")
     client.wait_for("a", "delta")
-    client.say("close").finish()
+    client.send("close").finish()
     client.generate("b", "hold")
     assert client.wait_for("b", "error")[3] == "unavailable"
     assert not client.sender.done.is_set()
@@ -293,7 +247,7 @@ def test_close_waits_for_what_runs(start):
 def test_close_of_an_empty_session_is_at_once(start):
     """Nothing to wait for."""
     client = Client(start())
-    client.say("close")
+    client.send("close")
     assert client.sender.finish()[-1] == [SID, "result", None, {"closed": True}]
 
 
@@ -316,16 +270,16 @@ def test_server_stopping_ends_sessions(start):
     ],
     ids=["aborted", "client gone", "server stopping"],
 )
-def test_requests_are_counted_as_what_ended_them(start, end, outcome):
+def test_requests_are_counted_as_what_ended_them(serve, end, outcome):
     """A server that stops is not the client's doing, in the metrics either."""
-    client = Client(start(HELD))
+    meter = Meter()
+    client = Client(serve(HELD, request_metrics=RequestMetrics(meter)))
     client.generate("a", "hold")
     client.wait_for("a", "delta")
-    (generation,) = client.backend.model._instance._active.snapshot()
     end(client)
-    while not generation.life.ended:
-        pass
-    assert generation.outcome == outcome
+    client.backend.wait_until_done()
+    counted = [change.series.labels for change in meter.take() if change.series.name == REQUESTS.name]
+    assert counted == [(("outcome", outcome),)]
 
 
 def test_two_sessions_do_not_mix(start):
@@ -348,71 +302,66 @@ class Clock:
 
 
 @pytest.fixture
-def timed(start):
-    """A backend whose sessions live by a clock that the test moves."""
-    backend = start(HELD)
-    clock = Clock()
-    instance = backend.model._instance
-    instance._sessions = Sessions(instance._outbox, clock=clock)
-    return backend, clock, instance._sessions
+def sessions():
+    """Sessions that live by a clock which the test moves, over an outbox that sends; checked only by the test."""
+    clock, outbox = Clock(), Outbox(tensors.send)
+    outbox.start()
+    yield clock, Sessions(outbox, clock=clock)
+    assert outbox.stop(5)
 
 
-def test_quiet_session_sends_heartbeats(timed):
-    """An empty frame after so long without another."""
-    backend, clock, sessions = timed
-    client = Client(backend)
-    client.wait_for(SID, "session")
+def test_quiet_session_sends_heartbeats(sessions):
+    """An empty frame after so long without another, and only one."""
+    clock, sessions = sessions
+    sender = ResponseSender()
+    session = sessions.open(SID, (1,), Channel(sender))
+    sender.wait_for("session")
     clock.now = HEARTBEAT_PERIOD
-    sessions.get(SID).look()
-    with client.sender._changed:
-        assert client.sender._changed.wait_for(lambda: len(client.sender.responses) == 2, 10)
-    assert client.frames()[1] == []
-    sessions.get(SID).look()
-    backend.stats()
-    assert len(client.frames()) == 2
+    session.check()
+    assert sender.wait_until(lambda responses: len(responses) == 2)
+    assert sender.sent()[1] == [[SID, "frame", None, 1]]
+    session.check()
+    session.end(Cancelled("over"))
+    assert [len(records) for records in sender.finish() and sender.sent()] == [2, 1, 2]
 
 
-def test_session_without_pings_ends(timed):
+def test_session_lives_by_its_pings(sessions):
+    """It ends only when none has come for longer than the limit, also while it has something to say."""
+    clock, sessions = sessions
+    sender = ResponseSender()
+    session = sessions.open(SID, (1,), Channel(sender))
+    clock.now = SILENCE_LIMIT
+    session.touch()
+    session.post([["a", "delta", 0, "x", 1, None]], final=False)
+    clock.now += SILENCE_LIMIT
+    session.check()
+    assert not sender.done.is_set()
+    clock.now += 0.1
+    session.check()
+    assert sender.finish()[-1][1:4] == ["error", None, "cancelled"]
+
+
+def test_session_without_pings_ends(serve):
     """The gateway's machine may be gone without a word: its requests are aborted."""
-    backend, clock, sessions = timed
+    clock = Clock()
+    backend = serve(HELD, clock=clock)
     client = Client(backend)
     client.generate("a", "hold")
     client.wait_for("a", "delta")
     clock.now = SILENCE_LIMIT
-    client.say("ping").finish()
-    clock.now += SILENCE_LIMIT
-    sessions.get(SID).look()
-    assert not client.sender.done.is_set()
-    clock.now += 0.1
-    sessions.get(SID).look()
+    client.send("ping").finish()
+    clock.now += SILENCE_LIMIT + 0.1
     assert client.sender.finish()[-1][1:4] == ["error", None, "cancelled"]
-    idle(backend)
+    backend.wait_until_idle()
 
 
-def test_thread_keeps_the_time(start, monkeypatch):
-    """Somebody looks."""
-    monkeypatch.setattr(session_module, "HEARTBEAT_PERIOD", 0.0)
-    client = Client(start())
-    with client.sender._changed:
-        assert client.sender._changed.wait_for(lambda: len(client.sender.responses) > 1, 10)
-
-
-@pytest.mark.parametrize(
-    ("envelope", "param"),
-    [
-        ({"op": "session"}, "versions"),
-        ({"op": "session", "versions": 1}, "versions"),
-        ({"op": "session", "versions": [True]}, "versions"),
-        ({"op": "ping", "session": "s"}, "session"),
-        ({"op": "generate", "api": "chat", "prompt": "p", "session": 5}, "session"),
-        ({"op": "abort", "target": "a", "session": "a b"}, "session"),
-        ({"op": "describe", "session": "s"}, "session"),
-    ],
-)
-def test_bad_session_envelope_names_its_key(start, envelope, param):
-    """As everywhere in the contract."""
-    [record] = start().send(InferenceRequest({"v": 1, "rid": "a", **envelope})).finish()
-    assert (record[3], record[5]) == ("bad_request", param)
+def test_thread_checks_the_sessions(serve):
+    """A session that is quiet gets its empty frame though nobody asks for it."""
+    clock = Clock()
+    client = Client(serve(clock=clock))
+    client.wait_for(SID, "session")
+    clock.now = HEARTBEAT_PERIOD
+    assert client.sender.wait_until(lambda responses: len(responses) > 1)
 
 
 def test_deadline_counts_in_a_session(start):
@@ -457,13 +406,21 @@ def test_session_outlives_its_engine(start):
     client.frames()
 
 
-def test_what_waits_for_a_lost_turn_is_sent_by_a_flush(start):
+def test_what_waits_for_a_callback_is_sent_by_a_flush(sessions):
     """The loop that was to queue a session may have ended: without this its records would wait for ever."""
-    backend = start(COUNT)
-    client = Client(backend)
-    client.wait_for(SID, "session")
-    sessions = backend.model._instance._sessions
-    assert sessions.get(SID).channel.add([["x", "delta", 0, "a", 1, None]], final=False)
+    _, sessions = sessions
+    sender = ResponseSender()
+    session = sessions.open(SID, (1,), Channel(sender))
+    sender.wait_for("session")
+
+    async def post():
+        session.post([["x", "delta", 0, "a", 1, None]], final=False)
+
+    # The loop ends with the coroutine, before the callback that it scheduled.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(post())
+    loop.close()
     sessions.flush()
-    client.wait_for("x", "delta")
-    client.frames()
+    sender.wait_for("delta", rid="x")
+    session.end(Cancelled("over"))
+    sender.finish()

@@ -1,0 +1,123 @@
+"""Twin of gateway/cli/supervise/readiness.py: a small server stands in for the gateway."""
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Generator
+
+import pytest
+
+from gateway.cli.supervise import readiness
+from gateway.cli.supervise.readiness import Answer, Prober, State
+
+HOST = "127.0.0.1"
+LIMIT_S = 10.0
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """Answers by path; anything else is 404."""
+
+    by_path: dict[str, tuple[int, bytes]]
+
+    def do_GET(self) -> None:
+        status, body = self.by_path.get(self.path, (404, b""))
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def port() -> Generator[int, None, None]:
+    """Where it listens."""
+    Answers.by_path = {}
+    with http.server.ThreadingHTTPServer((HOST, 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def report(**ages: float | None) -> bytes:
+    """What /readyz says of models by the age of their last success; 0 is ready."""
+    models = {name: {"ready": age == 0, "last_success_s_ago": age} for name, age in ages.items()}
+    return json.dumps({"models": models}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "answer"),
+    [
+        (200, report(m=0), Answer(State.READY)),
+        (
+            503,
+            report(a=0, b=None, c=42.4),
+            Answer(State.UNREADY, "b has not answered yet, c has not answered for 42 s"),
+        ),
+        (503, report(), Answer(State.UNREADY, "no model is served")),
+        (404, b"", Answer(State.UNREADY, "an empty answer")),
+        (500, b"broken", Answer(State.UNREADY, "broken")),
+        (500, b"[]", Answer(State.UNREADY, "[]")),
+    ],
+    ids=["ready", "models", "none", "empty", "text", "list"],
+)
+def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: Answer):
+    """Or whatever answers in its place."""
+    Answers.by_path = {"/readyz": (status, body)}
+    assert readiness.ask(HOST, port) == answer
+
+
+def test_nobody_there_is_unreachable():
+    """And it says why."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    answer = readiness.ask(HOST, port)
+    assert answer.state is State.UNREACHABLE
+    assert answer.reason
+
+
+def test_somebody_who_does_not_speak_is_unreachable():
+    """Within the time that was given."""
+    with socket.create_server((HOST, 0)) as mute:
+        assert readiness.ask(HOST, mute.getsockname()[1], timeout=0.05).state is State.UNREACHABLE
+
+
+def test_no_proxy_is_asked(port: int, monkeypatch: pytest.MonkeyPatch):
+    """Whatever the environment names."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    Answers.by_path = {"/livez": (200, b"{}")}
+    assert readiness.get(HOST, port, "/livez") == (200, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "models"),
+    [(200, b'{"data": [{"id": "a"}, {"id": "b"}]}', ["a", "b"]), (200, b'{"data": []}', []), (401, b"{}", None)],
+)
+def test_models_are_named_unless_a_key_is_asked_for(port: int, status: int, body: bytes, models: list[str] | None):
+    """None is another thing than no models."""
+    Answers.by_path = {"/v1/models": (status, body)}
+    assert readiness.served_models(HOST, port) == models
+
+
+def test_the_prober_has_the_latest_answer():
+    """It begins when it is started, and asks no more when it is stopped."""
+    asked: list[int] = []
+    twice = threading.Event()
+
+    def question() -> Answer:
+        asked.append(len(asked))
+        if len(asked) == 3:
+            twice.set()
+        return Answer(State.UNREADY, str(len(asked)))
+
+    prober = Prober(question, interval=0.0)
+    assert prober.latest == Answer(State.UNREACHABLE, "not asked yet")
+    assert asked == []
+    prober.start()
+    assert twice.wait(LIMIT_S)
+    prober.stop()
+    assert prober.latest.state is State.UNREADY

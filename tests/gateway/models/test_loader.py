@@ -1,0 +1,101 @@
+"""How models are loaded: by their kind, from themselves or from `assets`, and once for all workers of a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.models.embedding import EmbeddingModel
+from gateway.models.generating import GeneratingModel
+from gateway.models.loader import ASSETS, ModelLoader
+from gateway.models.moderation import ModerationModel
+from gateway.models.pooling import PoolingModel
+from gateway.models.served import ModelNotServable, ServedModel
+from gateway.triton.discovery import DiscoveredModel, discover
+from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, POOLING_MODELS, FakeTriton, toy_files
+from tests.gateway.conftest import Pair
+
+pytestmark = pytest.mark.anyio
+
+
+async def load(loader: ModelLoader, pair: Pair, name: str) -> ServedModel:
+    discovered = await discover(pair.clients[0], name)
+    assert discovered is not None
+    assert loader.serves(discovered)
+    return await loader.load(pair.clients[0], discovered)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (CHAT_MODEL, GeneratingModel),
+        (EMBEDDING_MODEL, EmbeddingModel),
+        (MODERATION_MODEL, ModerationModel),
+        (next(iter(POOLING_MODELS)), PoolingModel),
+    ],
+)
+async def test_model_is_loaded_as_its_kind(pair: Pair, name: str, kind: type[ServedModel]) -> None:
+    """Those that can't describe themselves are described by `assets`."""
+    model = await load(ModelLoader(None), pair, name)
+    assert type(model) is kind
+    assert model.name == name
+
+
+@pytest.mark.parametrize(("task", "serves"), [("generation", True), ("embedding", True), (ASSETS, False), ("x", False)])
+async def test_task_says_whether_it_is_served(task: str, serves: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """A task that nobody knows is warned of; that of the file server is none to serve."""
+    assert ModelLoader(None).serves(DiscoveredModel("m", task)) is serves
+    assert bool(caplog.records) is (task == "x")
+
+
+async def test_files_are_fetched_once(pair: Pair, triton: FakeTriton, tmp_path: Path) -> None:
+    """The next worker finds them in the folder; without one each fetches its own."""
+    asked = triton.described
+    first = await load(ModelLoader(tmp_path / "files"), pair, CHAT_MODEL)
+    assert triton.described - asked == 2  # the description, and the files
+    kept = sorted(path.name for path in (tmp_path / "files").iterdir())
+    assert len(kept) == 2
+    asked = triton.described
+    second = await load(ModelLoader(tmp_path / "files"), pair, CHAT_MODEL)
+    assert triton.described - asked == 1
+    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == kept
+    assert first.known_tokenizer is not None
+    assert second.known_tokenizer is not None
+
+
+async def test_folder_that_takes_nothing_costs_nobody_a_model(pair: Pair, tmp_path: Path) -> None:
+    """A full disk, say: the next worker fetches the files again."""
+    (tmp_path / "files").write_text("a file where a folder should be")
+    assert (await load(ModelLoader(tmp_path / "files" / "below"), pair, CHAT_MODEL)).name == CHAT_MODEL
+
+
+async def test_model_with_useless_files_is_not_servable(pair: Pair, triton: FakeTriton) -> None:
+    """It says why, whatever the files are."""
+    files = toy_files()
+    try:
+        for content in (b"{}", b"\xff"):
+            triton.files[CHAT_MODEL] = {"tokenizer.json": content}
+            with pytest.raises(ModelNotServable, match="its files can't be used"):
+                await load(ModelLoader(None), pair, CHAT_MODEL)
+        triton.files[CHAT_MODEL] = {}
+        with pytest.raises(ModelNotServable, match=r"no tokenizer\.json"):
+            await load(ModelLoader(None), pair, CHAT_MODEL)
+    finally:
+        triton.files[CHAT_MODEL] = files[CHAT_MODEL]
+
+
+async def test_sessions_are_offered_as_described(pair: Pair, triton: FakeTriton) -> None:
+    """A request may travel by one where the model's backend has them."""
+    await load(ModelLoader(None), pair, CHAT_MODEL)
+    session = pair.clients[0].sessions.get(CHAT_MODEL)
+    assert (session is not None) is ("session" in triton.travel)
+
+
+@pytest.mark.parametrize(("loras", "expected"), [(None, set()), ([], set()), (["poet", "lawyer"], {"poet", "lawyer"})])
+async def test_adapters_are_those_of_now(
+    pair: Pair, triton: FakeTriton, loras: list[str] | None, expected: set[str]
+) -> None:
+    """None at all where the model takes none."""
+    triton.loras = loras
+    assert await ModelLoader(None).adapters(pair.clients[0], CHAT_MODEL) == expected

@@ -1,0 +1,27 @@
+"""The environment variables of a model's processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+
+# What the engine's process and its children need. A variable that is set already stays as it is.
+DEFAULTS: Mapping[str, str] = {
+    # A forked child would inherit Triton's locks in whatever state they are.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    # Weights come with the model repository; a hub that does not answer must not delay a start.
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def set_variables(environment: MutableMapping[str, str], chosen: Mapping[str, str]) -> None:
+    """Set those of the model's configuration, then the defaults of what is not set.
+
+    To be called before anything is imported that reads them; the engine's processes inherit them.
+    """
+    environment.update(chosen)
+    for name, value in DEFAULTS.items():
+        environment.setdefault(name, value)
