@@ -1,6 +1,6 @@
-"""Every knob of the gateway. Environment variables start with `TRITON_GATEWAY_`; a TOML file may hold the same names.
+"""All settings of the gateway. Environment variables start with `TRITON_GATEWAY_`; a TOML file may contain the same names.
 
-The environment wins over the file. Unknown names in the file are refused.
+The environment overrides the file. Unknown names in the file are refused.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ ENV_PREFIX = "TRITON_GATEWAY_"
 
 
 class KeySettings(BaseModel):
-    """One key with rights of its own."""
+    """One key with its own rights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="Whose key it is; for the log.")
+    name: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,64}$", description="The name of the key's holder, for the log.")
     key: str = Field(min_length=1, repr=False, description="The key itself, or `sha256:` and its hash.")
     models: tuple[str, ...] | None = Field(
         default=None,
-        description="Models that it sees and may use, by the names that clients use; `llama-*` is every name that starts so."
-        " All when not set.",
+        description="Models that the key can see and use, by the names that clients use; `llama-*` matches every name that"
+        " starts with `llama-`. If not set, all models.",
     )
-    requests_per_minute: int | None = Field(default=None, ge=1, description="In place of the general limit.")
-    tokens_per_minute: int | None = Field(default=None, ge=1, description="In place of the general limit.")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Replaces the general limit for this key.")
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="Replaces the general limit for this key.")
 
     @field_validator("models")
     @classmethod
@@ -52,13 +52,15 @@ class KeySettings(BaseModel):
 
 
 class Settings(BaseSettings):
-    """One frozen object, made once at start-up."""
+    """The settings, a frozen object that is created once at start-up."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     host: str = Field(default=defaults.HOST, description="Address to listen on.")
     port: int = Field(default=defaults.PORT, ge=0, le=65535, description="Port to listen on.")
-    workers: int = Field(default=defaults.WORKERS, ge=1, le=256, description="Worker processes on that port.")
+    workers: int = Field(
+        default=defaults.WORKERS, ge=1, le=256, description="Number of worker processes that share this port."
+    )
 
     triton_urls: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(defaults.TRITON_URL,),
@@ -66,113 +68,140 @@ class Settings(BaseSettings):
         description="gRPC addresses of the Tritons, `host:port` or `grpc://host:port`, separated by commas.",
     )
     triton_by_proxy: bool = Field(
-        default=False, description="Reach Triton by the proxy that `http_proxy` and its kin in the environment name."
+        default=False,
+        description="Reach Triton through the proxy that `http_proxy` and similar environment variables name.",
     )
     required_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Models that must answer for `/readyz` to say ready. Empty: every model that is served."
+        default=(), description="Models that must answer before `/readyz` reports ready. Empty: every served model."
     )
     travel: str = Field(
         default="auto",
         pattern="^(auto|direct)$",
-        description="`auto`: many requests share one gRPC stream where the backend offers it; `direct`: never.",
+        description="`auto`: many requests share one gRPC stream if the backend supports it; `direct`: each request has"
+        " its own call.",
     )
     session_age_s: float = Field(
         default=3600.0,
         gt=0,
-        description="A shared stream is replaced after so long; keep it below the connection age of Triton or a proxy.",
+        description="Age at which a shared stream is replaced. Keep it below the connection age limit of Triton or a proxy.",
     )
-    discovery_interval_s: float = Field(default=5.0, gt=0, description="How often Triton is asked which models it has.")
+    discovery_interval_s: float = Field(
+        default=5.0, gt=0, description="Interval at which the gateway asks Triton for its models."
+    )
 
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), repr=False, description="Keys that are let in, separated by commas. Only their hashes are kept."
+        default=(), repr=False, description="Accepted keys, separated by commas. The gateway keeps only their hashes."
     )
     api_keys_file: Path | None = Field(
         default=None,
-        description="File of keys, one a line: the key itself, or `sha256:` and its hash. `#` starts a comment.",
+        description="File with one key per line: the key itself, or `sha256:` and its hash. `#` starts a comment.",
     )
 
     keys: tuple[KeySettings, ...] = Field(
-        default=(), repr=False, description="Keys with rights of their own; see below. In the environment: JSON."
+        default=(), repr=False, description="Keys with their own rights; see below. In the environment, write JSON."
     )
     requests_per_minute: int | None = Field(
-        default=None, ge=1, description="Limit of each key (of all together where there are no keys); above it 429."
+        default=None,
+        ge=1,
+        description="Limit for each key, or for all requests together if there are no keys. Above it, the answer is 429.",
     )
     tokens_per_minute: int | None = Field(
-        default=None, ge=1, description="Likewise for the tokens of prompts and answers together."
+        default=None, ge=1, description="The same for the tokens of prompts and answers together."
     )
 
     separate_prefix_caches: bool = Field(
         default=False,
-        description="Give each key a prefix cache of its own in the engine: nobody can tell by an answer's speed what others"
-        " have asked. Beginnings that several keys have in common are computed for each.",
+        description="Give each key its own prefix cache in the engine, so that no client can guess from an answer's speed"
+        " what others have asked. The engine then computes common beginnings of prompts once for each key.",
     )
 
     aliases: Annotated[dict[str, str], NoDecode] = Field(
         default_factory=dict[str, str],
-        description="Other names of models: `gpt-4o=smollm2-135m-instruct`, separated by commas; a table in the file.",
+        description="Additional names for models: `gpt-4o=smollm2-135m-instruct`, separated by commas; a table in the file.",
     )
     default_model: str | None = Field(
-        default=None, min_length=1, description="Model of chats and completions that name none; refused when not set."
+        default=None,
+        min_length=1,
+        description="Model for chats and completions that name none. If not set, these requests are refused.",
     )
-    default_embedding_model: str | None = Field(default=None, min_length=1, description="Likewise of embeddings.")
+    default_embedding_model: str | None = Field(default=None, min_length=1, description="The same for embeddings.")
     template_arguments: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking"),
-        description="Variables of chat templates that a request may set by `chat_template_kwargs`.",
+        description="Variables of chat templates that a request may set with `chat_template_kwargs`.",
     )
     strict: bool = Field(
-        default=False, description="Refuse a field that neither OpenAI nor vLLM has, in place of ignoring it."
+        default=False, description="Refuse fields that neither OpenAI nor vLLM has, instead of ignoring them."
     )
 
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024, description="Largest request body; above it 413.")
-    body_timeout_s: float = Field(default=60.0, gt=0, description="Longest wait for a whole body; after it 408.")
+    max_body_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1024, description="Maximum size of a request body; above it, the answer is 413."
+    )
+    body_timeout_s: float = Field(
+        default=60.0, gt=0, description="Maximum wait for a complete body; after it, the answer is 408."
+    )
     max_in_flight: int = Field(
-        default=256, ge=1, description="Requests in work at a time, over all workers; above it they queue."
+        default=256,
+        ge=1,
+        description="Maximum number of requests in work at a time, over all workers; further requests queue.",
     )
     max_queued: int = Field(
-        default=512, ge=0, description="Requests that may wait for their turn, over all workers; above it 429."
+        default=512,
+        ge=0,
+        description="Maximum number of queued requests, over all workers; above it, the answer is 429.",
     )
-    max_queue_wait_s: float = Field(default=30.0, gt=0, description="Longest wait for a turn; after it 429.")
+    max_queue_wait_s: float = Field(
+        default=30.0, gt=0, description="Maximum wait in the queue; after it, the answer is 429."
+    )
 
     accept_timeout_s: float = Field(
         default=5.0,
         gt=0,
-        description="How long the status line of a stream waits for the engine's word before 200 is sent.",
+        description="Maximum wait for the engine's first answer (accepted or an error) before a stream gets the status 200.",
     )
     stall_timeout_s: float = Field(
-        default=600.0, gt=0, description="Longest silence of a model that answers others; after it 504."
+        default=600.0,
+        gt=0,
+        description="Maximum silence on one request while the model answers others; after it, the answer is 504.",
     )
     infer_timeout_s: float = Field(
-        default=60.0, gt=0, description="Longest wait for an embedding or moderation; after it 504."
+        default=60.0, gt=0, description="Maximum wait for an embedding or moderation; after it, the answer is 504."
     )
-    max_images: int = Field(default=8, ge=0, description="Most images in a request; the model may take fewer.")
-    max_image_bytes: int = Field(default=8 * 1024 * 1024, ge=1, description="Largest image, as a file.")
-    max_image_pixels: int = Field(default=32_000_000, ge=1, description="Largest image, width times height.")
+    max_images: int = Field(
+        default=8, ge=0, description="Maximum number of images in a request; the model may accept fewer."
+    )
+    max_image_bytes: int = Field(default=8 * 1024 * 1024, ge=1, description="Maximum file size of an image.")
+    max_image_pixels: int = Field(default=32_000_000, ge=1, description="Maximum size of an image, width times height.")
     image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Hosts from which images are fetched, `host` or `host:port`, separated by commas. Empty: none.",
+        description="Hosts from which the gateway fetches images, `host` or `host:port`, separated by commas. Empty: none.",
     )
     image_private_addresses: bool = Field(
-        default=False, description="Whether those hosts may be at addresses that the internet does not know."
+        default=False,
+        description="Whether those hosts may have addresses that are not public, such as private ones.",
     )
-    image_timeout_s: float = Field(default=5.0, gt=0, description="Longest time to fetch an image; after it 400.")
+    image_timeout_s: float = Field(
+        default=5.0, gt=0, description="Maximum time to fetch an image; after it, the answer is 400."
+    )
 
     ping_interval_s: float = Field(
-        default=15.0, gt=0, description="A comment is sent on a stream that was silent for so long."
+        default=15.0, gt=0, description="Silence after which the gateway sends a comment on a stream."
     )
 
     health_fresh_s: float = Field(
-        default=15.0, gt=0, description="A success so recent proves a model healthy without a probe."
+        default=15.0, gt=0, description="Age up to which a successful answer proves a model healthy without a probe."
     )
-    health_stale_s: float = Field(default=30.0, gt=0, description="Without a success for so long a model is not ready.")
+    health_stale_s: float = Field(
+        default=30.0, gt=0, description="Time without a successful answer after which a model is not ready."
+    )
 
     runtime_dir: Path | None = Field(
         default=None,
-        description="Folder shared by the workers for health and metrics. Made and removed by `serve` when not set.",
+        description="Folder that the workers share for health and metrics. If not set, `serve` creates and removes one.",
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
     )
-    config_file: Path | None = Field(default=None, description="TOML file with these names, lower case.")
+    config_file: Path | None = Field(default=None, description="TOML file with these settings, names in lower case.")
 
     @field_validator("triton_urls", "required_models", "api_keys", "image_hosts", "template_arguments", mode="before")
     @classmethod
@@ -236,21 +265,23 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then the environment, then the file that either of them names."""
+        """First the arguments, then the environment, then the file that one of them names."""
         named = init_settings().get("config_file") or env_settings().get("config_file")
         if not named:
             return init_settings, env_settings
         if not Path(named).is_file():
-            raise ValueError(f"there is no file {named}")  # pydantic would go on without it, and without its keys
+            raise ValueError(
+                f"there is no file {named}"
+            )  # pydantic would continue without the file, and so without its keys
         try:
             from_file = TomlConfigSettingsSource(settings_cls, toml_file=Path(named))
-        except ValueError as error:  # no TOML, or no UTF-8
+        except ValueError as error:  # not TOML, or not UTF-8
             raise ValueError(f"{named}: {error}") from error
         return init_settings, env_settings, from_file
 
 
 def check_environment(environment: Mapping[str, str]) -> None:
-    """Raises ValueError for a variable that looks like a setting and is none, with the setting that it may stand for."""
+    """Raises ValueError for a variable that looks like a setting but is none, and names the setting that may be meant."""
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in environment:
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:

@@ -27,10 +27,10 @@ class CompletionUsage(Wire):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails | None = Field(
-        None, exclude_if=is_none, description="Of a whole answer; the counts on the way have no details."
+        None, exclude_if=is_none, description="Only in the final counts; the counts during a stream have no details."
     )
     completion_tokens_details: CompletionTokensDetails | None = Field(
-        None, exclude_if=is_none, description="Of a model with a reasoning parser."
+        None, exclude_if=is_none, description="For models with a reasoning parser."
     )
 
 
@@ -51,7 +51,9 @@ class AnswerChoice(Wire):
 
     index: int
     finish_reason: str
-    stop_reason: str | int | None = Field(None, description="vLLM's: the stop string or token that was met.")
+    stop_reason: str | int | None = Field(
+        None, description="vLLM's: the stop string or token id that ended the choice."
+    )
     token_ids: list[int] | None = Field(
         None, exclude_if=is_none, description="vLLM's, with `return_token_ids`: the tokens of the answer."
     )
@@ -75,7 +77,7 @@ class ChunkChoice(Wire):
     """A piece of one of the alternatives."""
 
     index: int
-    finish_reason: str | None = Field(description="Null until the choice's last chunk.")
+    finish_reason: str | None = Field(description="Null in all chunks of the choice except the last.")
     stop_reason: str | int | None = Field(None, exclude_if=is_none)
     token_ids: list[int] | None = Field(None, exclude_if=is_none)
 
@@ -89,6 +91,6 @@ class Chunk(Wire, Generic[ChunkChoiceT]):
     id: str
     created: int
     model: str
-    choices: list[ChunkChoiceT] = Field(description="Empty in the last chunk where the usage was asked for.")
-    usage: CompletionUsage | None = Field(None, description="There only with `stream_options.include_usage`.")
+    choices: list[ChunkChoiceT] = Field(description="Empty in the last chunk if the request asked for the usage.")
+    usage: CompletionUsage | None = Field(None, description="Only with `stream_options.include_usage`.")
     system_fingerprint: str | None = None

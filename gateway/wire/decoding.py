@@ -59,10 +59,10 @@ class DecodingRequest(RequestBody):
     )  # fmt: skip
 
     hints: ClassVar[Mapping[str, str]] = {
-        "user": "nobody is told apart by it",
-        "request_id": "a request is known by the header `x-request-id`",
-        "session_id": "conversations have no state here",
-        "stream_interval": "tokens are sent as they come",
+        "user": "the gateway does not distinguish users",
+        "request_id": "the header `x-request-id` identifies a request",
+        "session_id": "the gateway keeps no state of conversations",
+        "stream_interval": "tokens are sent as soon as they are generated",
         "return_token_offsets": "vLLM uses it on another endpoint only",
         "mm_payload": "vLLM uses it on another endpoint only",
         "return_mm_kwargs": "vLLM uses it on another endpoint only",
@@ -94,14 +94,14 @@ class DecodingRequest(RequestBody):
     stream_options: StreamOptions | None = None
 
     temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1, description="0 means the likeliest token alone.")
-    n: int | None = Field(None, ge=1, le=128, description="At temperature 0 the alternatives are equal.")
+    top_p: float | None = Field(None, ge=0, le=1, description="0 means that only the most likely token is used.")
+    n: int | None = Field(None, ge=1, le=128, description="At temperature 0 all choices are equal.")
     stop: Stop | None = None
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: LogitBias | None = None
-    response_format: ResponseFormat | None = Field(None, description="Enforced by a grammar, `strict` or not.")
+    response_format: ResponseFormat | None = Field(None, description="A grammar enforces it, with or without `strict`.")
 
     top_k: int | None = Field(None, ge=-1, description="vLLM's.")
     min_p: float | None = Field(None, ge=0, le=1, description="vLLM's.")
@@ -120,25 +120,28 @@ class DecodingRequest(RequestBody):
         None, description="vLLM's: a JSON schema, a regular expression, a choice, a grammar or a structural tag."
     )
     truncate_prompt_tokens: int | None = Field(
-        None, ge=-1, description="vLLM's: so many tokens of the prompt are kept; -1: as many as fit."
+        None, ge=-1, description="vLLM's: the number of prompt tokens to keep; -1 keeps as many as fit."
     )
     truncation_side: Literal["left", "right"] | None = Field(
-        None, description="vLLM's: where a prompt is cut, `left` unless given."
+        None, description="vLLM's: the side on which a prompt is truncated; default `left`."
     )
     add_special_tokens: bool | None = Field(None, description="vLLM's: whether the tokeniser adds its special tokens.")
     prompt_logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS, description="vLLM's; not with `stream`.")
     logprob_token_ids: Annotated[list[TokenIdField], Field(min_length=1, max_length=128)] | None = Field(
-        None, description="vLLM's: with `logprobs`, the tokens to tell of in place of the likeliest."
+        None, description="vLLM's: with `logprobs`, the answer has these tokens instead of the most likely ones."
     )
     return_token_ids: bool | None = Field(None, description="vLLM's: `token_ids` and `prompt_token_ids` in the answer.")
-    return_tokens_as_token_ids: bool | None = Field(None, description="vLLM's: log-probabilities name `token_id:…`.")
+    return_tokens_as_token_ids: bool | None = Field(
+        None, description="vLLM's: log-probabilities name tokens as `token_id:…`."
+    )
     thinking_token_budget: int | None = Field(None, ge=-1, description="vLLM's, of reasoning models.")
     repetition_detection: JsonObject | None = Field(None, description="vLLM's.")
     priority: int | None = Field(
         None,
         ge=0,
         lt=2**31,
-        description="vLLM's: the higher, the later. Only where the engine schedules by priority; nobody gets before 0.",
+        description="vLLM's: a higher value means later. Used only if the engine schedules by priority; negative values"
+        " are refused.",
     )
 
     @model_validator(mode="after")

@@ -22,7 +22,7 @@ class JsonSchema(WireRequest):
     description: str | None = None
     # `schema` is a method of pydantic's models.
     json_schema: JsonObject = Field(alias="schema")
-    strict: bool | None = Field(None, description="The schema is enforced whatever this says.")
+    strict: bool | None = Field(None, description="The schema is always enforced, whatever the value.")
 
 
 class JsonSchemaFormat(WireRequest):

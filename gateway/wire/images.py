@@ -11,7 +11,7 @@ from gateway.wire.common import NonEmptyStr, WireRequest
 
 class ImageUrl(WireRequest):
     url: NonEmptyStr = Field(
-        description="A data URL in base64. Images of a host are fetched where the setting `image_hosts` has it."
+        description="A data URL in base64, or a URL on a host in the setting `image_hosts`, which the gateway fetches."
     )
     detail: Literal["auto", "low", "high"] | None = None
 

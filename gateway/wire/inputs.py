@@ -27,7 +27,7 @@ def kind_of_inputs(value: object) -> str:
 
 
 def as_list(given: Inputs) -> list[str] | list[list[int]]:
-    """The inputs, each a text or token ids; what stands alone as a list of one."""
+    """The inputs, each a text or a list of token ids; a single input as a list of one."""
     if isinstance(given, str):
         return [given]
     if isinstance(given[0], int):

@@ -57,20 +57,22 @@ class Message(WireRequest):
     """One message of the conversation. The template decides what a role means to the model."""
 
     hints: ClassVar[Mapping[str, str]] = {
-        "annotations": "they are about the text, which is there",
-        "refusal": "the reason is for the reader; what was said is `content`",
+        "annotations": "annotations only describe the text, which `content` already has",
+        "refusal": "it informs only the reader; the text of the message is in `content`",
     }
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"] = Field(
-        description="`developer` reaches the template as `system`, `function` as `tool`."
+        description="The template receives `developer` as `system` and `function` as `tool`."
     )
     content: Content | None = Field(None, description="A text, or a list of text parts, in every role.")
     name: str | None = None
     tool_calls: Annotated[list[PastToolCall], Field(max_length=128)] | None = None
     tool_call_id: str | None = None
-    function_call: CalledFunction | None = Field(None, description="Deprecated; reaches the template as a tool call.")
-    reasoning: str | None = Field(None, description="What the assistant thought, for templates that look at it.")
-    reasoning_content: str | None = Field(None, description="The same, by its other name.")
+    function_call: CalledFunction | None = Field(
+        None, description="Deprecated; the template receives it as a tool call."
+    )
+    reasoning: str | None = Field(None, description="The assistant's reasoning, for templates that use it.")
+    reasoning_content: str | None = Field(None, description="Another name for `reasoning`.")
 
     @model_validator(mode="after")
     def _what_is_owed(self) -> Message:

@@ -19,12 +19,13 @@ class FunctionDefinition(WireRequest):
     description: str | None = None
     parameters: JsonObject | None = None
     strict: bool | None = Field(
-        None, description="Calls that must come follow the schema whatever this says, others as the model makes them."
+        None,
+        description="Mandatory calls always follow the schema, whatever the value; other calls may deviate from it.",
     )
 
 
 class Tool(WireRequest):
-    hints: ClassVar[Mapping[str, str]] = {"defer_loading": "tools are told all at once"}
+    hints: ClassVar[Mapping[str, str]] = {"defer_loading": "all tools are always in the prompt"}
 
     type: Literal["function"]
     function: FunctionDefinition

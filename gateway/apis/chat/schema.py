@@ -37,13 +37,13 @@ class ChatCompletionRequest(DecodingRequest):
         **DecodingRequest.hints,
         "metadata": "nothing is stored",
         "store": "nothing is stored",
-        "service_tier": "there is one tier",
-        "prediction": "it could make the answer faster, not another one",
-        "prompt_cache_key": "equal beginnings of prompts are found by themselves",
-        "prompt_cache_options": "equal beginnings of prompts are found by themselves",
-        "prompt_cache_retention": "equal beginnings of prompts are found by themselves",
-        "safety_identifier": "nobody is told apart by it",
-        "verbosity": "no open model knows it",
+        "service_tier": "there is only one tier",
+        "prediction": "it could make the answer faster, but not change it",
+        "prompt_cache_key": "the engine finds common beginnings of prompts without it",
+        "prompt_cache_options": "the engine finds common beginnings of prompts without it",
+        "prompt_cache_retention": "the engine finds common beginnings of prompts without it",
+        "safety_identifier": "the gateway does not distinguish users",
+        "verbosity": "no open model supports it",
     }
 
     refused: ClassVar[Mapping[str, Refused]] = {
@@ -59,34 +59,36 @@ class ChatCompletionRequest(DecodingRequest):
     }
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
-    max_completion_tokens: int | None = Field(
-        None, ge=1, description="What the context leaves unless given, and no more."
-    )
+    max_completion_tokens: int | None = Field(None, ge=1, description="Default and maximum: the rest of the context.")
     max_tokens: int | None = Field(None, ge=1, description="Deprecated name of `max_completion_tokens`.")
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS)
     tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = Field(
-        None, description="Functions; of models with a tool parser."
+        None, description="Functions, for models with a tool parser."
     )
     tool_choice: ToolChoice | None = None
-    parallel_tool_calls: bool | None = Field(None, description="When false all calls but the first are left out.")
+    parallel_tool_calls: bool | None = Field(None, description="With false, the answer contains only the first call.")
     functions: Annotated[list[FunctionDefinition], Field(min_length=1, max_length=128)] | None = Field(
-        None, description="Deprecated: as `tools`, and answered by `function_call`."
+        None, description="Deprecated: works like `tools`; the answer uses `function_call`."
     )
-    function_call: FunctionChoice | None = Field(None, description="Deprecated: as `tool_choice`.")
+    function_call: FunctionChoice | None = Field(None, description="Deprecated: works like `tool_choice`.")
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = Field(
-        None, description="For chat templates that take `reasoning_effort` or `enable_thinking`; others refuse it."
+        None,
+        description="For models whose chat template uses `reasoning_effort` or `enable_thinking`; other models refuse it.",
     )
-    include_reasoning: bool | None = Field(None, description="vLLM's: false leaves the reasoning out.")
+    include_reasoning: bool | None = Field(None, description="vLLM's: with false, the answer has no reasoning.")
     chat_template_kwargs: JsonObject | None = Field(
-        None, description="vLLM's: variables of the chat template, those that the setting `template_arguments` lists."
+        None,
+        description="vLLM's: variables of the chat template; only those that the setting `template_arguments` lists.",
     )
     documents: Annotated[list[dict[str, str]], Field(min_length=1, max_length=1024)] | None = Field(
-        None, description="vLLM's, for chat templates that take them; others refuse them."
+        None, description="vLLM's, for models whose chat template uses them; other models refuse them."
     )
     add_generation_prompt: bool | None = Field(None, description="vLLM's.")
-    continue_final_message: bool | None = Field(None, description="vLLM's: the last message goes on.")
-    echo: bool | None = Field(None, description="vLLM's: the answer starts with the last message, if the assistant's.")
+    continue_final_message: bool | None = Field(None, description="vLLM's: the answer continues the last message.")
+    echo: bool | None = Field(
+        None, description="vLLM's: the answer starts with the text of the last message, if that is the assistant's."
+    )
 
     @model_validator(mode="after")
     def _fields_that_need_each_other(self) -> ChatCompletionRequest:
@@ -214,12 +216,12 @@ class AssistantMessage(Wire):
     refusal: None = None
     tool_calls: list[ToolCall] | None = Field(None, exclude_if=is_none)
     function_call: FunctionCall | None = Field(
-        None, exclude_if=is_none, description="Deprecated: the answer to `functions`."
+        None, exclude_if=is_none, description="Deprecated: the answer if the request used `functions`."
     )
     reasoning: str | None = Field(
-        None, exclude_if=is_none, description="Not OpenAI's: what the model thought before it answered."
+        None, exclude_if=is_none, description="Not in OpenAI's API: the model's reasoning before its answer."
     )
-    reasoning_content: str | None = Field(None, exclude_if=is_none, description="The same, by its other name.")
+    reasoning_content: str | None = Field(None, exclude_if=is_none, description="Another name for `reasoning`.")
 
 
 class ChatChoice(AnswerChoice):
@@ -234,7 +236,7 @@ class ChatCompletion(Answer[ChatChoice]):
 
 
 class MessageDelta(Wire):
-    """What is new of a message."""
+    """The new parts of a message."""
 
     role: Literal["assistant"] | None = Field(None, description="In the first chunk of a choice.")
     content: str | None = None

@@ -33,13 +33,21 @@ class CompletionRequest(DecodingRequest):
         ),
     }
 
-    prompt: Prompt = Field(description="Text, texts, token ids or arrays of them: up to 128 with their alternatives.")
-    max_tokens: int | None = Field(None, ge=0, description="16 unless given; no more than the context leaves.")
-    best_of: int | None = Field(
-        None, ge=1, le=20, description="The `n` whose tokens were likeliest on average; not with `stream`."
+    prompt: Prompt = Field(
+        description="One or several texts, or one or several lists of token ids. At most 128 choices in total."
     )
-    logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS, description="OpenAI stops at 5.")
-    echo: bool | None = Field(None, description="With `logprobs` also those of the prompt's tokens.")
+    max_tokens: int | None = Field(None, ge=0, description="Default 16; at most the rest of the context.")
+    best_of: int | None = Field(
+        None,
+        ge=1,
+        le=20,
+        description="The number of choices to generate. The answer has the `n` whose tokens are the most likely on"
+        " average. Not with `stream`.",
+    )
+    logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS, description="OpenAI allows at most 5.")
+    echo: bool | None = Field(
+        None, description="With `logprobs`, the answer also has the log-probabilities of the prompt."
+    )
 
     @model_validator(mode="after")
     def _best_of_several(self) -> CompletionRequest:

@@ -20,9 +20,12 @@ EmbeddingInput = Annotated[
 
 
 class EmbeddingRequest(RequestBody):
-    hints: ClassVar[Mapping[str, str]] = {"user": "nobody is told apart by it", "priority": "inputs wait for no others"}
+    hints: ClassVar[Mapping[str, str]] = {
+        "user": "the gateway does not distinguish users",
+        "priority": "inputs do not wait for other inputs",
+    }
     refused: ClassVar[Mapping[str, Refused]] = {
-        "truncate_prompt_tokens": Refused("what is too long is refused, not cut"),
+        "truncate_prompt_tokens": Refused("inputs that are too long are refused, not truncated"),
         "messages": Refused("inputs are texts or token ids"),
     }
 
@@ -31,17 +34,21 @@ class EmbeddingRequest(RequestBody):
     model: NonEmptyStr
     input: EmbeddingInput
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = Field(None, ge=1, description="Only the model's own number.")
+    dimensions: int | None = Field(
+        None, ge=1, description="The model's own number of dimensions; fewer only if the model can shorten its vectors."
+    )
 
     def inputs(self) -> list[str] | list[list[int]]:
-        """The inputs, each a text or token ids; what stands alone as a list of one."""
+        """The inputs, each a text or a list of token ids; a single input as a list of one."""
         return as_list(self.input)
 
 
 class EmbeddingObject(Wire):
     object: Literal["embedding"] = "embedding"
     index: int
-    embedding: list[float] | str = Field(description="A list, or with `encoding_format: base64` little-endian float32.")
+    embedding: list[float] | str = Field(
+        description="A list of numbers; with `encoding_format: base64`, little-endian float32 in base64."
+    )
 
 
 class EmbeddingResponse(Wire):

@@ -14,9 +14,9 @@ class ModelCard(Wire):
     object: Literal["model"] = "model"
     created: int
     owned_by: str = "triton"
-    root: str = Field(description="As in vLLM: the model's own name, where `id` is an alias of it.")
-    parent: str | None = Field(description="As in vLLM: the model that an adapter was loaded into.")
-    max_model_len: int | None = Field(description="As in vLLM: the most tokens that it takes.")
+    root: str = Field(description="As in vLLM: the model's own name, if `id` is an alias.")
+    parent: str | None = Field(description="As in vLLM: the base model of an adapter.")
+    max_model_len: int | None = Field(description="As in vLLM: the maximum number of tokens that the model accepts.")
 
 
 class ModelList(Wire):

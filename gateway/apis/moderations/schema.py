@@ -43,7 +43,9 @@ class ModerationResult(Wire):
     categories: dict[str, bool]
     category_scores: dict[str, float]
     category_applied_input_types: dict[str, list[Literal["text"]]]
-    labels: dict[str, float] = Field(description="Not OpenAI's: the probability of each label of the model itself.")
+    labels: dict[str, float] = Field(
+        description="Not in OpenAI's API: the probability of each of the model's own labels."
+    )
 
 
 class ModerationResponse(Wire):

@@ -11,8 +11,11 @@ from gateway.wire.answers import is_none
 from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire, WireRequest
 from gateway.wire.inputs import MAX_INPUTS
 
-_HINTS: Mapping[str, str] = {"user": "nobody is told apart by it", "priority": "inputs wait for no others"}
-_CUT = Refused("what is too long is refused, not cut")
+_HINTS: Mapping[str, str] = {
+    "user": "the gateway does not distinguish users",
+    "priority": "inputs do not wait for other inputs",
+}
+_CUT = Refused("inputs that are too long are refused, not truncated")
 _PLAIN = Refused("scores and probabilities are those of the model's own activation", (True,))
 _REFUSED: Mapping[str, Refused] = {
     "truncate_prompt_tokens": _CUT,
@@ -41,11 +44,12 @@ class ScoreRequest(RequestBody):
 
     model: NonEmptyStr
     queries: Texts = Field(
-        validation_alias=AliasChoices("queries", "text_1", "data_1"), description="Or `text_1`, or `data_1`."
+        validation_alias=AliasChoices("queries", "text_1", "data_1"),
+        description="Also accepted as `text_1` or `data_1`.",
     )
     documents: Texts = Field(
         validation_alias=AliasChoices("documents", "text_2", "data_2", "items"),
-        description="Or `text_2`, `data_2`, `items`.",
+        description="Also accepted as `text_2`, `data_2` or `items`.",
     )
 
     def pairs(self) -> tuple[list[str], list[str]]:
@@ -76,8 +80,8 @@ class RerankRequest(RequestBody):
     model: NonEmptyStr
     query: NonEmptyStr
     documents: Annotated[list[Document], Field(min_length=1, max_length=MAX_INPUTS)]
-    top_n: int | None = Field(None, ge=0, description="How many results; all without it, or with 0.")
-    return_documents: bool | None = Field(None, description="False leaves the documents out of the results.")
+    top_n: int | None = Field(None, ge=0, description="The number of results; all results if missing or 0.")
+    return_documents: bool | None = Field(None, description="With false, the results do not contain the documents.")
 
     def texts(self) -> list[str]:
         """The documents as texts."""
@@ -132,7 +136,9 @@ class RerankResponse(Wire):
 
 class Classified(Wire):
     index: int
-    label: str | None = Field(description="The likeliest class; null where the model's configuration names none.")
+    label: str | None = Field(
+        description="The most likely class; null if the model's configuration has no class names."
+    )
     probs: list[float]
     num_classes: int
 

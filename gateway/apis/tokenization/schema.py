@@ -32,13 +32,16 @@ class TokenizeRequest(RequestBody):
     prompt: str | None = None
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)] | None = None
     add_special_tokens: bool | None = Field(
-        None, description="True unless given; with `messages` false, because chat templates write them."
+        None,
+        description="Default true; with `messages` the default is false, because chat templates contain these tokens.",
     )
     return_token_strs: bool | None = None
-    add_generation_prompt: bool | None = Field(None, description="True unless the last message goes on.")
+    add_generation_prompt: bool | None = Field(
+        None, description="Default true, unless the answer continues the last message."
+    )
     continue_final_message: bool | None = None
     chat_template_kwargs: JsonObject | None = Field(
-        None, description="Variables of the chat template, those that the setting `template_arguments` lists."
+        None, description="Variables of the chat template; only those that the setting `template_arguments` lists."
     )
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
 
@@ -67,9 +70,9 @@ class TokenizeRequest(RequestBody):
 
 class TokenizeResponse(Wire):
     count: int
-    max_model_len: int = Field(description="The most tokens that the model takes; 0 where nobody knows.")
+    max_model_len: int = Field(description="The maximum number of tokens that the model accepts; 0 if unknown.")
     tokens: list[int]
-    token_strs: list[str] | None = Field(description="The tokens as the vocabulary has them, when asked for.")
+    token_strs: list[str] | None = Field(description="The tokens as texts of the vocabulary, if requested.")
 
 
 class DetokenizeRequest(RequestBody):
