@@ -18,7 +18,7 @@ from gateway.limits.quota import Reservation
 from gateway.models.catalog import Catalog
 from gateway.models.health import Health, LastSuccess
 from gateway.request_record import RequestRecord
-from gateway.triton import generate as llm
+from gateway.triton.generate import generate
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Dispatcher:
         for attempt, client in enumerate(replicas):
             counted.begin()
             try:
-                await llm.generate(
+                await generate(
                     client,
                     request,
                     counted,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from gateway.models.rows import RowsModel
 from gateway.pooling import PoolingRequest, Rows
-from gateway.triton import encode as encoder
 from gateway.triton.client import TritonClient
+from gateway.triton.encode import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class EncoderModel(RowsModel):
         return self.max_tokens
 
     async def pool(self, client: TritonClient, request: PoolingRequest, *, timeout_s: float) -> Rows:
-        values = await encoder.encode(
+        values = await encode(
             client,
             self.name,
             request.token_ids,

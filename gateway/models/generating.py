@@ -19,8 +19,8 @@ from gateway.prompting.inputs import token_ids
 from gateway.prompting.template import ChatTemplate
 from gateway.prompting.tokenizer import Tokenizer
 from gateway.prompting.turn import Prompting, Turn, backend_fields
-from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
+from gateway.triton.generate import generate
 
 _SPECIAL_TOKENS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")
 
@@ -102,7 +102,7 @@ class GeneratingModel(ServedModel):
     async def probe(self, client: TritonClient, *, timeout_s: float) -> None:
         turn = Turn("completions", [PROBE_TEXT], {"temperature": 0.0, "stream": False}, limit=1)
         [request] = await self._complete(turn, [PROBE_TEXT])
-        await llm.generate(client, request, DroppingSink(), stall_timeout_s=timeout_s)
+        await generate(client, request, DroppingSink(), stall_timeout_s=timeout_s)
 
     async def prepare(self, turn: Turn, prompting: Prompting) -> list[GenerationRequest]:
         """The requests for the backend, one a prompt. Raises BadRequest, naming the field, for what this model can't do or

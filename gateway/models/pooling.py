@@ -11,8 +11,8 @@ import orjson
 from gateway.models.rows import RowsModel
 from gateway.models.served import ModelSource, generates
 from gateway.pooling import Op, PoolingRequest, Rows
-from gateway.triton import pool as pooling
 from gateway.triton.client import TritonClient
+from gateway.triton.pool import pool
 
 _OPS: Final = frozenset(get_args(Op))
 
@@ -54,7 +54,7 @@ class PoolingModel(RowsModel):
         return self.context_length
 
     async def pool(self, client: TritonClient, request: PoolingRequest, *, timeout_s: float) -> Rows:
-        return await pooling.pool(client, self.name, request, timeout_s=timeout_s)
+        return await pool(client, self.name, request, timeout_s=timeout_s)
 
 
 def class_names(config_json: bytes) -> tuple[str, ...]:

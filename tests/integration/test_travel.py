@@ -23,8 +23,8 @@ from gateway.apis.chat.stream import ChatFold
 from gateway.errors import BadRequest, GatewayError, InternalError, Unavailable
 from gateway.generation import GenerationOutput, GenerationRequest
 from gateway.ids import new_id
-from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
+from gateway.triton.generate import generate
 from gateway.triton.protocol import SERVICE, pb
 from gateway.triton.records import read_records
 from gateway.triton.sessions import Sessions
@@ -88,7 +88,7 @@ def tokens_of(running: System, text: str) -> list[int]:
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest) -> list[GenerationOutput]:
-    async with aclosing(pulled(partial(llm.generate, client, asked, stall_timeout_s=SOON_S))) as batches:
+    async with aclosing(pulled(partial(generate, client, asked, stall_timeout_s=SOON_S))) as batches:
         return [output async for batch in batches for output in batch]
 
 
@@ -147,7 +147,7 @@ async def test_many_requests_come_in_few_messages(running: System, by_session: T
 async def test_leaving_aborts_in_the_engine(running: System, direct: TritonClient, by_session: TritonClient) -> None:
     """By name, on the session, which goes on to serve."""
     async with aclosing(
-        pulled(partial(llm.generate, by_session, request(prompt=tokens_of(running, "long")), stall_timeout_s=SOON_S))
+        pulled(partial(generate, by_session, request(prompt=tokens_of(running, "long")), stall_timeout_s=SOON_S))
     ) as batches:
         await anext(batches)
     await until_idle(direct)

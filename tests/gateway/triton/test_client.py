@@ -16,8 +16,8 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.generation import Accepted, Delta, End, GenerationOutput, GenerationRequest, Usage
 from gateway.ids import new_id
-from gateway.triton import generate as llm
 from gateway.triton.client import TritonClient
+from gateway.triton.generate import generate
 from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, Abort, Call, FakeTriton, Message, StreamError
 
@@ -39,7 +39,7 @@ def request(n: int = 1) -> GenerationRequest:
 
 
 async def outputs_of(client: TritonClient, *, stall_timeout_s: float = SOON_S, n: int = 1) -> list[GenerationOutput]:
-    async with aclosing(pulled(partial(llm.generate, client, request(n), stall_timeout_s=stall_timeout_s))) as batches:
+    async with aclosing(pulled(partial(generate, client, request(n), stall_timeout_s=stall_timeout_s))) as batches:
         return [output async for batch in batches for output in batch]
 
 
@@ -82,7 +82,7 @@ async def test_leaving_cancels_in_triton(triton: FakeTriton, triton_client: Trit
         call.cancelled.wait(SOON_S)
 
     triton.script = silent_after_one
-    async with aclosing(pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))) as batches:
+    async with aclosing(pulled(partial(generate, triton_client, request(), stall_timeout_s=60))) as batches:
         assert await anext(batches) == [Accepted(3)]
         assert triton_client.in_flight == 1
     assert await asyncio.to_thread(triton.calls[0].cancelled.wait, SOON_S)
@@ -173,7 +173,7 @@ async def test_stream_that_just_ends_is_unavailable(triton: FakeTriton, triton_c
 async def test_outputs_before_an_error_are_given(triton: FakeTriton, triton_client: TritonClient) -> None:
     """What came in the same message as an error comes first."""
     triton.script = lambda call: iter([[call.accepted(), call.delta("x"), call.error("overloaded")]])
-    async with aclosing(pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=SOON_S))) as batches:
+    async with aclosing(pulled(partial(generate, triton_client, request(), stall_timeout_s=SOON_S))) as batches:
         assert await anext(batches) == [Accepted(3), Delta(0, "x", 1, None)]
         with pytest.raises(Overloaded):
             await anext(batches)

@@ -13,8 +13,7 @@ import pytest
 from gateway.errors import BadRequest, InternalError, Unavailable
 from gateway.generation import Accepted, Delta, End, GenerationRequest, Messages
 from gateway.ids import new_id
-from gateway.triton import generate as llm
-from gateway.triton.generate import generate_request
+from gateway.triton.generate import generate, generate_request
 from tests.fakes.sinks import KeepingSink
 from tests.fakes.triton import CHAT_MODEL, Call, FakeTriton, Message
 from tests.gateway.conftest import Pair
@@ -62,7 +61,7 @@ async def generated(pair: Pair, params: dict[str, Any] | None = None) -> Keeping
     await pair.catalog.refresh()
     sink = KeepingSink()
     request = GenerationRequest(new_id(), CHAT_MODEL, "chat", IDS, params or {})
-    await llm.generate(pair.clients[0], request, sink, stall_timeout_s=5)
+    await generate(pair.clients[0], request, sink, stall_timeout_s=5)
     assert pair.clients[0].in_flight == 0
     return sink
 

@@ -11,8 +11,8 @@ import pytest
 
 from gateway.errors import BadRequest, InternalError, Overloaded, Unavailable
 from gateway.pooling import PoolingRequest
-from gateway.triton import pool as pooling
 from gateway.triton.client import TritonClient
+from gateway.triton.pool import pool
 from gateway.triton.protocol import encode_bytes, pb
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ def message(*records: Any, rows: bytes | None = None) -> Any:
 
 async def pooled(client: Scripted, request: PoolingRequest = TWO) -> Any:
     try:
-        return await pooling.pool(client, "m", request, timeout_s=1.5)
+        return await pool(client, "m", request, timeout_s=1.5)
     finally:
         await client.close()
 

@@ -15,10 +15,10 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
 from gateway.generation import Accepted, Delta, GenerationOutput, GenerationRequest
 from gateway.ids import new_id
-from gateway.triton import generate as llm
 from gateway.triton import mailbox
 from gateway.triton import session as session_module
 from gateway.triton.client import TritonClient
+from gateway.triton.generate import generate
 from gateway.triton.session import Frames, SessionBroken
 from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, Call, FakeTriton, Message
@@ -49,7 +49,7 @@ def request(n: int = 1) -> GenerationRequest:
 
 
 async def outputs_of(client: TritonClient, asked: GenerationRequest | None = None) -> list[GenerationOutput]:
-    async with aclosing(pulled(partial(llm.generate, client, asked or request(), stall_timeout_s=60))) as batches:
+    async with aclosing(pulled(partial(generate, client, asked or request(), stall_timeout_s=60))) as batches:
         return [output async for batch in batches for output in batch]
 
 
@@ -117,7 +117,7 @@ async def test_leaving_early_aborts(triton: FakeTriton, triton_client: TritonCli
     """The engine is told by name; the session and everybody else live on."""
     triton.script = held
     asked = request()
-    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
+    async with aclosing(pulled(partial(generate, triton_client, asked, stall_timeout_s=60))) as batches:
         await anext(batches)
     session = await opened(triton)
     [abort] = await received(session, "abort")
@@ -138,7 +138,7 @@ async def test_abort_may_cross_the_end(triton: FakeTriton, triton_client: Triton
 
     triton.script = crosses
     asked = request()
-    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
+    async with aclosing(pulled(partial(generate, triton_client, asked, stall_timeout_s=60))) as batches:
         await anext(batches)
     session = await opened(triton)
     session.say([asked.request_id, "delta", 0, "late", 1, None], [asked.request_id, "end", 0, "stop", None, None])
@@ -181,7 +181,7 @@ async def test_end_of_the_call_breaks_the_session(
 ) -> None:
     """However the call ends, each of its requests ends, with what it was told before."""
     triton.script = held
-    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
+    batches = pulled(partial(generate, triton_client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     session = await opened(triton)
     if code is None:
@@ -261,7 +261,7 @@ async def test_id_in_use_is_refused_here(triton: FakeTriton, triton_client: Trit
     """A second request with the id of a running one would get the first one's records."""
     triton.script = held
     asked = request()
-    async with aclosing(pulled(partial(llm.generate, triton_client, asked, stall_timeout_s=60))) as batches:
+    async with aclosing(pulled(partial(generate, triton_client, asked, stall_timeout_s=60))) as batches:
         assert await anext(batches) == [Accepted(3)]
         with pytest.raises(InternalError):
             await outputs_of(triton_client, asked)
@@ -278,7 +278,7 @@ async def test_slow_reader_gets_joined_text(triton: FakeTriton, triton_client: T
         yield [call.end(completion_tokens=2000)]
 
     triton.script = flood
-    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
+    batches = pulled(partial(generate, triton_client, request(), stall_timeout_s=60))
     first = await anext(batches)
     # Another request's answer comes behind it on the same call.
     while not text_of(await outputs_of(triton_client)).endswith("ab" * 2000):
@@ -302,7 +302,7 @@ async def test_reader_that_never_comes_is_given_up(
             yield [call.delta("x" * 1000)]
 
     triton.script = endless
-    batches = pulled(partial(llm.generate, triton_client, request(), stall_timeout_s=60))
+    batches = pulled(partial(generate, triton_client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     session = await opened(triton)
     await received(session, "abort")
@@ -319,7 +319,7 @@ async def test_old_session_gives_way(triton: FakeTriton) -> None:
     client = TritonClient(triton.address, session_age_s=0.2)
     client.sessions.offer(CHAT_MODEL, offered=True)
     triton.script = held
-    batches = pulled(partial(llm.generate, client, request(), stall_timeout_s=60))
+    batches = pulled(partial(generate, client, request(), stall_timeout_s=60))
     assert await anext(batches) == [Accepted(3)]
     old = await opened(triton)
     await asyncio.sleep(0.25)
