@@ -38,6 +38,7 @@ from benchmarks.processes import work_folder
 from benchmarks.repository import CHAT_MODEL, add_chat_model
 from benchmarks.system import MODEL, RunLayout, System, serving, system, write_backends
 from gateway.cli.layout import find_layout
+from gateway.triton.records import KIND, RID
 
 triton: Any = importlib.import_module("tritonclient.grpc")
 """NVIDIA's own client, which has no types."""
@@ -98,7 +99,7 @@ class Client:
         """The next record of this request that is of one of these kinds; those of others are dropped."""
         while True:
             record = self.next()
-            if record[0] == rid and record[1] in kinds:
+            if record[RID] == rid and record[KIND] in kinds:
                 return record
 
     def stats(self) -> dict[str, Any]:
@@ -160,11 +161,11 @@ def _run(running: System, streams: int) -> int:
     deltas = 0
     while open_requests:
         record = client.next()
-        if record[1] == "error":
+        if record[KIND] == "error":
             raise RuntimeError(f"a request failed: {record}")
-        deltas += record[1] == "delta"
-        if record[1] == "end":
-            open_requests.discard(record[0])
+        deltas += record[KIND] == "delta"
+        if record[KIND] == "end":
+            open_requests.discard(record[RID])
     client.leave()
     return deltas
 

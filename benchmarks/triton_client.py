@@ -27,6 +27,7 @@ from benchmarks.load import ENDLESS_TOKENS, PROMPT, SLOWLY
 from benchmarks.system import MODEL
 from benchmarks.triton_source import WORD
 from gateway.triton.protocol import SERVICE, decode_bytes, encode_bytes, pb
+from gateway.triton.records import KIND, RID
 from gateway.triton.tensors import RECORDS, envelope_request, output_bytes
 
 OFFICIAL, DIRECT, SESSION = WAYS = ("official", "direct", "session")
@@ -119,8 +120,8 @@ class Client:
             for record in orjson.loads(
                 decode_bytes(output_bytes(message.infer_response, RECORDS) or encode_bytes(b"[]"))
             ):
-                if record[1] == "delta":
-                    known.setdefault(record[0], Stream(sent)).took(self.figures, _new_tokens(record), at)
+                if record[KIND] == "delta":
+                    known.setdefault(record[RID], Stream(sent)).took(self.figures, _new_tokens(record), at)
 
 
 def official_request(prompt: str, tokens: int) -> Any:
@@ -144,7 +145,7 @@ def _generate(prompt: str, tokens: int, session: str | None) -> Any:
 
 
 def _new_tokens(record: list[Any]) -> int:
-    return record[4] if record[1] == "delta" else 0
+    return record[4] if record[KIND] == "delta" else 0
 
 
 def _check(message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Addresses and numbers that are used where nobody says otherwise: by the settings and by the command line, which can't
+"""Addresses and numbers that are used unless they are set: by the settings and by the command line, which can't
 import the settings because it runs before their libraries are installed."""
 
 from __future__ import annotations

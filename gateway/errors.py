@@ -32,7 +32,7 @@ from typing import ClassVar
 
 
 class GatewayError(Exception):
-    """An error that a client is told: a message, and where they apply a `param` and a `code`. How it is written is for the
+    """An error for a client: a message, and where they apply a `param` and a `code`. How it is written is for the
     dialect of the API (`web/dialect.py`)."""
 
     status: ClassVar[int] = 500

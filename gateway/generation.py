@@ -76,7 +76,7 @@ class TokenLogprob(NamedTuple):
 
 class Usage(NamedTuple):
     """Token counts of one request, all its choices together. `reasoning_tokens` are among those of the completion; None
-    where nobody counts them."""
+    where the model does not count them."""
 
     prompt_tokens: int
     completion_tokens: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
+from contextvars import Context
 from typing import Any
 
 import httpx
@@ -32,10 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that may be told something after it was closed.
+
+    grpc.aio hands the end of a call to the loop that began it, from whichever loop polls: with a loop a test, an error
+    of one that is closed would fail the test that happens to run.
+    """
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """Dropped where nobody is left to be called."""
+        if self.is_closed():
+            return asyncio.Handle(callback, args, self, context)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     """Coroutines of tests run on asyncio with its debug checks."""
-    return "asyncio", {"debug": True}
+    return "asyncio", {"debug": True, "loop_factory": _Loop}
 
 
 @pytest.fixture(scope="session", params=["session", "direct"])

@@ -96,7 +96,7 @@ def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
     yield _readiness(readiness.ask(host, port), f"{host}:{port}", layout)
 
 
-def _readiness(answer: readiness.Answer, address: str, layout: Layout) -> Finding:
+def _readiness(answer: readiness.ProbeResult, address: str, layout: Layout) -> Finding:
     if answer.state is readiness.State.READY:
         return f"the gateway on {address} is ready: every required model has answered lately"
     return Problem(

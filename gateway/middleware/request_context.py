@@ -1,5 +1,5 @@
-"""The outermost middleware: gives the request its id, headers, log line and metrics, and answers 500 to what nobody
-caught."""
+"""The outermost middleware: gives the request its id, headers, log line and metrics, and answers 500 to an
+exception that nothing else has caught."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class GeneratingModel(ServedModel):
         its template refuses, and ContextLengthExceeded."""
         if turn.tools_param is not None and not self.calls_tools:
             raise BadRequest(
-                f"The model `{self.name}` has no tool parser, so its tool calls could not be told from text.",
+                f"The model `{self.name}` has no tool parser, so its tool calls could not be separated from its text.",
                 param=turn.tools_param,
                 code="unsupported_parameter",
             )

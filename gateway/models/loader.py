@@ -30,7 +30,7 @@ class ModelLoader:
         self._tokenizers = Tokenizers()
 
     def serves(self, model: DiscoveredModel) -> bool:
-        """Whether there is a kind for a model of that task. Warns of a task that nobody knows."""
+        """Whether there is a kind for a model of that task. Warns of an unknown task."""
         if model.task == ASSETS:
             return False
         is_known = any(kind.task == model.task for kind in KINDS)
@@ -86,5 +86,5 @@ class ModelLoader:
             self._cache_dir.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(content)
             unfinished.rename(self._cache_dir / entry.sha256)
-        except OSError as error:  # a full disk costs the other workers a transfer, and nobody a model
+        except OSError as error:  # a full disk costs the other workers a transfer, and no model is lost
             log.warning("%s is not kept: %s", entry.name, error)

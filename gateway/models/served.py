@@ -34,7 +34,7 @@ class ModelNotServable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """All that Triton has told of a model: its configuration, its description and its files by name."""
+    """All that Triton has sent about a model: its configuration, its description and its files by name."""
 
     discovered: DiscoveredModel
     description: Mapping[str, Any]
@@ -76,7 +76,7 @@ class ServedModel(ABC):
     @property
     @abstractmethod
     def max_model_len(self) -> int:
-        """The most tokens that it takes; 0 where nobody knows."""
+        """The most tokens that it takes; 0 where that is not known."""
 
     @abstractmethod
     async def probe(self, client: TritonClient, *, timeout_s: float) -> None:

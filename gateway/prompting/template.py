@@ -78,7 +78,7 @@ class ChatTemplate:
     def _continued(self, conversation: Conversation, messages: list[dict[str, Any]]) -> str:
         """The prompt up to the end of the last message: what templates put behind it is left out."""
         *earlier, last = messages
-        mark = new_id()  # nobody can have written it
+        mark = new_id()  # random, so no message can contain it
         prompt = self._render(conversation, [*earlier, {**last, "content": f"{last['content']}{mark} "}])
         continued, found, rest = prompt.rpartition(mark)
         if not found:

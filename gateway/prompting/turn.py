@@ -51,7 +51,7 @@ class Turn:
 
     @property
     def limit_field(self) -> str:
-        """The parameter by which the engine is told the limit."""
+        """The name of the parameter that limits the answer."""
         return _LIMIT_FIELDS[self.api]
 
     def refuse_token_fields(self, model: str) -> None:
@@ -60,7 +60,7 @@ class Turn:
             if value is not None:
                 raise not_taken(field, f"is not taken for `{model}`, whose prompts its backend makes")
         if self.echoes_tokens:
-            raise not_taken("echo", f"of tokens and of their log-probabilities is not told of `{model}`")
+            raise not_taken("echo", f"of tokens and of their log-probabilities is not available for `{model}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class Prompting:
 
 
 def backend_fields(conversation: Conversation, params: SamplingParams) -> dict[str, Any]:
-    """What a backend that renders is told of the conversation besides its messages, by the names of vLLM's own API.
-    `params` are those that it is told anyway."""
+    """The fields that a backend which renders needs besides the messages, by the names of vLLM's own API. `params` are sent
+    in any case."""
     fields: dict[str, Any] = {}
     if "documents" in conversation.arguments:
         fields["documents"] = conversation.arguments["documents"]
@@ -89,6 +89,6 @@ def backend_fields(conversation: Conversation, params: SamplingParams) -> dict[s
     if conversation.continues:
         fields["continue_final_message"] = True
     if conversation.tools is not None and "tools" not in params:
-        # The model is told of them, and may call none.
+        # The template shows the tools to the model, which must not call any.
         fields["tools"], fields["tool_choice"] = conversation.tools, "none"
     return fields

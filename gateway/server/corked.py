@@ -36,7 +36,7 @@ class Cork:
     def let_go(self) -> None:
         """Write all of it now."""
         waiting = self._waiting
-        while waiting:  # taken one by one: a write may call who closes a connection, and comes here again
+        while waiting:  # one by one: a write may close a connection, whose callback adds to this list
             transport, data = waiting.popleft()
             try:
                 if not transport.is_closing():

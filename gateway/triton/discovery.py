@@ -1,4 +1,4 @@
-"""What a Triton serves, told by the configurations of its models. `docs/contract.md` has the table."""
+"""Which models a Triton serves, read from their configurations. `docs/contract.md` has the table."""
 
 from __future__ import annotations
 

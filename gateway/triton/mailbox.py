@@ -154,7 +154,7 @@ class Mailbox:
 def joined(records: list[list[Any]]) -> list[list[Any]]:
     """The same records with the deltas of each choice joined, where nothing but deltas came between them.
 
-    Malformed ones are left as they are, for whoever reads them to refuse.
+    Malformed ones are left as they are, and are refused when they are read.
     """
     groups: list[list[list[Any]]] = []
     open_groups: dict[int, list[list[Any]]] = {}

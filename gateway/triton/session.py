@@ -193,7 +193,7 @@ class Session:
                     self._give_up(box)
             elif record[RID] == self.sid:
                 self._of_session(record)
-            # Anything else is what is left of a request that nobody waits for any more.
+            # Anything else is left over from a request that has been given up.
         for box in filled:
             box.deliver(now)
 

@@ -14,7 +14,7 @@ import grpc.aio
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 
 RETRY_AFTER_S: Final = 2.0
-"""What a client is told to wait when Triton is away: a restart takes longer, but a second replica answers at once."""
+"""How long a client should wait when Triton is away: a restart takes longer, but a second replica answers at once."""
 
 
 def unavailable() -> Unavailable:

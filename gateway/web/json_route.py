@@ -77,7 +77,7 @@ def _default_model(body: type[RequestBody], core: Core) -> str | None:
 
 
 def _refuse_unknown_fields(request: RequestBody) -> None:
-    """Raises BadRequest for a field that nobody knows."""
+    """Raises BadRequest for an unknown field."""
     if unknown := request.unknown_fields():
         raise BadRequest(
             f"Unrecognized request argument supplied: {unknown[0]}", param=unknown[0], code="unknown_parameter"

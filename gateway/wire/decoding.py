@@ -80,7 +80,7 @@ class DecodingRequest(RequestBody):
         "watermarking": Refused("it is not offered", (False,)),
         "logits_processors": Refused("code of clients is not run"),
         "prompt_embeds": Refused("prompts are text or token ids"),
-        "routed_experts_prompt_start": Refused("routed experts are not told", (0,)),
+        "routed_experts_prompt_start": Refused("routed experts are not returned", (0,)),
         "cache_salt": _OPERATORS,
         "kv_transfer_params": _OPERATORS,
         "ec_transfer_params": _OPERATORS,

@@ -26,8 +26,9 @@ def _events_around_kill(system: System, victim: psutil.Process) -> list[str]:
     with httpx.stream("POST", f"{system.url}/v1/chat/completions", json=STREAM, timeout=60) as response:
         assert response.status_code == 200
         for line in response.iter_lines():
-            if line.startswith("data: "):
-                events.append(line.removeprefix("data: "))
+            if not line.startswith("data: "):
+                continue
+            events.append(line.removeprefix("data: "))
             if len(events) == 5:
                 victim.kill()
     return events

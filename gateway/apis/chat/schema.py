@@ -183,7 +183,7 @@ class ChatCompletionRequest(DecodingRequest):
         if self.logprobs:
             given["logprobs"] = True
             given["top_logprobs"] = self.top_logprobs or 0
-        # The engine's reasoning parsers look at what the template was told.
+        # The engine's reasoning parsers look at the arguments of the template.
         reasoning = {"include_reasoning", "reasoning_effort", "chat_template_kwargs"}
         given |= self.model_dump(include=reasoning, exclude_none=True)
         if (use := self.tool_use).may_call:

@@ -11,7 +11,7 @@ token, and unready only after that. The times in this file are in addition to th
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway.cli.supervise.readiness import Answer, State
+from gateway.cli.supervise.readiness import ProbeResult, State
 
 LOAD_TIMEOUT_S = 600.0
 FIRST_TOKEN_S = 120.0
@@ -41,7 +41,7 @@ class Health:
     _state: State | None = None
     _state_since: float = 0.0
 
-    def feed(self, now: float, answer: Answer, *, serving: bool) -> Verdict:
+    def feed(self, now: float, answer: ProbeResult, *, serving: bool) -> Verdict:
         """Judge the latest answer; `serving` is whether Triton has loaded its models."""
         lasted = self._lasted(now, answer.state, serving)
         if answer.state is State.UNREACHABLE and lasted >= self._patience():

@@ -19,22 +19,22 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeResult:
     """One answer; the reason is the gateway's own text."""
 
     state: State
     reason: str = ""
 
 
-def ask(host: str, port: int, timeout: float = 5.0) -> Answer:
+def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
     """One request to /readyz."""
     try:
         status, body = get(host, port, "/readyz", timeout)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(State.UNREACHABLE, str(error) or type(error).__name__)
+        return ProbeResult(State.UNREACHABLE, str(error) or type(error).__name__)
     if status == http.client.OK:
-        return Answer(State.READY)
-    return Answer(State.UNREADY, _reason(body))
+        return ProbeResult(State.READY)
+    return ProbeResult(State.UNREADY, _reason(body))
 
 
 def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:
@@ -77,15 +77,15 @@ def _words(name: str, report: dict[str, Any]) -> str:
 class Prober:
     """The latest answer, renewed every `interval` seconds."""
 
-    def __init__(self, question: Callable[[], Answer], interval: float = 1.0) -> None:
+    def __init__(self, question: Callable[[], ProbeResult], interval: float = 1.0) -> None:
         """Sends no request; `start` does."""
         self._question = question
         self._interval = interval
-        self._latest = Answer(State.UNREACHABLE, "not asked yet")
+        self._latest = ProbeResult(State.UNREACHABLE, "not asked yet")
         self._stop = threading.Event()
 
     @property
-    def latest(self) -> Answer:
+    def latest(self) -> ProbeResult:
         """The latest answer."""
         return self._latest
 

@@ -11,7 +11,7 @@ from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
 from gateway.cli.supervise.health import Health, Verdict
 from gateway.cli.supervise.loading import Loading, worth_showing
-from gateway.cli.supervise.readiness import Answer, Prober
+from gateway.cli.supervise.readiness import Prober, ProbeResult
 from gateway.cli.supervise.service import Service
 
 _TICK_S = 0.25
@@ -26,7 +26,7 @@ _STUB = "triton_python_backend_stub"
 class Hooks:
     """The functions that the supervisor needs from its environment."""
 
-    ask_readiness: Callable[[], Answer]
+    ask_readiness: Callable[[], ProbeResult]
     on_first_ready: Callable[[], None]
     verbose: bool = False
 

@@ -132,7 +132,7 @@ class Fetcher:
 _TRANSLATED: Final = tuple(
     ipaddress.IPv6Network(net) for net in ("::ffff:0:0/96", "64:ff9b::/32", "2002::/16", "2001::/32")
 )
-"""IPv6 networks whose addresses stand for others, of IPv4: nobody has a reason to be named so."""
+"""IPv6 networks whose addresses stand for IPv4 addresses. No public server needs one."""
 
 
 def _is_public(address: str) -> bool:

@@ -31,7 +31,7 @@ def stat_logger(meter: Meter, count_step: Callable[[], bool]) -> type[Prometheus
         takes a lock for every token."""
 
         def __init__(self, vllm_config: VllmConfig, engine_indexes: list[int] | None = None) -> None:
-            # Not the base's, which would register seventy metrics that nobody reads.
+            # Not the base's, which would register seventy metrics that are not exported.
             self._metrics = VllmMetrics(meter)
 
         def record(

@@ -98,7 +98,7 @@ class Register:
                 if found is None or not found[1]:
                     self._write(claim)
         except OSError as error:
-            logger.warning("nobody looks after the shares of GPU memory: %s", error)
+            logger.warning("the shares of GPU memory are not checked: %s", error)
             return
         if found is not None:
             what, is_hopeless = found

@@ -2,7 +2,7 @@
 
 An engine reports by itself that it is dead. To find out that it is wedged is harder, because a long step and an endless
 one look alike at first: a prefill of 8,000 tokens on a small CPU is one step of a minute. The difference is the processor:
-such a prefill uses it, and a process that was stopped, or that waits for a lock which nobody will release, does not. So an
+such a prefill uses it, and a process that was stopped, or that waits for a lock that is never released, does not. So an
 engine with requests that has finished no step for `stall_seconds` is wedged if it used no processor meanwhile. After the
 much longer `wedge_seconds` it is wedged in any case: two GPUs that wait for each other spin at 100 %.
 """

@@ -3,11 +3,11 @@
 import pytest
 
 from gateway.cli.supervise.health import Health, Verdict
-from gateway.cli.supervise.readiness import Answer, State
+from gateway.cli.supervise.readiness import ProbeResult, State
 
-READY = Answer(State.READY)
-UNREADY = Answer(State.UNREADY, "no token")
-UNREACHABLE = Answer(State.UNREACHABLE, "refused")
+READY = ProbeResult(State.READY)
+UNREADY = ProbeResult(State.UNREADY, "no token")
+UNREACHABLE = ProbeResult(State.UNREACHABLE, "refused")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Generator
 import pytest
 
 from gateway.cli.supervise import readiness
-from gateway.cli.supervise.readiness import Answer, Prober, State
+from gateway.cli.supervise.readiness import Prober, ProbeResult, State
 
 HOST = "127.0.0.1"
 LIMIT_S = 10.0
@@ -52,20 +52,20 @@ def report(**ages: float | None) -> bytes:
 @pytest.mark.parametrize(
     ("status", "body", "answer"),
     [
-        (200, report(m=0), Answer(State.READY)),
+        (200, report(m=0), ProbeResult(State.READY)),
         (
             503,
             report(a=0, b=None, c=42.4),
-            Answer(State.UNREADY, "b has not answered yet, c has not answered for 42 s"),
+            ProbeResult(State.UNREADY, "b has not answered yet, c has not answered for 42 s"),
         ),
-        (503, report(), Answer(State.UNREADY, "no model is served")),
-        (404, b"", Answer(State.UNREADY, "an empty answer")),
-        (500, b"broken", Answer(State.UNREADY, "broken")),
-        (500, b"[]", Answer(State.UNREADY, "[]")),
+        (503, report(), ProbeResult(State.UNREADY, "no model is served")),
+        (404, b"", ProbeResult(State.UNREADY, "an empty answer")),
+        (500, b"broken", ProbeResult(State.UNREADY, "broken")),
+        (500, b"[]", ProbeResult(State.UNREADY, "[]")),
     ],
     ids=["ready", "models", "none", "empty", "text", "list"],
 )
-def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: Answer):
+def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: ProbeResult):
     """Or whatever answers in its place."""
     Answers.by_path = {"/readyz": (status, body)}
     assert readiness.ask(HOST, port) == answer
@@ -108,14 +108,14 @@ def test_the_prober_has_the_latest_answer():
     asked: list[int] = []
     twice = threading.Event()
 
-    def question() -> Answer:
+    def question() -> ProbeResult:
         asked.append(len(asked))
         if len(asked) == 3:
             twice.set()
-        return Answer(State.UNREADY, str(len(asked)))
+        return ProbeResult(State.UNREADY, str(len(asked)))
 
     prober = Prober(question, interval=0.0)
-    assert prober.latest == Answer(State.UNREACHABLE, "not asked yet")
+    assert prober.latest == ProbeResult(State.UNREACHABLE, "not asked yet")
     assert asked == []
     prober.start()
     assert twice.wait(LIMIT_S)

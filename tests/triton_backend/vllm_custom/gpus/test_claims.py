@@ -147,7 +147,7 @@ def test_place_that_cannot_be_written_is_a_warning(tmp_path, caplog):
     """A container may have no room for it."""
     (tmp_path / "file").write_text("")
     Register(tmp_path / "file" / "claims").take(SOURCE, Claim("a", ("GPU-1",), 0.5))
-    assert "nobody looks after" in caplog.text
+    assert "are not checked" in caplog.text
 
 
 SHARES = st.lists(st.floats(0.01, 1), max_size=5)
