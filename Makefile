@@ -4,6 +4,8 @@ PYTHON ?= python3
 ADDRESS = $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) $(if $(TRITON_METRICS_PORT),--triton-metrics-port $(TRITON_METRICS_PORT))
 
+MODELS = $(foreach folder,$(MODEL_REPOSITORY),--model-repository $(folder)) $(if $(filter 0,$(DEMONSTRATION)),--no-demonstration)
+
 CLI = $(PYTHON) -m gateway.cli
 DEV = .cache/envs/dev/bin/python
 
@@ -14,8 +16,8 @@ DEV = .cache/envs/dev/bin/python
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, TRITON_GRPC_PORT, TRITON_METRICS_PORT)
-	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(if $(WORKERS),--workers $(WORKERS))
+up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT)
+	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(if $(WORKERS),--workers $(WORKERS)) $(MODELS)
 
 setup:  ## environments, Triton and weights, also what the checks need
 	@exec $(CLI) setup --with dev prepare testtools

@@ -18,6 +18,7 @@ import psutil
 from benchmarks.processes import Running, free_ports, listens, running, used, wait_for
 from gateway.cli.layout import Layout, find_layout
 from gateway.cli.supervise import shared_memory
+from gateway.cli.supervise.endpoint import LOOPBACK, Endpoint
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 
 MODEL = "replay"
@@ -25,6 +26,9 @@ PYTORCH_MODELS = ("all-minilm-l6-v2", "moderation", "assets")
 TOKENIZER = "smollm2-135m-instruct"
 MANY_TOKENS = 1_000_000
 """The context length of everything that only plays."""
+
+LOAD_ALL = ("--model-control-mode=none", "--exit-on-error=true")
+"""Options of a Triton that loads its whole repository by itself, and listens when it has. The last of a name counts."""
 
 _QUIET = {"TRITON_GATEWAY_LOG_LEVEL": "warning", "TRITON_GATEWAY_MAX_IN_FLIGHT": "4096"}
 _CONFIG = """backend: "vllm_custom"
@@ -145,9 +149,10 @@ def triton(
 ) -> Generator[Triton, None, None]:
     """The real tritonserver, with its models loaded."""
     port, metrics_port = free_ports(2)
-    program = triton_program(layout, Addresses(triton_grpc_port=port, triton_metrics_port=metrics_port))
+    program = triton_program(layout, unlocked(port), metrics_port, [layout.model_repository])
     variables = {**program.environment, **(environment or {})}
-    with running("triton", program.command, layout.folder, environment=variables, at=program.folder) as started:
+    command = [*program.command, *LOAD_ALL]
+    with running("triton", command, layout.folder, environment=variables, at=program.folder) as started:
         try:
             wait_for(lambda: listens(port), [started], ready_limit_s)
             yield Triton(started, port)
@@ -171,11 +176,16 @@ def gateway(
     """The gateway from the checkout, or from the source tree `at`, on the cores `on`, ready: every model of Triton's has
     answered."""
     [port] = free_ports(1)
-    program = gateway_program(find_layout(), Addresses(port=port, triton_grpc_port=triton_port), workers)
+    program = gateway_program(find_layout(), Addresses(port=port), unlocked(triton_port), workers)
     variables = {**program.environment, **_QUIET, **(settings or {})}
     with running(name, program.command, folder, on=on, environment=variables, at=at or program.folder) as started:
         wait_for(lambda: answers(port, "/readyz"), [started], ready_limit_s)
         yield Gateway(started, port)
+
+
+def unlocked(port: int) -> Endpoint:
+    """A Triton on loopback for whoever asks, as most are; `up` locks what manages its models."""
+    return Endpoint({"grpc-address": LOOPBACK, "grpc-port": str(port)}, f"{LOOPBACK}:{port}")
 
 
 def answers(port: int, path: str) -> bool:

@@ -117,6 +117,7 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
                 sessions=settings.travel == "auto",
                 session_age_s=settings.session_age_s,
                 by_proxy=settings.triton_by_proxy,
+                repository_secret=settings.triton_repository_secret,
             )
             for address in settings.triton_urls
         ]

@@ -15,6 +15,7 @@ from gateway.addresses import triton_target
 from gateway.errors import GatewayError
 from gateway.models.loader import ASSETS, ModelLoader
 from gateway.models.served import ModelNotServable
+from gateway.settings import Settings
 from gateway.triton.client import RepositoryModel, TritonClient
 from gateway.triton.discovery import discover
 
@@ -34,7 +35,13 @@ class Inspected:
 
 async def inspect(address: str) -> list[Inspected]:
     """The models of one Triton, by name. Raises GatewayError when it can't be asked."""
-    client = TritonClient(address, sessions=False)
+    settings = Settings()
+    client = TritonClient(
+        address,
+        sessions=False,
+        by_proxy=settings.triton_by_proxy,
+        repository_secret=settings.triton_repository_secret,
+    )
     try:
         loader = ModelLoader(None)
         models = sorted(await client.repository_index(), key=lambda model: (model.name, model.version))

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         default=False,
         description="Reach Triton through the proxy that `http_proxy` and similar environment variables name.",
     )
+    triton_repository_secret: str | None = Field(
+        default=None,
+        min_length=1,
+        repr=False,
+        description="The VALUE of a Triton with `--grpc-restricted-protocol=model-repository:gateway-secret=VALUE`.",
+    )
     required_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Models that must answer before `/readyz` reports ready. Empty: every served model."
     )
@@ -197,6 +203,11 @@ class Settings(BaseSettings):
     runtime_dir: Path | None = Field(
         default=None,
         description="Folder that the workers share for health and metrics. If not set, `serve` creates and removes one.",
+    )
+    state_dir: Path = Field(
+        default_factory=defaults.state_dir,
+        description="Folder in which `triton-gateway load` and `unload` note what is wanted, for the next start too. If not"
+        " set, `triton-gateway` in `$XDG_STATE_HOME` or `~/.local/state`.",
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."

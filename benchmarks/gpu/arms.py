@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.programs import Program, ask_capital, start, wait_for
 from benchmarks.processes import free_ports
-from benchmarks.system import RunLayout
+from benchmarks.system import LOAD_ALL, RunLayout, unlocked
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
 
@@ -124,11 +124,11 @@ class Workshop:
         """A Triton with one model, and its gRPC port."""
         port, metrics_port = free_ports(2)
         layout = self._triton_layout(name, backend)
-        program = triton_program(layout, Addresses(triton_grpc_port=port, triton_metrics_port=metrics_port))
+        program = triton_program(layout, unlocked(port), metrics_port, [layout.model_repository])
         environment = {**program.environment, **self._environment(program.environment)}
         # A later option wins: two Tritons at a time must not share their shared memory's names.
         regions = f"--backend-config={backend},shm-region-prefix-name=bench_{os.getpid()}_{backend}_"
-        started = self._start(name, [*program.command, regions], environment)
+        started = self._start(name, [*program.command, *LOAD_ALL, regions], environment)
         wait_for(f"http://127.0.0.1:{metrics_port}/metrics", [started], _START_LIMIT_S)
         return started, port
 
@@ -136,7 +136,7 @@ class Workshop:
         """A gateway before that Triton."""
         [port] = free_ports(1)
         server, grpc_port = triton
-        program = gateway_program(self.layout, Addresses(port=port, triton_grpc_port=grpc_port), workers)
+        program = gateway_program(self.layout, Addresses(port=port), unlocked(grpc_port), workers)
         environment = {**program.environment, **_QUIET, "TRITON_GATEWAY_TRAVEL": travel}
         environment["PYTHONPATH"] = str(self.layout.root)
         started = self._start(name, program.command, environment)

@@ -31,6 +31,11 @@ class Layout:
         return self.root / "model_repository"
 
     @property
+    def assets_repository(self) -> Path:
+        """A model repository with `assets` alone, for when the models of the checkout are left out."""
+        return self.cache / "assets_repository"
+
+    @property
     def prepare_scripts(self) -> Path:
         """The scripts that turn packages into weights."""
         return self.root / "gateway" / "cli" / "prepare"
@@ -74,6 +79,11 @@ class Layout:
     def use_lock(self) -> Path:
         """The shared lock that everything holds that serves from this checkout."""
         return self.cache / "use.lock"
+
+    @property
+    def running(self) -> Path:
+        """How the Triton that runs can be reached; see supervise/endpoint.py."""
+        return self.cache / "running.json"
 
     @property
     def logs(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import defaults
+from gateway.cli.change import change
 from gateway.cli.console import complain
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
@@ -58,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "up":
             need_checkout(layout, "up")
-            up(layout, UpOptions(_addresses(options), options.workers, options.verbose), stop_on_signals())
+            up(layout, _up_options(options), stop_on_signals())
         case "setup":
             need_checkout(layout, "setup")
             set_up(layout, stop_on_signals(), options.extras or options.only, for_serving=not options.only)
@@ -66,9 +67,21 @@ def _run(options: argparse.Namespace) -> int:
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
         case "models":
             models(layout, options.triton)
+        case "load" | "unload":
+            change(layout, options.command, options.model)
         case _:
             return 0 if doctor(layout, _addresses(options), options.triton) else 1
     return 0
+
+
+def _up_options(options: argparse.Namespace) -> UpOptions:
+    return UpOptions(
+        _addresses(options),
+        options.workers,
+        options.verbose,
+        tuple(path.expanduser().resolve() for path in options.model_repository),
+        demonstration=options.demonstration,
+    )
 
 
 def _addresses(options: argparse.Namespace) -> Addresses:
@@ -91,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_triton(check, "look at these Tritons instead of what `up` runs here")
     listing = commands.add_parser("models", help="every model of Triton's, and why it is or is not served")
     _add_triton(listing, f"Triton's gRPC addresses (default: {defaults.TRITON_URL})")
+    load = commands.add_parser("load", help="load a model of the Triton that `up` runs here, or load it anew")
+    unload = commands.add_parser("unload", help="unload one, until it is loaded")
+    for either in (load, unload):
+        either.add_argument("model", metavar="MODEL")
     make = commands.add_parser("setup", help="only what `up` does before it starts anything")
     extent = make.add_mutually_exclusive_group()
     extent.add_argument(
@@ -108,6 +125,20 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         default=defaults.WORKERS,
         help=f"worker processes of the gateway (default: {defaults.WORKERS})",
     )
+    parser.add_argument(
+        "--model-repository",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder of models of one's own, beside those of the checkout; may be given several times",
+    )
+    parser.add_argument(
+        "--no-demonstration",
+        dest="demonstration",
+        action="store_false",
+        help="neither make nor serve the models of the checkout",
+    )
     parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
 
 
@@ -117,10 +148,13 @@ def _add_addresses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=default.port, help=f"port of the gateway (default: {default.port})"
     )
-    for name, port in (("grpc", default.triton_grpc_port), ("metrics", default.triton_metrics_port)):
-        parser.add_argument(
-            f"--triton-{name}-port", type=_port, default=port, metavar="PORT", help=f"on loopback (default: {port})"
-        )
+    parser.add_argument(
+        "--triton-grpc-port", type=_port, metavar="PORT", help="on loopback (default: none, but a Unix socket)"
+    )
+    port = default.triton_metrics_port
+    parser.add_argument(
+        "--triton-metrics-port", type=_port, default=port, metavar="PORT", help=f"on loopback (default: {port})"
+    )
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.serve import choose_python
+from gateway.cli.supervise.endpoint import read_published
 
 _LONGEST_S = 60.0
 
@@ -38,14 +39,15 @@ def models(layout: Layout, triton: str | None) -> None:
 
 
 def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
-    """The models of the Tritons at `triton` or, without it, of those that the environment names, or of the default one.
-
-    Raises a Problem if one of them does not answer.
+    """The models of the Tritons at `triton` or, without it, of those that the environment names, of the one that `up` runs
+    here, or of the default one. Raises a Problem if one of them does not answer.
     """
-    addresses = (triton or os.environ.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
+    running = read_published(layout.running) if triton is None else None
+    settings = {**(running.settings if running else {}), **os.environ}
+    addresses = (triton or settings.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
     command = [choose_python(layout), "-m", "gateway.inspection", *(address.strip() for address in addresses)]
     # With this, Python finds the package from any working directory.
-    environment = {**os.environ, "PYTHONPATH": str(layout.root)}
+    environment = {**settings, "PYTHONPATH": str(layout.root)}
     try:
         asked = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -34,6 +35,12 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
 )
 
+REPOSITORY_SECRET_HEADER = "triton-grpc-protocol-gateway-secret"
+"""A Triton that is started with `--grpc-restricted-protocol=model-repository:gateway-secret=VALUE` wants VALUE in it:
+https://github.com/triton-inference-server/server/blob/main/docs/customization_guide/inference_protocols.md."""
+
+_AROUND_THE_REASON = re.compile(r"^load failed for model '[^']*': (?:version \d+ is at UNAVAILABLE state: )?")
+
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 """gRPC would obey `http_proxy` even for loopback, and reads `no_proxy` in lower case only."""
 
@@ -53,6 +60,10 @@ class RepositoryModel(NamedTuple):
         return self.state == "READY"
 
 
+class ModelControlFailed(Exception):
+    """Triton did not load or unload a model. The text is Triton's reason, on one line, for the operator."""
+
+
 class TritonClient:
     """A channel to one Triton. Made in the event loop that uses it; `close` it there.
 
@@ -60,12 +71,20 @@ class TritonClient:
     """
 
     def __init__(
-        self, address: str, *, sessions: bool = True, session_age_s: float = 3600.0, by_proxy: bool = False
+        self,
+        address: str,
+        *,
+        sessions: bool = True,
+        session_age_s: float = 3600.0,
+        by_proxy: bool = False,
+        repository_secret: str | None = None,
     ) -> None:
         """`address` is a gRPC target. Without `sessions` every request has a call of its own. `by_proxy`: whether
-        a proxy that the environment names is used."""
+        a proxy that the environment names is used. `repository_secret`: what Triton wants with calls that concern its
+        model repository, see `REPOSITORY_SECRET_HEADER`."""
         self.address = address
         self.in_flight = 0
+        self._repository_metadata = ((REPOSITORY_SECRET_HEADER, repository_secret),) if repository_secret else None
         self._ending: set[asyncio.Future[object]] = set()
         self._channel: Any = grpc.aio.insecure_channel(
             address, options=_CHANNEL_OPTIONS if by_proxy else (*_CHANNEL_OPTIONS, _NO_PROXY)
@@ -84,6 +103,8 @@ class TritonClient:
             )
             for name, request, response in (
                 ("RepositoryIndex", pb.RepositoryIndexRequest, pb.RepositoryIndexResponse),
+                ("RepositoryModelLoad", pb.RepositoryModelLoadRequest, pb.RepositoryModelLoadResponse),
+                ("RepositoryModelUnload", pb.RepositoryModelUnloadRequest, pb.RepositoryModelUnloadResponse),
                 ("ModelConfig", pb.ModelConfigRequest, pb.ModelConfigResponse),
                 ("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse),
             )
@@ -105,8 +126,17 @@ class TritonClient:
 
     async def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
         """Every model in Triton's repositories, or those that it has `ready`."""
-        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(ready=ready), timeout_s=5)
+        request = pb.RepositoryIndexRequest(ready=ready)
+        index = await self._call("RepositoryIndex", request, timeout_s=5, metadata=self._repository_metadata)
         return [RepositoryModel(model.name, model.version, model.state, model.reason) for model in index.models]
+
+    async def load_model(self, name: str) -> None:
+        """Load a model, or load it anew; returns when it takes requests. Raises ModelControlFailed."""
+        await self._control("RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name=name))
+
+    async def unload_model(self, name: str) -> None:
+        """Unload a model; its requests in flight are finished. Raises ModelControlFailed."""
+        await self._control("RepositoryModelUnload", pb.RepositoryModelUnloadRequest(model_name=name))
 
     async def model_config(self, model: str) -> Any:
         """The completed ModelConfig of a model."""
@@ -121,9 +151,18 @@ class TritonClient:
         finally:
             self.in_flight -= 1
 
-    async def _call(self, name: str, request: Any, *, timeout_s: float) -> Any:
+    async def _control(self, name: str, request: Any) -> None:
         try:
-            return await self._unary[name](request, timeout=timeout_s)
+            await self._unary[name](request, metadata=self._repository_metadata)
+        except grpc.aio.AioRpcError as error:
+            said = " ".join((error.details() or error.code().name).split())
+            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;")) from error
+
+    async def _call(
+        self, name: str, request: Any, *, timeout_s: float, metadata: tuple[tuple[str, str], ...] | None = None
+    ) -> Any:
+        try:
+            return await self._unary[name](request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             log.warning("%s at %s failed: %s: %s", name, self.address, error.code().name, error.details())
             raise status.from_rpc_error(error) from error

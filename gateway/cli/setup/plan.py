@@ -38,11 +38,13 @@ class Step:
     for_serving: bool = True
 
 
-def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> list[Step]:
-    """All steps for serving, and the requested steps of EXTRAS."""
+def steps(
+    layout: Layout, stop: threading.Event, extras: Iterable[str] = (), *, demonstration: bool = True
+) -> list[Step]:
+    """All steps for serving, and those asked for of EXTRAS. Without `demonstration`, no model of the checkout is made."""
     environments = Environments(layout, stop)
     asked = frozenset(extras)
-    models = [_weights(layout, each, environments, stop) for each in weights.WEIGHTS]
+    models = [_weights(layout, each, environments, stop) for each in weights.present(layout)] if demonstration else []
     chosen = [
         _environment("vllm_custom", 2.6, environments, heavy=True),
         _environment("gateway", 0.2, environments),
@@ -58,13 +60,24 @@ def steps(layout: Layout, stop: threading.Event, extras: Iterable[str] = ()) -> 
     return chosen
 
 
-def set_up(layout: Layout, stop: threading.Event, extras: Collection[str] = (), *, for_serving: bool = True) -> None:
+def set_up(
+    layout: Layout,
+    stop: threading.Event,
+    extras: Collection[str] = (),
+    *,
+    for_serving: bool = True,
+    demonstration: bool = True,
+) -> None:
     """Run the steps whose results are missing or out of date; without `for_serving`, only the extras.
 
     Raises a Problem before the long work if the set-up cannot succeed.
     """
     with only_one(layout.set_up_lock, stop):
-        wanted = [step for step in steps(layout, stop, extras) if for_serving or step.name in extras]
+        wanted = [
+            step
+            for step in steps(layout, stop, extras, demonstration=demonstration)
+            if for_serving or step.name in extras
+        ]
         missing = [step for step in wanted if not step.is_done()]
         for problem in (*checks.machine(), *_room(layout, missing), *_use(layout, missing)):
             raise problem

@@ -11,6 +11,8 @@ from gateway.cli.setup.pip import Pip
 
 _LOCK = "triton.txt"
 _OUR_BACKENDS = ("vllm_custom", "pytorch")
+_ENVIRONMENT = "pb_exec_env_model.py.tar.gz"
+"""Where Triton's Python backend looks for the environment of a backend that is written in Python; a folder will do."""
 _SERVER = Path("pytriton", "tritonserver")
 
 
@@ -47,7 +49,7 @@ def backends_are_done(layout: Layout) -> bool:
 
 
 def make_backends(layout: Layout) -> None:
-    """Triton's Python backend with the stub of this Python, and links to ours."""
+    """Triton's Python backend with the stub of this Python, and ours, each with its environment."""
     partial = layout.backends.with_name("backends.partial")
     shutil.rmtree(partial, ignore_errors=True)
     python = partial / "python"
@@ -55,8 +57,13 @@ def make_backends(layout: Layout) -> None:
     stub = layout.triton / _SERVER / "python_backend_stubs" / _minor() / "triton_python_backend_stub"
     shutil.copy2(stub, python)
     for name in _OUR_BACKENDS:
-        target = layout.root / "triton_backend" / name
-        (partial / name).symlink_to(os.path.relpath(target, layout.backends))
+        targets = {
+            "model.py": layout.root / "triton_backend" / name / "model.py",
+            _ENVIRONMENT: layout.environment(name),
+        }
+        (partial / name).mkdir()
+        for link, target in targets.items():
+            (partial / name / link).symlink_to(os.path.relpath(target, layout.backends / name))
     stamps.mark_done(partial, _backends_digest(layout))
     shutil.rmtree(layout.backends, ignore_errors=True)
     partial.rename(layout.backends)
@@ -75,4 +82,4 @@ def _triton_digest(layout: Layout) -> str:
 
 
 def _backends_digest(layout: Layout) -> str:
-    return stamps.digest([_triton_digest(layout), _minor(), *_OUR_BACKENDS])
+    return stamps.digest([_triton_digest(layout), _minor(), *_OUR_BACKENDS, _ENVIRONMENT])

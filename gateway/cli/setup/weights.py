@@ -30,6 +30,11 @@ WEIGHTS = (
 )
 
 
+def present(layout: Layout) -> list[Weights]:
+    """Those of models that are in the repository: a demonstration model that was deleted stays deleted."""
+    return [weights for weights in WEIGHTS if (layout.model_repository / weights.model / "config.pbtxt").exists()]
+
+
 def is_done(layout: Layout, weights: Weights, environments: Environments) -> bool:
     """Whether the weights match the present scripts and packages, and are linked."""
     linked = all(_points_to(link, target) for link, target in _links(layout, weights))

@@ -41,12 +41,16 @@ class Health:
     _state: State | None = None
     _state_since: float = 0.0
 
-    def feed(self, now: float, answer: ProbeResult, *, serving: bool) -> Verdict:
-        """Judge the latest answer; `serving` is whether Triton has loaded its models."""
+    def feed(self, now: float, answer: ProbeResult, *, serving: bool, idle: bool = False) -> Verdict:
+        """Judge the latest answer. `serving`: whether Triton has tried its models and has some; `idle`: whether it has
+        tried them and has none, which no restart would change."""
         lasted = self._lasted(now, answer.state, serving)
         if answer.state is State.UNREACHABLE and lasted >= self._patience():
             self.forget_answers()
             return Verdict.RESTART_GATEWAY
+        if idle:
+            self.started, self.serving_since = now, None  # its time to load begins with the next model
+            return Verdict.NOTHING
         if self.serving_since is None:
             return Verdict.RESTART_TRITON if now - self.started >= LOAD_TIMEOUT_S else Verdict.NOTHING
         if answer.state is State.READY:

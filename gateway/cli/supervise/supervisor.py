@@ -1,4 +1,4 @@
-"""The loop: start Triton and the gateway, watch them, restart what fails, stop everything."""
+"""The loop: start Triton, what loads its models, and the gateway; watch them, restart what fails, stop everything."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from gateway.cli.console import Throttle, complain, say
 from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
 from gateway.cli.supervise.health import Health, Verdict
-from gateway.cli.supervise.loading import Loading, worth_showing
+from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
 from gateway.cli.supervise.readiness import Prober, ProbeResult
 from gateway.cli.supervise.service import Service
 
@@ -19,6 +19,8 @@ _PROGRESS_S = 5.0
 _NOTE_MEMORY_S = 10.0
 _FAILED_GRACE_S = 2.0
 """The grace period of a program that no longer works, and so is unlikely to end properly."""
+_STUB_GRACE_S = 1.0
+"""Time for Triton to say that it has unloaded the model of a process that has ended."""
 _STUB = "triton_python_backend_stub"
 
 
@@ -34,17 +36,22 @@ class Hooks:
 class Supervisor:
     """Runs until `stop` is set. One instance for one run."""
 
-    def __init__(self, triton: Service, gateway: Service, hooks: Hooks, stop: threading.Event) -> None:
+    def __init__(
+        self, triton: Service, reconciler: Service, gateway: Service, hooks: Hooks, stop: threading.Event
+    ) -> None:
         """Starts nothing; `run` does."""
         self._triton = triton
+        self._reconciler = reconciler
         self._gateway = gateway
         self._hooks = hooks
         self._stop = stop
         self._prober = Prober(hooks.ask_readiness)
         self._was_ready = False
+        self._was_idle = False
         self._health = Health(0.0)
         self._loading = Loading()
         self._stubs: dict[int, str] = {}
+        self._dead_stubs: dict[int, float] = {}
         self._progress = Throttle(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
         self._shared_memory: set[Path] = set()
@@ -69,32 +76,38 @@ class Supervisor:
     def _tick(self, now: float) -> None:
         self._read_logs()
         self._revive(self._triton, now)
+        self._revive(self._reconciler, now)
         self._revive(self._gateway, now)
         if self._triton.process is not None:
             self._judge(now)
             self._check_stubs(now)
         if self._note_memory.due():
             self._remember_shared_memory()
+            self._remember_stubs()
         processes.reap_orphans(self._own_pids())
 
     def _start_triton(self, now: float) -> None:
         self._triton.start(now)
+        self._reconciler.start(now)
         self._health = Health(now)
         self._loading = Loading()
-        self._stubs = {}
+        self._stubs, self._dead_stubs = {}, {}
 
     def _revive(self, service: Service, now: float) -> None:
         """Detect an exit, and start the program again when the wait is over."""
         reason = service.exit_reason()
         if reason is not None:
             self._restart(service, now, f"ended by itself ({reason})")
+        elif service is self._reconciler and self._triton.process is None:
+            return  # it starts with Triton
         elif service.process is None and now >= service.not_before:
             say(f"Starting {_inside(service)} again")
             if service is self._triton:
                 self._start_triton(now)
             else:
                 service.start(now)
-                self._health.forget_answers()
+                if service is self._gateway:
+                    self._health.forget_answers()
 
     def _restart(self, service: Service, now: float, reason: str) -> None:
         """End the processes that are left of the run, and set the time of the next start."""
@@ -103,9 +116,11 @@ class Supervisor:
         complain(f"{service.program.name} {reason}. Its log, {service.log.path}, says:")
         for line in lines[-12:]:
             complain(f"    {line}")
-        if not self._was_ready:
+        if not (self._was_ready or self._was_idle):
             raise Problem(f"{service.program.name} {reason} before it had served once.", _advice(service, lines))
         self._remember_shared_memory()
+        if service is self._triton:
+            self._reconciler.stop()
         service.stop(_FAILED_GRACE_S)
         lived = self._health.healthy_for(now) if service is self._triton else now - service.started
         wait = service.backoff.after(lived)
@@ -116,7 +131,7 @@ class Supervisor:
 
     def _judge(self, now: float) -> None:
         answer = self._prober.latest
-        match self._health.feed(now, answer, serving=self._loading.serving):
+        match self._health.feed(now, answer, serving=self._loading.serving, idle=self._loading.idle):
             case Verdict.BECAME_READY:
                 self._became_ready(now)
             case Verdict.RESTART_TRITON:
@@ -127,8 +142,7 @@ class Supervisor:
                 self._say_progress(now)
 
     def _became_ready(self, now: float) -> None:
-        commands = {pid: processes.command_line(pid) for pid in self._triton.members()}
-        self._stubs = {pid: _model(command) for pid, command in commands.items() if _STUB in command}
+        self._remember_stubs()
         self._remember_shared_memory()
         if self._was_ready:
             say(f"Ready again, {now - self._health.started:.0f} s after Triton's start.")
@@ -136,30 +150,54 @@ class Supervisor:
         self._was_ready = True
         self._hooks.on_first_ready()
 
+    def _remember_stubs(self) -> None:
+        commands = {pid: processes.command_line(pid) for pid in self._triton.members() if pid not in self._stubs}
+        self._stubs |= {pid: _model(command) for pid, command in commands.items() if _STUB in command}
+
     def _check_stubs(self, now: float) -> None:
-        """Detect that the process of a model has died. Triton does not notice it, and its requests would wait forever."""
-        dead = [pid for pid in self._stubs if not processes.is_alive(pid)]
-        if dead and self._triton.process is not None:
-            self._restart(self._triton, now, f"has lost the process of {self._stubs[dead[0]]} (pid {dead[0]})")
+        """Detect that the process of a loaded model has died. Triton does not notice it: its requests would wait forever.
+
+        A process also ends when its model is unloaded, loaded anew, or can't be loaded; Triton says so a moment later.
+        """
+        for pid in [pid for pid in self._stubs if not processes.is_alive(pid)]:
+            if self._stubs[pid] not in self._loading.loaded:
+                del self._stubs[pid]
+            elif now - self._dead_stubs.setdefault(pid, now) >= _STUB_GRACE_S:
+                self._restart(self._triton, now, f"has lost the process of {self._stubs[pid]} (pid {pid})")
+                return
 
     def _say_progress(self, now: float) -> None:
         if self._health.ready_since is not None or not self._progress.due():
             return
         seconds = now - self._health.started
-        if self._loading.serving:
+        if self._loading.idle:
+            self._say_idle()
+        elif self._loading.serving:
             say(f"  Triton serves; waiting for a first token … {seconds:.0f} s")
         elif self._loading.waiting:
             say(f"  loading {', '.join(self._loading.waiting)} … {seconds:.0f} s")
         else:
             say(f"  starting Triton … {seconds:.0f} s")
 
+    def _say_idle(self) -> None:
+        if not self._was_idle:
+            complain("Triton runs, and no model is loaded. One that is mended or added comes up by itself.")
+        self._was_idle = True
+
     def _read_logs(self) -> None:
-        for service in (self._triton, self._gateway):
+        for service in (self._triton, self._reconciler, self._gateway):
             for line in service.log.new_lines():
-                if service is self._triton:
-                    self._loading.feed(line)
+                self._heed(service, line)
                 if self._hooks.verbose:
                     say(f"{service.program.name}: {line}")
+
+    def _heed(self, service: Service, line: str) -> None:
+        if service is self._triton:
+            self._loading.feed_triton(line)
+            gone = unloaded_model(line)
+            self._stubs = {pid: model for pid, model in self._stubs.items() if model != gone}
+        elif service is self._reconciler and (news := self._loading.feed(line)):
+            complain(news)
 
     def _remember_shared_memory(self) -> None:
         self._shared_memory |= shared_memory.mapped_by(self._triton.members())
@@ -169,13 +207,15 @@ class Supervisor:
         self._shared_memory = set()
 
     def _own_pids(self) -> list[int]:
-        return [service.process.pid for service in (self._triton, self._gateway) if service.process is not None]
+        services = (self._triton, self._reconciler, self._gateway)
+        return [service.process.pid for service in services if service.process is not None]
 
     def _shut_down(self) -> None:
         """Stop the gateway first: this ends its streams, for which Triton would wait."""
         self._prober.stop()
         self._remember_shared_memory()
         self._gateway.stop()
+        self._reconciler.stop()
         self._triton.stop(None if self._loading.serving else _FAILED_GRACE_S)
         processes.reap_orphans([])
         self._forget_shared_memory()

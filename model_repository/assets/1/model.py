@@ -1,4 +1,4 @@
-"""A Triton model that serves files of the other models in its repository: see `docs/contract.md`, "Descriptions".
+"""A Triton model that serves files of the other models in Triton's repositories: see `docs/contract.md`, "Descriptions".
 
 It runs on any Python that the server has, so it needs only the standard library and numpy.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations  # the process that completes configurations 
 
 import json
 import logging
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -43,20 +44,26 @@ class Response:
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._repository = Path(args["model_repository"]).parent
+        self._repositories = repositories(Path(args["model_repository"]), os.environ)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
-            _send(request.get_response_sender(), answer(self._repository, _envelope_text(request)))
+            _send(request.get_response_sender(), answer(self._repositories, _envelope_text(request)))
 
 
-def answer(repository: Path, text: bytes) -> Iterator[Response]:
+def repositories(own_folder: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The model repositories of this Triton: those that `MODEL_REPOSITORIES` names, or the one in which this model is."""
+    named = [Path(part) for part in environment.get("MODEL_REPOSITORIES", "").split(os.pathsep) if part]
+    return named or [own_folder.parent]
+
+
+def answer(repositories: Sequence[Path], text: bytes) -> Iterator[Response]:
     """The responses to one envelope. In every case the last response is final, and only that one."""
     rid = ""
     try:
         envelope = _parse(text)
         rid = _rid(envelope)
-        yield from _describe(repository, rid, envelope)
+        yield from _describe(repositories, rid, envelope)
     except Refused as error:
         yield _error(rid, "bad_request", error.param, str(error))
     except UnknownModel as error:
@@ -68,9 +75,9 @@ def answer(repository: Path, text: bytes) -> Iterator[Response]:
         yield _error(rid, "internal", None, f"{type(error).__name__}: {error}")
 
 
-def _describe(repository: Path, rid: str, envelope: dict[str, Any]) -> Iterator[Response]:
+def _describe(repositories: Sequence[Path], rid: str, envelope: dict[str, Any]) -> Iterator[Response]:
     model = _check(envelope)
-    files = ModelFiles(repository, model)
+    files = ModelFiles(repositories, model)
     for part in files.parts(envelope.get("files", [])):
         yield _part(rid, part)
     description = {"backend": "assets", "contract": [CONTRACT], "model": model, "files": files.description()}

@@ -5,7 +5,7 @@ files themselves may be links: the set-up links prepared weights into the versio
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +41,14 @@ class Part:
 class ModelFiles:
     """The readable files in the newest version directory of one model."""
 
-    def __init__(self, repository: Path, model: str) -> None:
-        """Raises UnknownModel. The repository is listed each time: models come and go while Triton runs."""
-        if model not in {entry.name for entry in repository.iterdir() if entry.is_dir()}:
+    def __init__(self, repositories: Sequence[Path], model: str) -> None:
+        """Raises UnknownModel. The repositories are listed each time: models come and go while Triton runs."""
+        folders = (entry for repository in repositories if repository.is_dir() for entry in repository.iterdir())
+        found = next((folder for folder in folders if folder.name == model and folder.is_dir()), None)
+        if found is None:
             raise UnknownModel(f"the model {model!r} does not exist in this repository")
         # Triton's own rule: versions are folders named by a whole number, and the highest is the newest.
-        versions = [entry for entry in (repository / model).iterdir() if _is_version(entry)]
+        versions = [entry for entry in found.iterdir() if _is_version(entry)]
         if not versions:
             raise UnknownModel(f"the model {model!r} has no version directory")
         self._folder = max(versions, key=lambda entry: int(entry.name))

@@ -1,6 +1,7 @@
 """What stands in for tritonserver and the gateway in the supervisor's tests: small programs that do what it watches for.
 
-`triton`: starts a "stub", which starts an "engine", leaves files in /dev/shm, and says that it serves.
+`triton`: starts a "stub", which starts an "engine", leaves files in /dev/shm, and writes into its log what a file holds.
+`reconciler`: says that it has loaded the stub's model or, where `nothing` exists, that there was nothing to load.
 `gateway`: answers /readyz with the status that a file holds.
 """
 
@@ -26,8 +27,21 @@ def triton(folder: Path) -> None:
     _leave_shared_memory(folder)
     while not (folder / "engine.pid").exists():
         time.sleep(0.01)
-    print('I1121 "Started GRPCInferenceService at 127.0.0.1:1"', flush=True)
-    child.wait()
+    while child.poll() is None:
+        time.sleep(0.02)
+    if (folder / "last words").exists():
+        print((folder / "last words").read_text(), flush=True)
+    signal.pause()
+
+
+def reconciler(folder: Path) -> None:
+    """Report as the real one does, about a model whose name is that of the folder above the stub's file's folder."""
+    _record(folder, "reconciler")
+    while not (folder / "engine.pid").exists():
+        time.sleep(0.01)
+    if not (folder / "nothing").exists():
+        print(f"loading {Path(__file__).parts[-3]}\nloaded {Path(__file__).parts[-3]}", flush=True)
+    print("failed broken: it has no weights\ndone: 1 of 2 models are loaded", flush=True)
     signal.pause()
 
 
@@ -90,5 +104,6 @@ def _leave_shared_memory(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    programs = {"triton": triton, "triton_python_backend_stub": stub, "engine": engine, "gateway": gateway}
+    programs = {"triton": triton, "triton_python_backend_stub": stub, "engine": engine}
+    programs |= {"reconciler": reconciler, "gateway": gateway}
     programs[sys.argv[1]](Path(sys.argv[2]))

@@ -26,7 +26,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     hooks = Hooks(partial(readiness.ask, "127.0.0.1", port), lambda: say("READY"))
     try:
-        Supervisor(service("triton", folder), service("gateway", folder), hooks, stop).run()
+        Supervisor(*(service(name, folder) for name in ("triton", "reconciler", "gateway")), hooks, stop).run()
     except Problem as problem:
         complain(str(problem))
         return 1

@@ -74,3 +74,18 @@ def test_a_new_gateway_gets_the_whole_patience(health: Health):
     health.feed(20.0, UNREACHABLE, serving=True)
     health.forget_answers()
     assert health.feed(51.0, UNREACHABLE, serving=True) is Verdict.NOTHING
+
+
+def test_a_triton_without_models_is_left_alone(health: Health):
+    """However long; the time to load begins with the next model."""
+    assert {health.feed(float(now), UNREADY, serving=False, idle=True) for now in range(20, 2000)} == {Verdict.NOTHING}
+    assert health.feed(2001.0, UNREADY, serving=False) is Verdict.NOTHING
+    assert health.feed(2010.0, READY, serving=True) is Verdict.NOTHING
+    assert health.feed(2020.0, UNREADY, serving=True) is Verdict.NOTHING
+    assert health.feed(2080.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
+
+
+def test_a_silent_gateway_is_seen_without_models_too(health: Health):
+    """It may still be asked what is wrong."""
+    health.feed(20.0, UNREACHABLE, serving=False, idle=True)
+    assert health.feed(50.0, UNREACHABLE, serving=False, idle=True) is Verdict.RESTART_GATEWAY

@@ -1,6 +1,8 @@
 """Twin of gateway/cli/supervise/loading.py."""
 
-from gateway.cli.supervise.loading import Loading, worth_showing
+import pytest
+
+from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
 
 LOG = """\
 I1121 23:49:00.945725 13645 model_lifecycle.cc:472] "loading: assets:1"
@@ -9,19 +11,60 @@ I1121 23:49:05.127679 13645 model_lifecycle.cc:839] "successfully loaded 'assets
 """.splitlines()
 
 
-def test_says_what_is_still_loading():
-    """The names come from Triton's own lines."""
+def fed(*lines: str) -> Loading:
     loading = Loading()
-    for line in LOG:
+    for line in lines:
         loading.feed(line)
-    assert (loading.waiting, loading.loaded, loading.serving) == (["smollm2-135m-instruct"], ["assets"], False)
+    return loading
 
 
-def test_serving_begins_with_the_grpc_service():
-    """Triton opens its port when all models are loaded."""
+def test_says_what_is_still_loading():
+    """By the reconciler's lines."""
+    loading = fed("loading small", "loading large", "loaded small")
+    assert (loading.waiting, loading.loaded, loading.serving) == (["large"], {"small"}, False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "serving", "idle"),
+    [
+        (("loading a", "loaded a"), False, False),
+        (("loading a", "loaded a", "done: 1 of 1"), True, False),
+        (("failed a: no", "done: 0 of 1"), False, True),
+        (("done: 0 of 0",), False, True),
+        (("done: 0 of 0", "loading a"), False, False),
+        (("loading a", "loaded a", "done: 1 of 1", "unloading a", "unloaded a"), False, True),
+    ],
+)
+def test_serving_begins_when_all_have_been_tried(lines: tuple[str, ...], serving: bool, idle: bool):
+    """And one of them is loaded; with none of them Triton is idle."""
+    loading = fed(*lines)
+    assert (loading.serving, loading.idle) == (serving, idle)
+
+
+def test_what_fails_is_news():
+    """With its name and reason; loading and unloading are not news."""
     loading = Loading()
-    loading.feed('I1121 23:49:48.1 1 grpc_server.cc:2558] "Started GRPCInferenceService at 127.0.0.1:8001"')
-    assert loading.serving
+    assert loading.feed("failed llm: its weights: gone") == "The model llm is not loaded: its weights: gone"
+    assert loading.feed("refused a b: it has a space") == "The model a b is not loaded: it has a space"
+    assert loading.feed("trouble: no such folder") == "The model repository can't be read: no such folder"
+    assert [loading.feed(line) for line in ("loading llm", "loaded llm", "done: 1 of 1")] == [None] * 3
+    assert "llm" not in loading.failed
+
+
+def test_tritons_log_knows_more_of_a_wrong_configuration():
+    """Its answer says only that it failed to poll: both lines were recorded with Triton 2.51."""
+    loading = Loading()
+    loading.feed_triton(
+        "E1126 13:38:25.1 1 model_repository_manager.cc:1460] \"Poll failed for model directory 'bad': unexpected name\""
+    )
+    news = loading.feed("failed bad: failed to load 'bad', failed to poll from model repository")
+    assert news == "The model bad is not loaded: unexpected name"
+
+
+def test_triton_says_what_it_has_unloaded():
+    """Recorded with Triton 2.51."""
+    assert unloaded_model("I1 1 model_lifecycle.cc:624] \"successfully unloaded 'slow' version 1\"") == "slow"
+    assert not any(map(unloaded_model, LOG))
 
 
 def test_an_error_is_picked_out_of_the_noise():

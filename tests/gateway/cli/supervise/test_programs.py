@@ -7,12 +7,21 @@ import pytest
 
 from gateway.cli.layout import Layout
 from gateway.cli.supervise import shared_memory
-from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
+from gateway.cli.supervise.endpoint import Endpoint, on_port
+from gateway.cli.supervise.programs import Addresses, gateway_program, reconciler_program, triton_program
+from gateway.cli.supervise.service import Program
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
+
+
+AT = Endpoint({"grpc-address": "unix:/private/grpc.sock", "grpc-port": "0"}, "unix:/private/grpc.sock:0")
+
+
+def triton(layout: Layout) -> Program:
+    return triton_program(layout, AT, 9002, [layout.model_repository])
 
 
 @pytest.mark.parametrize(
@@ -24,20 +33,40 @@ def test_a_gateway_on_all_addresses_is_on_loopback_too(host: str, reachable: str
     assert Addresses(host=host).reachable_host == reachable
 
 
-def test_triton_listens_on_loopback_alone(layout: Layout):
-    """Whatever the gateway's host is: that is the only door."""
-    command = triton_program(layout, Addresses("0.0.0.0", 8000, 9001, 9002)).command
-    options = dict(part.removeprefix("--").partition("=")[::2] for part in map(str, command[1:]))
-    assert (options["grpc-address"], options["metrics-address"]) == ("127.0.0.1", "127.0.0.1")
-    assert (options["grpc-port"], options["metrics-port"]) == ("9001", "9002")
+def options_of(program: Program) -> dict[str, str]:
+    return dict(part.removeprefix("--").partition("=")[::2] for part in map(str, program.command[1:]))
+
+
+def test_triton_listens_where_others_do_not_come(layout: Layout):
+    """Its gRPC at the endpoint, its metrics on loopback, and nothing else."""
+    options = options_of(triton(layout))
+    assert (options["grpc-address"], options["grpc-port"]) == ("unix:/private/grpc.sock", "0")
+    assert (options["metrics-address"], options["metrics-port"]) == ("127.0.0.1", "9002")
     assert {options[f"allow-{name}"] for name in ("http", "sagemaker", "vertex-ai")} == {"false"}
-    assert options["model-repository"] == str(layout.model_repository)
-    assert "0.0.0.0" not in map(str, command)
+    on_a_port = options_of(triton_program(layout, on_port(9001), 9002, []))
+    assert (on_a_port["grpc-address"], on_a_port["grpc-port"]) == ("127.0.0.1", "9001")
+    assert on_a_port["grpc-restricted-protocol"]
+
+
+def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
+    """What it loads is for the reconciler, which knows the same repositories."""
+    repositories = [Path("/srv/a"), Path("/srv/b")]
+    program = triton_program(layout, AT, 9002, repositories)
+    options = options_of(program)
+    assert (options["model-control-mode"], options["exit-on-error"]) == ("explicit", "false")
+    assert [part for part in program.command if "model-repo" in str(part)] == [
+        "--model-repository=/srv/a",
+        "--model-repository=/srv/b",
+    ]
+    assert program.environment["MODEL_REPOSITORIES"] == "/srv/a:/srv/b"
+    reconciler = reconciler_program(layout, AT, repositories)
+    assert list(map(str, reconciler.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
+    assert reconciler.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
 
 
 def test_every_backend_names_its_memory_as_we_do(layout: Layout):
     """So that what a killed one leaves is known to be ours."""
-    command = triton_program(layout, Addresses()).command
+    command = triton(layout).command
     regions = [str(part) for part in command if "shm-region-prefix-name" in str(part)]
     assert regions == [
         f"--backend-config={name},shm-region-prefix-name={shared_memory.prefix()}"
@@ -49,24 +78,25 @@ def test_tritons_environment_is_offline_and_its_own(layout: Layout, monkeypatch:
     """The stub's Python comes first on PATH; what the user set for the cache is kept."""
     monkeypatch.setenv("LD_LIBRARY_PATH", "/theirs")
     monkeypatch.delenv("VLLM_CPU_KVCACHE_SPACE", raising=False)
-    environment = triton_program(layout, Addresses()).environment
+    environment = triton(layout).environment
     assert environment["PATH"].split(os.pathsep)[0] == str(layout.environment("pytorch") / "bin")
     assert environment["LD_LIBRARY_PATH"].split(os.pathsep)[0].startswith(str(layout.triton))
     assert environment["LD_LIBRARY_PATH"].endswith("/theirs")
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["VLLM_CPU_KVCACHE_SPACE"]) == ("", "1")
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "5")
-    assert triton_program(layout, Addresses()).environment["VLLM_CPU_KVCACHE_SPACE"] == "5"
+    assert triton(layout).environment["VLLM_CPU_KVCACHE_SPACE"] == "5"
 
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
     """And where to listen, with how many workers; it runs in its own environment."""
-    program = gateway_program(layout, Addresses("0.0.0.0", 8080, 9001), 3)
+    program = gateway_program(layout, Addresses("0.0.0.0", 8080), AT, 3)
     assert list(map(str, program.command)) == [str(layout.python("gateway")), "-m", "gateway"]
     told = {name: program.environment[f"TRITON_GATEWAY_{name}"] for name in ("HOST", "PORT", "WORKERS", "TRITON_URLS")}
-    assert told == {"HOST": "0.0.0.0", "PORT": "8080", "WORKERS": "3", "TRITON_URLS": "127.0.0.1:9001"}
+    assert told == {"HOST": "0.0.0.0", "PORT": "8080", "WORKERS": "3", "TRITON_URLS": AT.target}
 
 
-def test_both_end_within_the_time_that_is_promised(layout: Layout):
+def test_all_end_within_the_time_that_is_promised(layout: Layout):
     """Fifteen seconds, with what killing takes."""
-    graces = [triton_program(layout, Addresses()).grace_s, gateway_program(layout, Addresses(), 1).grace_s]
+    programs = (triton(layout), reconciler_program(layout, AT, []), gateway_program(layout, Addresses(), AT, 1))
+    graces = [program.grace_s for program in programs]
     assert 0 < sum(graces) < 15

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Run:
         return int(path.read_text()) if path.exists() else 0
 
     def pids(self) -> dict[str, int]:
-        return {name: self.pid(name) for name in ("triton", "stub", "engine", "gateway")}
+        return {name: self.pid(name) for name in ("triton", "stub", "engine", "reconciler", "gateway")}
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + LIMIT_S
@@ -73,6 +74,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path) -> Generator[Run, None, None]:
+    """A supervisor whose fakes are well from the start."""
+    with started(folder) as run:
+        yield run
+
+
+@contextmanager
+def started(folder: Path) -> Generator[Run, None, None]:
     """A supervisor, started; stopped with all that belongs to it where the test has not done so."""
     with (folder / "said").open("wb") as said:
         command = [sys.executable, "-m", "tests.gateway.cli.supervise.supervise_fakes", str(folder)]
@@ -123,6 +131,39 @@ def test_a_dead_stub_restarts_triton(run: Run):
     assert not processes.is_alive(before["engine"])
 
 
+def test_an_unloaded_model_may_end_its_process(run: Run, folder: Path):
+    """Triton says that it has unloaded it; nothing is restarted."""
+    run.wait_for_word("READY")
+    before = run.pids()
+    (folder / "last words").write_text(
+        f"""I1 model_lifecycle.cc] "successfully unloaded '{folder_of_the_fakes()}' version 1\""""
+    )
+    os.kill(before["stub"], signal.SIGKILL)
+    time.sleep(2.0)  # longer than the supervisor waits for Triton's word
+    assert run.pid("triton") == before["triton"]
+    assert "lost the process of" not in run.said
+
+
+def folder_of_the_fakes() -> str:
+    """The name of the model, as the path of the stub's file has it."""
+    return Path(__file__).parts[-3]
+
+
+def test_a_model_that_fails_is_named(run: Run):
+    """With its reason, while the others serve."""
+    run.wait_for_word("READY")
+    run.wait_for_word("The model broken is not loaded: it has no weights")
+
+
+def test_a_dead_reconciler_is_started_again(run: Run):
+    """And Triton and the gateway are left alone."""
+    run.wait_for_word("READY")
+    before = run.pids()
+    os.kill(before["reconciler"], signal.SIGKILL)
+    run.wait_for(lambda: run.pid("reconciler") != before["reconciler"], "a new reconciler")
+    assert (run.pid("triton"), run.pid("gateway")) == (before["triton"], before["gateway"])
+
+
 def test_a_dead_gateway_is_started_again(run: Run):
     """And Triton, which takes long to load, is left alone."""
     run.wait_for_word("READY")
@@ -140,6 +181,19 @@ def test_a_stubborn_triton_is_killed(run: Run, folder: Path):
     run.wait_for_word("Ready again")
     assert run.stop() == 0
     assert run.left() == []
+
+
+def test_triton_without_models_is_left_running(folder: Path):
+    """A mended model comes up without a restart, so nothing ends and nothing is restarted."""
+    (folder / "nothing").touch()
+    (folder / "readiness").write_text("503")
+    with started(folder) as run:
+        run.wait_for_word("no model is loaded")
+        before = run.pids()
+        time.sleep(1.0)
+        assert run.pids() == before
+        assert run.stop() == 0
+        assert run.left() == []
 
 
 def test_a_first_start_that_fails_ends_the_program(folder: Path):

@@ -1,0 +1,62 @@
+"""`python -m gateway.repository FOLDER…`: have Triton load the models in these folders, as long as both live.
+
+It says on stdout, a line each, what it does: `loading NAME`, `loaded NAME`, `failed NAME: reason`, `refused NAME: reason`,
+`unloading NAME`, `unloaded NAME`, `trouble: reason`, and once `done: …` when each model has been tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import GatewayError
+from gateway.repository.reconciler import Reconciler
+from gateway.settings import Settings
+from gateway.triton.client import TritonClient
+
+_RETRY_S: Final = 0.2
+
+
+async def _main(repositories: Sequence[Path], settings: Settings) -> None:
+    triton = TritonClient(
+        settings.triton_urls[0],
+        sessions=False,
+        by_proxy=settings.triton_by_proxy,
+        repository_secret=settings.triton_repository_secret,
+    )
+    task = asyncio.create_task(_reconcile(triton, Reconciler(triton, repositories, settings.state_dir, _say)))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        await asyncio.wait([task])
+    finally:
+        await triton.close()
+    if not task.cancelled():
+        task.result()
+
+
+async def _reconcile(triton: TritonClient, reconciler: Reconciler) -> None:
+    await _until_it_listens(triton)
+    await reconciler.run()
+
+
+async def _until_it_listens(triton: TritonClient) -> None:
+    while True:
+        try:
+            await triton.ready_models()
+        except GatewayError:
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main([Path(argument).resolve() for argument in sys.argv[1:]], Settings()))
