@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import defaults
-from gateway.cli.console import complain
+from gateway.cli.console import complain, show_any_text
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
 from gateway.cli.layout import find_layout, need_checkout
@@ -42,6 +42,7 @@ fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no o
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status: 0, 1 for a problem (printed on stderr), 130 for an interrupted set-up."""
+    show_any_text()
     options = _parser().parse_args(arguments)
     try:
         return _run(options)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.cli import children
-from gateway.cli.console import Throttle, say
+from gateway.cli.console import Throttle, on_terminal, say
 from gateway.cli.errors import Problem
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -62,7 +62,7 @@ class _Watch:
             self.state = "installing"
 
     def on_tick(self) -> None:
-        if self.throttle.due():
+        if on_terminal() and self.throttle.due():
             say(f"  {self.label}: {self.state}{self._installed()}")
 
     def has(self, marks: Sequence[str]) -> bool:
@@ -128,7 +128,7 @@ class Pip:
 
     def _write_log(self, label: str, watch: _Watch) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
-        _log(self.logs, label).write_text("\n".join(watch.tail) + "\n")
+        _log(self.logs, label).write_text("\n".join(watch.tail) + "\n", encoding="utf-8")
 
 
 def _log(folder: Path, label: str) -> Path:

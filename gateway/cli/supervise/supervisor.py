@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.console import Throttle, complain, say
+from gateway.cli.console import Progress, Throttle, complain, say
 from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
 from gateway.cli.supervise.health import Health, Verdict
@@ -45,7 +45,7 @@ class Supervisor:
         self._health = Health(0.0)
         self._loading = Loading()
         self._stubs: dict[int, str] = {}
-        self._progress = Throttle(_PROGRESS_S)
+        self._progress = Progress(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
         self._shared_memory: set[Path] = set()
 
@@ -143,15 +143,15 @@ class Supervisor:
             self._restart(self._triton, now, f"has lost the process of {self._stubs[dead[0]]} (pid {dead[0]})")
 
     def _say_progress(self, now: float) -> None:
-        if self._health.ready_since is not None or not self._progress.due():
-            return
-        seconds = now - self._health.started
+        if self._health.ready_since is None:
+            self._progress.tell(self._step(), f"… {now - self._health.started:.0f} s")
+
+    def _step(self) -> str:
         if self._loading.serving:
-            say(f"  Triton serves; waiting for a first token … {seconds:.0f} s")
-        elif self._loading.waiting:
-            say(f"  loading {', '.join(self._loading.waiting)} … {seconds:.0f} s")
-        else:
-            say(f"  starting Triton … {seconds:.0f} s")
+            return "Triton serves; waiting for a first token"
+        if self._loading.waiting:
+            return f"loading {', '.join(self._loading.waiting)}"
+        return "starting Triton"
 
     def _read_logs(self) -> None:
         for service in (self._triton, self._gateway):
