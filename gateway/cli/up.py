@@ -74,7 +74,7 @@ def _check(addresses: Addresses) -> None:
 def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
     """Print what is served, and how to use it."""
     addresses = options.addresses
-    url = f"http://{addresses.reachable_host}:{addresses.port}"
+    url = addresses.url
     models = _models(addresses)
     say("")
     say(f"Ready after {seconds:.0f} s: {url}/v1")

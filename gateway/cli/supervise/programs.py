@@ -51,8 +51,17 @@ class Addresses:
 
     @property
     def reachable_host(self) -> str:
-        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses."""
+        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses.
+
+        A gateway on `::` listens on IPv4's addresses too, and a machine may have IPv4 alone.
+        """
         return LOOPBACK if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound to
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL on this machine, without a path."""
+        host = self.reachable_host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def triton_program(layout: Layout, addresses: Addresses) -> Program:

@@ -24,6 +24,26 @@ def live(url: str) -> bool:
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_odd_environment_changes_nothing(tmp_path: Path, workers: int) -> None:
+    """`::` is heard in both families, and the metrics folder of another program is not used, which need not exist."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6) as free:
+        port = free.getsockname()[1]
+    settings = {"HOST": "::", "PORT": port, "WORKERS": workers, "TRITON_URLS": "127.0.0.1:1"}
+    environment = {f"{ENV_PREFIX}{name}": str(value) for name, value in settings.items()}
+    others = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "nowhere")}
+    process = subprocess.Popen([sys.executable, "-m", "gateway"], env={**os.environ, **environment, **others})
+    try:
+        for host in ("127.0.0.1", "[::1]"):
+            eventually(lambda host=host: live(f"http://{host}:{port}"), timeout_s=40)
+            assert "triton_gateway_in_flight" in httpx.get(f"http://{host}:{port}/metrics").text
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+
+
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT], ids=["sigterm", "sigint"])
 def test_end_leaves_nothing_behind(tmp_path: Path, ended_by: signal.Signals) -> None:
     """Neither a failure nor a folder."""
