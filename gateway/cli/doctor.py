@@ -8,7 +8,8 @@ from gateway.cli import models, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks
+from gateway.cli.setup import checks, place
+from gateway.cli.setup.lock import is_in_use
 from gateway.cli.setup.plan import steps
 from gateway.cli.supervise import readiness, shared_memory
 from gateway.cli.supervise.programs import Addresses
@@ -25,7 +26,7 @@ def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> b
         sections = [("Triton", elsewhere(layout, triton))]
     else:
         sections = [
-            ("Machine", machine()),
+            ("Machine", machine(layout)),
             ("Set-up", set_up(layout)),
             ("Running", running(addresses, layout)),
         ]
@@ -53,9 +54,13 @@ def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
             yield f"{model.name} is not served: {model.reason or model.state}"
 
 
-def machine() -> Iterator[Finding]:
-    """Check the machine."""
-    problems = [*checks.machine(), *filter(None, (checks.memory(), checks.shared_memory()))]
+def machine(layout: Layout) -> Iterator[Finding]:
+    """Check the machine, and where the checkout lies."""
+    problems = [*checks.machine(), *filter(None, (place.path(layout), place.writable(layout)))]
+    if is_in_use(layout.use_lock):
+        yield "memory and /dev/shm are not judged, because what runs from this checkout uses them"
+    else:
+        problems += filter(None, (checks.memory(), checks.shared_memory()))
     yield from problems
     if not problems:
         yield "Python and its shared library, C library, memory and /dev/shm will do"

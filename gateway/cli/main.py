@@ -12,6 +12,7 @@ from gateway.cli.errors import Problem, Stopped
 from gateway.cli.layout import find_layout, need_checkout
 from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
+from gateway.cli.setup.place import not_written
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.stopping import stop_on_signals
 from gateway.cli.supervise.programs import Addresses
@@ -52,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped:
         complain("Stopped. What is done stays done; the same command goes on from here.")
         return 130
+    except OSError as error:
+        if (problem := not_written(error)) is None:
+            raise
+        complain(str(problem))
+        return 1
 
 
 def _run(options: argparse.Namespace) -> int:

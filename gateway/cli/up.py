@@ -10,7 +10,7 @@ from gateway import defaults
 from gateway.cli import ports
 from gateway.cli.console import say
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks
+from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import in_use
 from gateway.cli.setup.plan import set_up
 from gateway.cli.supervise import readiness
@@ -34,6 +34,9 @@ class UpOptions:
 def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     """Check, set up, serve. Returns when `stop` is set; raises a Problem if it cannot continue."""
     started = time.monotonic()
+    for problem in (place.path(layout), place.writable(layout)):
+        if problem:
+            raise problem
     _check(options.addresses)
     set_up(layout, stop)
     with in_use(layout.use_lock):

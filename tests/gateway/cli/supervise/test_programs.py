@@ -24,6 +24,12 @@ def test_a_gateway_on_all_addresses_is_on_loopback_too(host: str, reachable: str
     assert Addresses(host=host).reachable_host == reachable
 
 
+@pytest.mark.parametrize(("host", "url"), [("::", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_the_url_is_one_that_a_client_can_read(host: str, url: str):
+    """An address of IPv6 stands in brackets."""
+    assert Addresses(host=host).url == url
+
+
 def test_triton_listens_on_loopback_alone(layout: Layout):
     """Whatever the gateway's host is: that is the only door."""
     command = triton_program(layout, Addresses("0.0.0.0", 8000, 9001, 9002)).command
