@@ -1,4 +1,4 @@
-"""Whether the checkout lies at a usable path, and whether this user may write there. Each check returns a Problem or None."""
+"""Whether the checkout is at a usable path, and whether this user may write there. Each check returns a Problem or None."""
 
 import errno
 import os

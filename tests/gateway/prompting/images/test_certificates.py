@@ -43,5 +43,5 @@ def test_file_without_certificates_is_named(tmp_path: Path) -> None:
     """A key by mistake, for example."""
     file = tmp_path / "ca.pem"
     file.write_text("nothing")
-    with pytest.raises(ValueError, match="SSL_CERT_FILE is .*ca.pem, which has no certificates"):
+    with pytest.raises(ValueError, match=r"SSL_CERT_FILE is .*ca\.pem, which has no certificates"):
         trusted({"SSL_CERT_FILE": str(file)})
