@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli.console import Progress, Throttle, complain, say
+from gateway.cli.control_groups import memory_kills
 from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
+from gateway.cli.supervise.advice import Failure, advice
 from gateway.cli.supervise.health import Health, Verdict
 from gateway.cli.supervise.loading import Loading, worth_showing
 from gateway.cli.supervise.readiness import Prober, ProbeResult
@@ -45,6 +47,7 @@ class Supervisor:
         self._health = Health(0.0)
         self._loading = Loading()
         self._stubs: dict[int, str] = {}
+        self._memory_kills = 0
         self._progress = Progress(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
         self._shared_memory: set[Path] = set()
@@ -82,6 +85,7 @@ class Supervisor:
         self._health = Health(now)
         self._loading = Loading()
         self._stubs = {}
+        self._memory_kills = memory_kills()
 
     def _revive(self, service: Service, now: float) -> None:
         """Detect an exit, and start the program again when the wait is over."""
@@ -103,8 +107,12 @@ class Supervisor:
         complain(f"{service.program.name} {reason}. Its log, {service.log.path}, says:")
         for line in lines[-12:]:
             complain(f"    {line}")
+        told = advice(Failure(reason, lines, service.program.command, memory_kills() - self._memory_kills))
         if not self._was_ready:
-            raise Problem(f"{service.program.name} {reason} before it had served once.", _advice(service, lines))
+            fix = told or f"read {service.log.path}; `make doctor` checks the machine and the set-up."
+            raise Problem(f"{service.program.name} {reason} before it had served once.", fix)
+        if told:
+            complain(f"  Fix: {told}")
         self._remember_shared_memory()
         service.stop(_FAILED_GRACE_S)
         lived = self._health.healthy_for(now) if service is self._triton else now - service.started
@@ -190,12 +198,3 @@ def _model(command: str) -> str:
 def _inside(service: Service) -> str:
     """The name as it is written inside a sentence."""
     return service.program.name.replace("The ", "the ")
-
-
-def _advice(service: Service, lines: list[str]) -> str:
-    text = "\n".join(lines)
-    if "in use" in text or "Address already" in text or "failed to start" in text.lower():
-        return "another program took the port: end it, or choose others (PORT, TRITON_GRPC_PORT, TRITON_METRICS_PORT)."
-    if "Killed" in text or "SIGKILL" in text or "MemoryError" in text:
-        return "it ran out of memory: end other programs, or raise the limit."
-    return f"read {service.log.path}; `make doctor` checks the machine and the set-up."
