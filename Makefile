@@ -4,7 +4,10 @@ PYTHON ?= python3
 ADDRESS = $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) $(if $(TRITON_METRICS_PORT),--triton-metrics-port $(TRITON_METRICS_PORT))
 
-CLI = $(PYTHON) -m gateway.cli
+# pyenv has a shim for every version that is installed, but a shim starts only if its version is chosen.
+STARTS = $(shell $(PYTHON) -c '' >/dev/null 2>&1 && echo $(PYTHON))
+OF_PYENV = $(lastword $(sort $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(PYTHON))))
+CLI = $(or $(STARTS),$(OF_PYENV),$(PYTHON)) -m gateway.cli
 DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help

@@ -1,10 +1,12 @@
 """The program's output: whole lines, flushed at once, so that a terminal and a log show the same."""
 
 import io
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 _lock = threading.Lock()
 
@@ -14,6 +16,11 @@ def show_any_text() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def stop_printing() -> None:
+    """Print nothing any more, because nobody reads it. Otherwise Python would try once more at its end."""
+    sys.stdout = Path(os.devnull).open("w")
 
 
 def on_terminal() -> bool:

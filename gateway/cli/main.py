@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import defaults
-from gateway.cli.console import complain, show_any_text
+from gateway.cli.console import complain, show_any_text, stop_printing
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
 from gateway.cli.layout import find_layout, need_checkout
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped:
         complain("Stopped. What is done stays done; the same command goes on from here.")
         return 130
+    except BrokenPipeError:
+        stop_printing()
+        return 1
     except OSError as error:
         if (problem := not_written(error)) is None:
             raise

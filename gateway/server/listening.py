@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from typing import Final
+from typing import Any, Final
 
 _ALL_ADDRESSES: Final = "::"
 
@@ -27,12 +27,12 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return opened
 
 
-def _addresses(host: str, port: int) -> list[tuple[int, tuple[str | int, ...]]]:
+def _addresses(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
     found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((int(family), address) for family, _, _, _, address in found))
+    return list(dict.fromkeys((int(family), tuple(address)) for family, _, _, _, address in found))
 
 
-def _bound(family: int, address: tuple[str | int, ...], *, also_ipv4: bool) -> socket.socket:
+def _bound(family: int, address: tuple[Any, ...], *, also_ipv4: bool) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -92,15 +92,25 @@ def gateway_program(layout: Layout, addresses: Addresses, workers: int) -> Progr
 
 def _triton_environment(layout: Layout) -> dict[str, str]:
     # If a model names no environment of its own, its stub uses the first python3 on PATH.
-    environment = offline(dict(os.environ)) | {
-        "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
-        "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
-        "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
-        "VLLM_NO_USAGE_STATS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = (
+        offline(dict(os.environ))
+        | _hub_settings()
+        | {
+            "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
+            "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
+            "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
+            "VLLM_NO_USAGE_STATS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     environment.setdefault("VLLM_CPU_KVCACHE_SPACE", _KVCACHE_GB)
     return environment
+
+
+def _hub_settings() -> dict[str, str]:
+    """The user's HF_HUB_OFFLINE, if it is set: 0 lets models of the hub be downloaded."""
+    value = os.environ.get("HF_HUB_OFFLINE")
+    return {"HF_HUB_OFFLINE": value, "TRANSFORMERS_OFFLINE": value} if value else {}
 
 
 def _libpython_folder() -> list[str]:

@@ -54,6 +54,17 @@ def test_a_file_that_cannot_be_written_is_a_sentence(
     assert capsys.readouterr().err.startswith("/x/y: Permission denied.\n  Fix: ")
 
 
+def test_a_reader_that_leaves_is_no_error():
+    """`doctor | head` ends without a word."""
+    command = [sys.executable, "-m", "gateway.cli", "doctor", "--port", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
 def test_only_the_standard_library_is_needed():
     """It runs before any environment exists: no site-packages, no third-party import."""
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import gateway.cli.main"

@@ -64,6 +64,16 @@ def test_tritons_environment_is_offline_and_its_own(layout: Layout, monkeypatch:
     assert triton_program(layout, Addresses()).environment["VLLM_CPU_KVCACHE_SPACE"] == "5"
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("1", "1"), ("0", "0")])
+def test_the_user_may_allow_downloads(layout: Layout, monkeypatch: pytest.MonkeyPatch, given: str | None, used: str):
+    """HF_HUB_OFFLINE=0 counts for `up` as for any other Triton; nothing is downloaded without it."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", given)
+    environment = triton_program(layout, Addresses()).environment
+    assert (environment["HF_HUB_OFFLINE"], environment["TRANSFORMERS_OFFLINE"]) == (used, used)
+
+
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
     """And where to listen, with how many workers; it runs in its own environment."""
     program = gateway_program(layout, Addresses("0.0.0.0", 8080, 9001), 3)
