@@ -12,7 +12,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit package models parsers integration conformance bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit host package models parsers integration conformance bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -39,7 +39,10 @@ types: setup  ## basedpyright, strict, each part with the environment it runs in
 	$(DEV) -m basedpyright --pythonpath .cache/envs/pytorch/bin/python triton_backend/pytorch model_repository
 
 unit: dev  ## unit and contract tests; no Triton
-	$(DEV) -m pytest -m "not triton and not gpu and not package"
+	$(DEV) -m pytest -m "not triton and not gpu and not package and not host"
+
+host: dev  ## the product on odd hosts: namespaces, control groups, other users; needs root (half a minute)
+	$(DEV) -m pytest -m host tests/host
 
 package: dev  ## the wheel, in an empty environment of each supported Python (1 minute)
 	$(DEV) -m pytest -m package tests/packaging

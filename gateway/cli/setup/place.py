@@ -29,7 +29,9 @@ def path(layout: Layout) -> Problem | None:
 
 def writable(layout: Layout) -> Problem | None:
     """Whether this user may write everything that set-up and start write. All of it lies below .cache, links apart."""
-    locked = next((each for each in _written(layout) if each.exists() and not os.access(each, os.W_OK)), None)
+    locked = next(
+        (each for each in _written(layout) if each.exists() and not os.access(each, os.W_OK, effective_ids=True)), None
+    )
     if locked is None:
         return None
     return Problem(

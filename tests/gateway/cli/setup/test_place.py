@@ -44,7 +44,7 @@ def test_what_root_left_is_named(tmp_path: Path, name: str, monkeypatch: pytest.
     """A file deep inside as well: the log of a run as root."""
     layout, file = Layout(tmp_path), tmp_path / name
     file.mkdir(parents=True)
-    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != file)
+    monkeypatch.setattr(os, "access", lambda path, _mode, **_: Path(path) != file)
     problem = place.writable(layout)
     assert problem is not None
     assert problem.what.startswith(f"{file} belongs to ")
@@ -53,7 +53,7 @@ def test_what_root_left_is_named(tmp_path: Path, name: str, monkeypatch: pytest.
 
 def test_user_without_a_name_is_told_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Containers run as any number."""
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     problem = place.writable(Layout(tmp_path))
     assert problem is not None
