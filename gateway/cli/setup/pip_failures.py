@@ -23,6 +23,7 @@ _NETWORK: Final = (
     "503 Server Error",
 )
 _CERTIFICATES: Final = ("certificate verify failed", "CERTIFICATE_VERIFY_FAILED", "suitable TLS CA certificate bundle")
+_IDLE: Final = ("WARNING: Retrying", "To fix this you could try", "1. loosen the range", "2. remove package versions")
 _CONSTRAINT: Final = re.compile(r"\(constraint\) (\S.*)")
 
 
@@ -56,11 +57,7 @@ def advice(output: Iterable[str], log: Path) -> str:
             f"({_authorities()})."
         )
     if lacks_torch(lines):
-        return (
-            f"check that {torch_index() or 'the configured index'} can be reached and has torch's +cpu wheels,\n"
-            "or set TORCH_CPU_INDEX to an index that has them, for example a mirror of PyTorch's own."
-            + _or_unbind(lines)
-        )
+        return _advice_for_torch(lines)
     if _constraints(lines):
         return "pip's constraints do not allow what the lock file names." + _or_unbind(lines)
     if _has(lines, ["No space left on device"]):
@@ -68,6 +65,21 @@ def advice(output: Iterable[str], log: Path) -> str:
     if _has(lines, _NETWORK):
         return "check the network, the proxy (HTTPS_PROXY) and pip's index (pip config list), then run it again."
     return f"read {log}, then run it again; steps that are done are skipped."
+
+
+def telling(output: Iterable[str]) -> list[str]:
+    """The lines that say why: without blank ones, repeated tries, and pip's own hints, which do not fit a lock file."""
+    return [line for line in output if line.strip() and not line.startswith(_IDLE)]
+
+
+def _advice_for_torch(lines: Sequence[str]) -> str:
+    index = torch_index() or "the configured index"
+    if _has(lines, _NETWORK):
+        first = f"{index} can't be reached from here: check the network and the proxy (HTTPS_PROXY),\n"
+    else:
+        first = f"check that {index} has torch's +cpu wheels for this Python,\n"
+    second = "or set TORCH_CPU_INDEX to an index that has them, for example a mirror of PyTorch's own."
+    return first + second + _or_unbind(lines)
 
 
 def _has(lines: Sequence[str], marks: Sequence[str]) -> bool:

@@ -34,6 +34,19 @@ def test_advice_for_torch_names_index_and_constraint():
     assert "PIP_CONSTRAINT=/dev/null make up" in told
 
 
+def test_advice_for_torch_says_what_its_index_did():
+    """It could not be reached, or it has no wheel for this Python."""
+    assert "can't be reached from here" in pip_failures.advice(["Max retries exceeded with url: /whl/cpu", *TORCH], LOG)
+    assert "has torch's +cpu wheels for this Python" in pip_failures.advice(TORCH, LOG)
+
+
+def test_telling_lines_are_the_conflict():
+    """pip's hints are for those who choose versions, and here a lock does."""
+    hints = ["To fix this you could try to:", "1. loosen the range of package versions you've specified", ""]
+    lines = pip_failures.telling(["WARNING: Retrying (Retry(total=4))", *TORCH, *hints])
+    assert lines == [line for line in TORCH if line]
+
+
 def test_advice_for_another_package_names_the_constraint():
     """Another index would not help."""
     told = pip_failures.advice(NUMPY, LOG)
