@@ -84,21 +84,21 @@ def set_up(layout: Layout) -> Iterator[Finding]:
 
 def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
     """Check whether a gateway answers at its address."""
-    host, port = addresses.reachable_host, addresses.port
+    host, port, at = addresses.reachable_host, addresses.port, addresses.url.removeprefix("http://")
     if left := shared_memory.left_by_the_dead():
         yield f"{len(left)} files in {shared_memory.FOLDER} of runs that were killed; the next `make up` removes them"
     try:
         status, _ = readiness.get(host, port, "/livez")
     except (OSError, http.client.HTTPException):
-        yield ports.check(addresses.host, port, "PORT") or f"nothing runs on {host}:{port}; make up starts it"
+        yield ports.check(addresses.host, port, "PORT") or f"nothing runs on {at}; make up starts it"
         return
     if status != http.client.OK:
         yield Problem(
-            f"what answers on {host}:{port} is not this gateway: {ports.holder_of(port) or 'a program of another user'}",
+            f"what answers on {at} is not this gateway: {ports.holder_of(port) or 'a program of another user'}",
             "end it, or choose another port: make up PORT=…",
         )
         return
-    yield _readiness(readiness.ask(host, port), f"{host}:{port}", layout)
+    yield _readiness(readiness.ask(host, port), at, layout)
 
 
 def _readiness(answer: readiness.ProbeResult, address: str, layout: Layout) -> Finding:

@@ -22,6 +22,7 @@ from gateway.settings import ENV_PREFIX
         ("KEYS", '[{"name": "a"}]', "TRITON_GATEWAY_KEYS (or keys[0].key in the file): Field required"),
         ("KEYS", "sk-1,sk-2", 'error parsing value for field "keys"'),
         ("PROT", "8000", "TRITON_GATEWAY_PROT is no setting of the gateway; did you mean TRITON_GATEWAY_PORT?"),
+        ("SERVICE_HOST", "10.0.0.1", "enableServiceLinks: false"),
         ("TRITON_URLS", "http://localhost:8000", "is no gRPC address: write host:port"),
         ("RUNTIME_DIR", "/proc/nowhere", "name a writable one: TMPDIR=…, or TRITON_GATEWAY_RUNTIME_DIR=…"),
         ("HOST", "host.invalid", "cannot listen on host.invalid, port 8000"),
