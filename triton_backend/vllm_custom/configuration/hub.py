@@ -46,7 +46,7 @@ def failure_named(config: EngineConfig, environment: Mapping[str, str]) -> Gener
         yield
     except (OSError, ValueError, RuntimeError) as error:
         name = _name(config, environment)
-        if name is None or "download_dir" in config.arguments or _is_full(_files(name, config, environment)):
+        if name is None or "download_dir" in config.arguments or _was_had(_files(name, config, environment), config):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(
@@ -99,16 +99,24 @@ def _files(name: str, config: EngineConfig, environment: Mapping[str, str]) -> M
 
 def _is_full(files: Mapping[str, Path]) -> bool:
     """Whether configuration, tokeniser and all weights are there."""
-    has_configuration = bool({"config.json", "params.json"} & files.keys())
     has_tokenizer = any(name.startswith(("tokenizer.", "tekken", "vocab", "spiece")) for name in files)
-    return has_configuration and has_tokenizer and _has_weights(files)
+    return _has_configuration(files) and has_tokenizer and _has_weights(files)
+
+
+def _was_had(files: Mapping[str, Path], config: EngineConfig) -> bool:
+    """Whether the hub has given what an engine can't start without. Then its failure has another reason."""
+    return _has_configuration(files) and (_has_weights(files) or config.arguments.get("load_format") == "dummy")
+
+
+def _has_configuration(files: Mapping[str, Path]) -> bool:
+    return bool({"config.json", "params.json"} & files.keys())
 
 
 def _has_weights(files: Mapping[str, Path]) -> bool:
     indexes = [path for name, path in files.items() if name.endswith((".safetensors.index.json", ".bin.index.json"))]
     if indexes:
         return any(set(_parts(index)) <= files.keys() for index in indexes)
-    return any(name.endswith((".safetensors", ".bin")) for name in files)
+    return any(name.endswith((".safetensors", ".bin", ".pt", ".pth", ".gguf")) for name in files)
 
 
 def _parts(index: Path) -> Iterable[str]:

@@ -118,12 +118,21 @@ def test_failed_download_names_model_file_and_remedy(tmp_path, source, kind):
     assert caught.value.__cause__ is error
 
 
-def test_other_failures_stay_as_they_are(tmp_path, source, put):
-    """Of a folder, and of a model that is there."""
-    put(CONFIG, TOKENIZER, WEIGHTS)
-    for chosen in (config(source), config(source, str(tmp_path))):
-        with pytest.raises(RuntimeError, match="no memory"), hub.failure_named(chosen, environment(tmp_path, "0")):
-            raise RuntimeError("no memory")
+@pytest.mark.parametrize(
+    ("model", "files", "arguments"),
+    [
+        (NAME, (CONFIG, WEIGHTS), {}),
+        (NAME, (CONFIG,), {"load_format": "dummy"}),
+        ("/", (), {}),
+        (NAME, (), {"download_dir": "/x"}),
+    ],
+)
+def test_other_failures_stay_as_they_are(tmp_path, source, put, model, files, arguments):
+    """Of a folder, of a model that the hub has given, and where that is not known."""
+    put(*files)
+    chosen = config(source, model, **arguments)
+    with pytest.raises(RuntimeError, match="no memory"), hub.failure_named(chosen, environment(tmp_path, "0")):
+        raise RuntimeError("no memory")
 
 
 @pytest.mark.parametrize(
