@@ -57,13 +57,15 @@ def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
 def machine(layout: Layout) -> Iterator[Finding]:
     """Check the machine, and where the checkout lies."""
     problems = [*checks.machine(), *filter(None, (place.path(layout), place.writable(layout)))]
+    judged = "Python and its shared library, C library"
     if is_in_use(layout.use_lock):
         yield "memory and /dev/shm are not judged, because what runs from this checkout uses them"
     else:
         problems += filter(None, (checks.memory(), checks.shared_memory()))
+        judged += ", memory and /dev/shm"
     yield from problems
     if not problems:
-        yield "Python and its shared library, C library, memory and /dev/shm will do"
+        yield f"{judged} will do"
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:
