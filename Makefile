@@ -6,12 +6,15 @@ TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) 
 
 MODELS = $(foreach folder,$(MODEL_REPOSITORY),--model-repository $(folder)) $(if $(filter 0,$(DEMONSTRATION)),--no-demonstration)
 
-CLI = $(PYTHON) -m gateway.cli
+# pyenv has a shim for every version that is installed, but a shim starts only if its version is chosen.
+STARTS = $(shell $(PYTHON) -c '' >/dev/null 2>&1 && echo $(PYTHON))
+OF_PYENV = $(lastword $(sort $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/*/bin/$(PYTHON))))
+CLI = $(or $(STARTS),$(OF_PYENV),$(PYTHON)) -m gateway.cli
 DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit package models parsers integration conformance bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit host package models parsers integration conformance bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,7 +41,10 @@ types: setup  ## basedpyright, strict, each part with the environment it runs in
 	$(DEV) -m basedpyright --pythonpath .cache/envs/pytorch/bin/python triton_backend/pytorch model_repository
 
 unit: dev  ## unit and contract tests; no Triton
-	$(DEV) -m pytest -m "not triton and not gpu and not package"
+	$(DEV) -m pytest -m "not triton and not gpu and not package and not host"
+
+host: dev  ## the product on odd hosts: namespaces, control groups, other users; needs root (half a minute)
+	$(DEV) -m pytest -m host tests/host
 
 package: dev  ## the wheel, in an empty environment of each supported Python (1 minute)
 	$(DEV) -m pytest -m package tests/packaging

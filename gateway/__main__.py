@@ -5,21 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
 from gateway.limits.callers import known_keys
-from gateway.server.run import run
+from gateway.prompting.images.certificates import trusted
 from gateway.settings import ENV_PREFIX, Settings, check_environment
+
+_METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def main() -> int:
     """Serve until SIGINT or SIGTERM. Returns the exit status: 2 when the settings are wrong."""
+    # prometheus_client reads it when it is imported. An inherited value belongs to another program.
+    os.environ.pop(_METRICS_FOLDER, None)
     try:
         check_environment(os.environ)
         settings = Settings()
-        known_keys(settings)  # before workers are started that would fail on it
+        _check(settings)  # before workers are started that would fail on it
+        _serve(settings)
     except ValidationError as error:
         for problem in error.errors():
             sys.stderr.write(f"{_place(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}\n")
@@ -27,24 +35,50 @@ def main() -> int:
     except (OSError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    with tempfile.TemporaryDirectory(prefix="triton-gateway-") as folder:
-        # The workers are processes of their own and read the environment.
-        runtime = settings.runtime_dir or Path(folder)
-        os.environ[f"{ENV_PREFIX}RUNTIME_DIR"] = str(runtime)
-        if settings.workers > 1:
-            metrics_folder = runtime / "metrics"
-            metrics_folder.mkdir(parents=True, exist_ok=True)
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
-        run(settings)
     return 0
 
 
+def _check(settings: Settings) -> None:
+    known_keys(settings)
+    if settings.image_hosts:
+        trusted(os.environ)
+
+
+def _serve(settings: Settings) -> None:
+    from gateway.server.run import run
+
+    with _runtime_folder(settings) as runtime:
+        # The workers are processes of their own and read the environment.
+        os.environ[f"{ENV_PREFIX}RUNTIME_DIR"] = str(runtime)
+        if settings.workers > 1:
+            os.environ[_METRICS_FOLDER] = str(runtime / "metrics")
+        run(settings)
+
+
+@contextmanager
+def _runtime_folder(settings: Settings) -> Generator[Path]:
+    """The folder that the workers share, writable; one that is made here is removed at the end."""
+    with ExitStack() as stack:
+        try:
+            folder = settings.runtime_dir or Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix="triton-gateway-"))
+            )
+            (folder / "metrics").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(
+                f"the gateway can't write its folder for health and metrics ({error}); name a writable one: "
+                f"TMPDIR=…, or {ENV_PREFIX}RUNTIME_DIR=…"
+            ) from error
+        yield folder
+
+
 def _place(location: tuple[int | str, ...]) -> str:
-    """Where the mistake is, as it is written there: `TRITON_GATEWAY_KEYS (or keys[0].models in the file): `."""
+    """Where the mistake is, as it is written there: `TRITON_GATEWAY_KEYS (or keys[0].models in gateway.toml): `."""
     if not location:
         return ""
+    file = os.environ.get(f"{ENV_PREFIX}CONFIG_FILE") or "the file"
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    return f"{ENV_PREFIX}{str(location[0]).upper()} (or {path} in the file): "
+    return f"{ENV_PREFIX}{str(location[0]).upper()} (or {path} in {file}): "
 
 
 if __name__ == "__main__":

@@ -56,7 +56,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field(default=defaults.HOST, description="Address to listen on.")
+    host: str = Field(
+        default=defaults.HOST, description="Address to listen on. `::` means all addresses, of IPv6 and IPv4."
+    )
     port: int = Field(default=defaults.PORT, ge=0, le=65535, description="Port to listen on.")
     workers: int = Field(
         default=defaults.WORKERS, ge=1, le=256, description="Number of worker processes that share this port."
@@ -179,7 +181,8 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(default=32_000_000, ge=1, description="Maximum size of an image, width times height.")
     image_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Hosts from which the gateway fetches images, `host` or `host:port`, separated by commas. Empty: none.",
+        description="Hosts from which the gateway fetches images, `host` or `host:port`, separated by commas. Empty: none."
+        " `SSL_CERT_FILE` and `SSL_CERT_DIR` name other certificate authorities than the usual ones.",
     )
     image_private_addresses: bool = Field(
         default=False,
@@ -293,6 +296,11 @@ class Settings(BaseSettings):
 
 def check_environment(environment: Mapping[str, str]) -> None:
     """Raises ValueError for a variable that looks like a setting but is none, and names the setting that may be meant."""
+    if f"{ENV_PREFIX}SERVICE_HOST" in environment:
+        raise ValueError(
+            f"Kubernetes has set {ENV_PREFIX}SERVICE_HOST, {ENV_PREFIX}PORT and others for a service named triton-gateway;"
+            " write `enableServiceLinks: false` into the pod's specification"
+        )
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
     for name in environment:
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.choose_python import MINORS
-from gateway.cli.setup.pip import TORCH_CPU_INDEX
+from gateway.cli.setup.pip_failures import TORCH_CPU_INDEX
 
 FOLDER = Path(__file__).parent
 PLATFORM = "x86_64-manylinux_2_35"

@@ -27,8 +27,8 @@ def _folder(layout: Layout, model: str) -> Path:
     if running is None:
         raise Problem("No Triton of this checkout runs.", "`make up` starts it; a Triton elsewhere is managed there.")
     for repository in running.repositories:
-        if (folder := Path(repository, model)).is_dir() and folder.parent == Path(repository):
-            return folder
+        if model in (path.name for path in Path(repository).iterdir() if path.is_dir()):
+            return Path(repository, model)
     raise Problem(
         f"No model repository has a folder {model!r}.", f"look into {', '.join(running.repositories)}; names are exact."
     )

@@ -2,6 +2,7 @@
 
 # pyright: reportTypeCommentUsage=false
 
+import glob
 import os
 import shutil
 import subprocess
@@ -26,18 +27,24 @@ def ensure_supported():  # type: () -> None
 
 
 def find_supported():  # type: () -> str | None
-    """A supported interpreter on PATH that really starts (version managers also put names there that do not start)."""
+    """A supported interpreter that really starts, on PATH or of pyenv, whose names on PATH start only the chosen version."""
     for minor in MINORS:
-        path = shutil.which("python3.%d" % minor)  # noqa: UP031
-        if path and _starts(path):
-            return path
+        name = "python3.%d" % minor  # noqa: UP031
+        for path in [shutil.which(name)] + _of_pyenv(name):  # noqa: RUF005
+            if path and _starts(path):
+                return path
     return None
+
+
+def _of_pyenv(name):  # type: (str) -> list[str]
+    root = os.environ.get("PYENV_ROOT") or os.path.join(os.path.expanduser("~"), ".pyenv")
+    return sorted(glob.glob(os.path.join(root, "versions", "*", "bin", name)))
 
 
 def refusal(current):  # type: (str) -> str
     """What to tell the user when there is no supported Python."""
     return (
-        "Python " + current + " is not supported, and neither python3.12 nor python3.11 is on PATH.\n"
+        "Python " + current + " is not supported, and neither python3.12 nor python3.11 starts.\n"
         "  Why: Triton's Python stub needs NumPy 1.26, which has no wheel for Python 3.13; the gateway needs 3.11.\n"
         "  Fix: install Python 3.12 with its shared library and venv (Debian, Ubuntu: apt install python3.12-venv\n"
         "       libpython3.12; pyenv: PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.12), then\n"

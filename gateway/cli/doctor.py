@@ -8,7 +8,8 @@ from gateway.cli import models, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks
+from gateway.cli.setup import checks, place
+from gateway.cli.setup.lock import is_in_use
 from gateway.cli.setup.plan import steps
 from gateway.cli.supervise import readiness, shared_memory
 from gateway.cli.supervise.programs import Addresses
@@ -25,7 +26,7 @@ def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> b
         sections = [("Triton", elsewhere(layout, triton))]
     else:
         sections = [
-            ("Machine", machine()),
+            ("Machine", machine(layout)),
             ("Set-up", set_up(layout)),
             ("Running", running(addresses, layout)),
         ]
@@ -53,12 +54,18 @@ def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
             yield f"{model.name} is not served: {model.reason or model.state}"
 
 
-def machine() -> Iterator[Finding]:
-    """Check the machine."""
-    problems = [*checks.machine(), *filter(None, (checks.memory(), checks.shared_memory()))]
+def machine(layout: Layout) -> Iterator[Finding]:
+    """Check the machine, and where the checkout lies."""
+    problems = [*checks.machine(), *filter(None, (place.path(layout), place.writable(layout)))]
+    judged = "Python and its shared library, C library"
+    if is_in_use(layout.use_lock):
+        yield "memory and /dev/shm are not judged, because what runs from this checkout uses them"
+    else:
+        problems += filter(None, (checks.memory(), checks.shared_memory()))
+        judged += ", memory and /dev/shm"
     yield from problems
     if not problems:
-        yield "Python and its shared library, C library, memory and /dev/shm will do"
+        yield f"{judged} will do"
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:
@@ -79,21 +86,21 @@ def set_up(layout: Layout) -> Iterator[Finding]:
 
 def running(addresses: Addresses, layout: Layout) -> Iterator[Finding]:
     """Check whether a gateway answers at its address."""
-    host, port = addresses.reachable_host, addresses.port
+    host, port, at = addresses.reachable_host, addresses.port, addresses.url.removeprefix("http://")
     if left := shared_memory.left_by_the_dead():
         yield f"{len(left)} files in {shared_memory.FOLDER} of runs that were killed; the next `make up` removes them"
     try:
         status, _ = readiness.get(host, port, "/livez")
     except (OSError, http.client.HTTPException):
-        yield ports.check(addresses.host, port, "PORT") or f"nothing runs on {host}:{port}; make up starts it"
+        yield ports.check(addresses.host, port, "PORT") or f"nothing runs on {at}; make up starts it"
         return
     if status != http.client.OK:
         yield Problem(
-            f"what answers on {host}:{port} is not this gateway: {ports.holder_of(port) or 'a program of another user'}",
+            f"what answers on {at} is not this gateway: {ports.holder_of(port) or 'a program of another user'}",
             "end it, or choose another port: make up PORT=…",
         )
         return
-    yield _readiness(readiness.ask(host, port), f"{host}:{port}", layout)
+    yield _readiness(readiness.ask(host, port), at, layout)
 
 
 def _readiness(answer: readiness.ProbeResult, address: str, layout: Layout) -> Finding:

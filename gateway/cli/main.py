@@ -7,12 +7,13 @@ from pathlib import Path
 
 from gateway import defaults
 from gateway.cli.change import change
-from gateway.cli.console import complain
+from gateway.cli.console import complain, show_any_text, stop_printing
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
 from gateway.cli.layout import find_layout, need_checkout
 from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
+from gateway.cli.setup.place import not_written
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.stopping import stop_on_signals
 from gateway.cli.supervise.programs import Addresses
@@ -43,6 +44,7 @@ fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no o
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit status: 0, 1 for a problem (printed on stderr), 130 for an interrupted set-up."""
+    show_any_text()
     options = _parser().parse_args(arguments)
     try:
         return _run(options)
@@ -52,6 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped:
         complain("Stopped. What is done stays done; the same command goes on from here.")
         return 130
+    except BrokenPipeError:
+        stop_printing()
+        return 1
+    except OSError as error:
+        if (problem := not_written(error)) is None:
+            raise
+        complain(str(problem))
+        return 1
 
 
 def _run(options: argparse.Namespace) -> int:

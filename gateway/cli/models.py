@@ -50,7 +50,13 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     environment = {**settings, "PYTHONPATH": str(layout.root)}
     try:
         asked = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False
+            command,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_LONGEST_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Problem(

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.cli.errors import Problem
 
@@ -12,10 +13,9 @@ _LISTENING = "0A"
 def check(host: str, port: int, setting: str) -> Problem | None:
     """A Problem if no program could listen there. `setting` is the setting that chooses another port."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, _, _, _, address in found:
+            _bind(family, address)
     except OSError as error:
         holder = holder_of(port)
         by = f" by {holder}" if holder else ""
@@ -24,6 +24,15 @@ def check(host: str, port: int, setting: str) -> Problem | None:
         )
         return Problem(what, f"end that program, or choose another port or address: make up {setting}=…")
     return None
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> None:
+    """Bind a socket and close it. Raises OSError if that is not possible. `::` counts for IPv4 too, as in the gateway."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        probe.bind(address)
 
 
 def shared(wanted: Mapping[str, int]) -> Problem | None:

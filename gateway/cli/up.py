@@ -13,7 +13,7 @@ from gateway.cli import ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks
+from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import in_use
 from gateway.cli.setup.plan import set_up
 from gateway.cli.supervise import endpoint, readiness
@@ -44,6 +44,9 @@ class UpOptions:
 def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     """Check, set up, serve. Returns when `stop` is set; raises a Problem if it cannot continue."""
     started = time.monotonic()
+    for problem in (place.path(layout), place.writable(layout)):
+        if problem:
+            raise problem
     _check(options)
     set_up(layout, stop, demonstration=options.demonstration)
     with in_use(layout.use_lock):
@@ -120,7 +123,7 @@ def _missing(repository: Path) -> Problem | None:
 def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
     """Print what is served, and how to use it."""
     addresses = options.addresses
-    url = f"http://{addresses.reachable_host}:{addresses.port}"
+    url = addresses.url
     models = _models(addresses)
     say("")
     say(f"Ready after {seconds:.0f} s: {url}/v1")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from gateway.limits.quota import Bucket, Quota
@@ -90,7 +91,7 @@ def _listed(settings: Settings) -> Iterator[KnownKey]:
     """The keys that have the general rights and limits."""
     entries = [(key, f"API key {number}") for number, key in enumerate(settings.api_keys, start=1)]
     if (file := settings.api_keys_file) is not None:
-        lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.partition("#")[0].strip() for line in _text(file).splitlines()]
         in_file = [(line, f"{file}, line {number}") for number, line in enumerate(lines, start=1) if line]
         if not in_file:
             raise ValueError(f"{file} holds no API key")
@@ -99,6 +100,13 @@ def _listed(settings: Settings) -> Iterator[KnownKey]:
         hash_ = _hash_of(key, place)
         quota = _quota(settings.requests_per_minute, settings.tokens_per_minute)
         yield KnownKey(hash_, Caller(f"key-{hash_.hex()[:8]}", quota=quota), place)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not text in UTF-8; save it anew as UTF-8") from error
 
 
 def _quota(requests_per_minute: int | None, tokens_per_minute: int | None) -> Quota:

@@ -4,7 +4,7 @@
     request_record
     log  limits  answers  prompting
     triton
-    models
+    models  repository
     dispatch
     core
     web
@@ -31,7 +31,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("wire", "settings", "request_record"),
     ("log", "limits", "answers", "prompting"),
     ("triton",),
-    ("models",),
+    ("models", "repository"),
     ("dispatch",),
     ("core",),
     ("web",),

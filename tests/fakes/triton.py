@@ -24,6 +24,7 @@ import grpc
 import numpy as np
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
+from gateway.triton.client import REPOSITORY_SECRET_HEADER
 from tests.fakes.tokenizer import CHAT_TEMPLATE, EOS, SPECIAL_TOKENS, toy_tokenizer
 from tests.fakes.triton_session import FakeSession
 
@@ -131,6 +132,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.before_pooling: Callable[[dict[str, Any], Any], None] = lambda envelope, context: None
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
+        self.secrets: dict[str, str | None] = {}  # what came in the header of the secret, by call
+        self.unloadable: dict[str, str] = {}  # models that fail to load, and Triton's reasons
         self.files = files or toy_files()
         self.described = 0
         self.description: dict[str, Any] = {}  # what the chat model says of itself besides
@@ -173,15 +176,32 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.pooled.clear()
         self._arrivals = queue.SimpleQueue()
 
+    def _note_secret(self, call: str, context: Any) -> None:
+        self.secrets[call] = dict(context.invocation_metadata()).get(REPOSITORY_SECRET_HEADER)
+
     # The service
 
     def RepositoryIndex(self, request: Any, context: Any) -> Any:
+        self._note_secret("RepositoryIndex", context)
         index = service_pb2.RepositoryIndexResponse()
         for name in self.ready:
             index.models.add(name=name, version="1", state="READY")
         return index
 
+    def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
+        self._note_secret("RepositoryModelLoad", context)
+        if (reason := self.unloadable.get(request.model_name)) is not None:
+            text = f"load failed for model '{request.model_name}': {reason}"
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
+        self.ready = [*(name for name in self.ready if name != request.model_name), request.model_name]
+        return service_pb2.RepositoryModelLoadResponse()
+
+    def RepositoryModelUnload(self, request: Any, context: Any) -> Any:
+        self.ready = [name for name in self.ready if name != request.model_name]
+        return service_pb2.RepositoryModelUnloadResponse()
+
     def ModelConfig(self, request: Any, context: Any) -> Any:
+        self._note_secret("ModelConfig", context)
         return service_pb2.ModelConfigResponse(config=_config(request.name))
 
     def ModelInfer(self, request: Any, context: Any) -> Any:

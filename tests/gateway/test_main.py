@@ -22,7 +22,10 @@ from gateway.settings import ENV_PREFIX
         ("KEYS", '[{"name": "a"}]', "TRITON_GATEWAY_KEYS (or keys[0].key in the file): Field required"),
         ("KEYS", "sk-1,sk-2", 'error parsing value for field "keys"'),
         ("PROT", "8000", "TRITON_GATEWAY_PROT is no setting of the gateway; did you mean TRITON_GATEWAY_PORT?"),
+        ("SERVICE_HOST", "10.0.0.1", "enableServiceLinks: false"),
         ("TRITON_URLS", "http://localhost:8000", "is no gRPC address: write host:port"),
+        ("RUNTIME_DIR", "/proc/nowhere", "name a writable one: TMPDIR=…, or TRITON_GATEWAY_RUNTIME_DIR=…"),
+        ("HOST", "host.invalid", "cannot listen on host.invalid, port 8000"),
         ("ALIASES", "a=b,b=c", "TRITON_GATEWAY_ALIASES (or aliases in the file): 'a' stands for 'b'"),
     ],
 )
@@ -50,3 +53,24 @@ def test_wrong_toml_ends_the_start(
     monkeypatch.setenv(f"{ENV_PREFIX}CONFIG_FILE", str(file))
     assert main() == 2
     assert str(file) in capsys.readouterr().err
+
+
+def test_wrong_value_in_the_file_names_the_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Beside the variable that would override it."""
+    file = tmp_path / "gateway.toml"
+    file.write_text('port = "many"')
+    monkeypatch.setenv(f"{ENV_PREFIX}CONFIG_FILE", str(file))
+    assert main() == 2
+    assert f"TRITON_GATEWAY_PORT (or port in {file}): " in capsys.readouterr().err
+
+
+def test_wrong_authorities_end_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Where images are fetched; nothing else in the gateway asks for certificates."""
+    monkeypatch.setenv(f"{ENV_PREFIX}IMAGE_HOSTS", "images.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    assert main() == 2
+    assert "SSL_CERT_FILE is " in capsys.readouterr().err

@@ -17,6 +17,8 @@ import psutil
 import pytest
 
 from benchmarks.processes import free_ports
+from gateway.cli.layout import find_layout
+from gateway.cli.supervise.endpoint import read_published
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -38,12 +40,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass
 class System:
-    """The supervisor and what it started. `log` is what it printed."""
+    """The supervisor and what it started. `log` is what it printed; `folder` has a model repository, empty at first, beside
+    that of the checkout, and the state of `load` and `unload`."""
 
     process: subprocess.Popen[bytes]
     port: int
-    grpc_port: int
-    log: Path
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "up.log"
+
+    @property
+    def repository(self) -> Path:
+        return self.folder / "repository"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
 
     @property
     def url(self) -> str:
@@ -51,7 +65,9 @@ class System:
 
     @property
     def triton_address(self) -> str:
-        return f"127.0.0.1:{self.grpc_port}"
+        running = read_published(find_layout().running)
+        assert running is not None
+        return running.settings["TRITON_GATEWAY_TRITON_URLS"]
 
     def members(self, part_of_command: str = "") -> list[psutil.Process]:
         """The processes under the supervisor whose command line contains this."""
@@ -91,20 +107,22 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def start_system(log: Path, *, workers: int = 2) -> System:
+def start_system(folder: Path, *, workers: int = 2) -> System:
     """Start `up`; the caller stops it."""
-    port, grpc_port, metrics_port = free_ports(3)
+    port, metrics_port = free_ports(2)
+    (folder / "repository").mkdir()
     command = [sys.executable, "-m", "gateway.cli", "up", "--port", str(port), "--workers", str(workers)]
-    command += ["--triton-grpc-port", str(grpc_port), "--triton-metrics-port", str(metrics_port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=dict(os.environ))
-    return System(process, port, grpc_port, log)
+    command += ["--triton-metrics-port", str(metrics_port), "--model-repository", str(folder / "repository")]
+    environment = dict(os.environ) | {"TRITON_GATEWAY_STATE_DIR": str(folder / "state")}
+    with (folder / "up.log").open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    return System(process, port, folder)
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Generator[System, None, None]:
     """The system, ready. Its last test stops it; where that did not run, it is stopped here."""
-    running = start_system(tmp_path_factory.mktemp("system") / "up.log")
+    running = start_system(tmp_path_factory.mktemp("system"))
     try:
         running.wait_ready()
         yield running

@@ -27,7 +27,7 @@ def test_sigterm_ends_everything(system: System) -> None:
 
 def test_interrupt_while_starting_ends_everything(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a start leaves nothing behind either."""
-    starting = start_system(tmp_path / "up.log", workers=1)
+    starting = start_system(tmp_path, workers=1)
     try:
         stubs: list[psutil.Process] = []
         deadline = time.monotonic() + 120

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .autocomplete import refuse_conflicts
-from .configuration import config, multi_lora, process_environment
+from .configuration import config, hub, multi_lora, process_environment
 from .configuration.config import EngineConfig
 from .configuration.settings import Settings, with_parameters
 from .engine.adapters import Adapters
@@ -46,6 +46,7 @@ def launch(args: Mapping[str, Any]) -> Instance:
     version_directory = Path(args["model_repository"]) / str(args["model_version"])
     engine_config = config.load(model, version_directory)
     process_environment.set_variables(os.environ, engine_config.settings.variables)
+    hub.settle(engine_config, os.environ)
     if engine_config.settings.nice:
         # Of this thread, and of every thread and process that it starts: the engine's.
         os.nice(engine_config.settings.nice)

@@ -4,10 +4,10 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.control_groups import available_bytes
 from gateway.cli.errors import Problem
 from gateway.cli.setup import interpreter
 
@@ -16,7 +16,13 @@ MINIMUM_GLIBC: Final = (2, 35)
 """The glibc version against which the tritonserver binary was linked."""
 
 MINIMUM_MEMORY_GB: Final = 5.0
+
+MINIMUM_SHARED_MEMORY_MB: Final = 440
+"""An engine on a CPU has two queues of 160 and 240 MiB, and refuses to start if one does not fit; Triton's processes have
+a few MiB each."""
+
 _GB: Final = 1e9
+_MB: Final = 1e6
 
 
 def machine() -> list[Problem]:
@@ -38,8 +44,8 @@ def disk(folder: Path, needed_gb: float) -> Problem | None:
 
 
 def memory(needed_gb: float = MINIMUM_MEMORY_GB) -> Problem | None:
-    """Whether the models and their engines fit into the available memory, including the limit of the control group."""
-    available = min(_memory_limits()) / _GB
+    """Whether the models and their engines fit into the available memory, including the limits of control groups."""
+    available = available_bytes() / _GB
     if available >= needed_gb:
         return None
     return Problem(
@@ -49,12 +55,17 @@ def memory(needed_gb: float = MINIMUM_MEMORY_GB) -> Problem | None:
 
 
 def shared_memory(folder: Path = Path("/dev/shm")) -> Problem | None:  # noqa: S108 - Triton uses this path
-    """Whether Triton's processes can communicate, which they do through files in /dev/shm."""
-    if folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= 60_000_000:
+    """Whether Triton's processes and the engine's can communicate, which they do through files in /dev/shm."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        has = "is missing or can't be written"
+    elif (free := shutil.disk_usage(folder).free / _MB) < MINIMUM_SHARED_MEMORY_MB:
+        has = f"has {free:.0f} MB free"
+    else:
         return None
     return Problem(
-        f"Triton needs {folder} with at least 60 MB free, and it is missing, full or read-only.",
-        "remove what other programs left there (ls -l /dev/shm), or give the container more (docker run --shm-size=1g).",
+        f"Triton and the engine need {folder} with {MINIMUM_SHARED_MEMORY_MB} MB free, and it {has}.",
+        "give the container more (docker run --shm-size=1g; Kubernetes: an emptyDir with medium: Memory at /dev/shm),\n"
+        "or remove what other programs left there (ls -l /dev/shm).",
     )
 
 
@@ -103,18 +114,3 @@ def _libpython() -> Problem | None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-def _memory_limits() -> Iterable[float]:
-    with Path("/proc/meminfo").open() as file:
-        yield next(float(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable:"))
-    limit, used = _read_number("/sys/fs/cgroup/memory.max"), _read_number("/sys/fs/cgroup/memory.current")
-    if limit is not None and used is not None:
-        yield limit - used
-
-
-def _read_number(path: str) -> float | None:
-    try:
-        return float(Path(path).read_text())
-    except (OSError, ValueError):
-        return None

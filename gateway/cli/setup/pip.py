@@ -5,32 +5,19 @@ import os
 import re
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.cli import children
-from gateway.cli.console import Throttle, say
+from gateway.cli.console import Throttle, on_terminal, say
 from gateway.cli.errors import Problem
-
-TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-"""The index of torch's CPU builds if the configured index lacks them; the variable TORCH_CPU_INDEX overrides it."""
+from gateway.cli.setup.pip_failures import advice, is_passing, lacks_torch, telling, torch_index
 
 _ATTEMPTS = 3
 _LINES_SHOWN = 6
 _LONGEST_LINE = 180
 _INSTALL = ("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
-_NOT_FOUND = ("No matching distribution found", "Could not find a version")
-_NETWORK = (
-    "Connection",
-    "Timeout",
-    "timed out",
-    "IncompleteRead",
-    "Temporary failure in name resolution",
-    "Max retries exceeded",
-    "502 Server Error",
-    "503 Server Error",
-)
 _PACKAGE = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 _DOWNLOAD = re.compile(r"Downloading (\S+) \(([\d.]+) ([kMG]B)\)")
 _PINNED = re.compile(r"^[\w.-]+==", re.MULTILINE)
@@ -62,11 +49,8 @@ class _Watch:
             self.state = "installing"
 
     def on_tick(self) -> None:
-        if self.throttle.due():
+        if on_terminal() and self.throttle.due():
             say(f"  {self.label}: {self.state}{self._installed()}")
-
-    def has(self, marks: Sequence[str]) -> bool:
-        return any(mark in line for line in self.tail for mark in marks)
 
     def _installed(self) -> str:
         if self.state != "installing" or self.site is None:
@@ -107,61 +91,41 @@ class Pip:
             if self._run(arguments + extra, watch) == 0:
                 return
             self._write_log(label, watch)
-            if not extra and _lacks_torch(watch) and _torch_index():
-                extra = ["--extra-index-url", _torch_index()]
+            if not extra and lacks_torch(watch.tail) and torch_index():
+                extra = ["--extra-index-url", torch_index()]
                 say(f"  {label}: torch's CPU build is not on the configured index; asking {extra[1]} (TORCH_CPU_INDEX)")
-            elif attempt < _ATTEMPTS and watch.has(_NETWORK) and not _lacks_torch(watch):
+            elif attempt < _ATTEMPTS and is_passing(watch.tail):
                 say(f"  {label}: the download failed; trying again in {self.pause_s:.0f} s")
                 self.stop.wait(self.pause_s)
             else:
                 raise _problem(label, watch, self.logs)
 
     def _run(self, arguments: Sequence[str], watch: _Watch) -> int:
-        environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
         return children.run(
             [self.python, "-m", "pip", *arguments],
             stop=self.stop,
             on_line=watch.on_line,
             on_tick=watch.on_tick,
-            environment=environment,
+            environment=_environment(os.environ),
         )
 
     def _write_log(self, label: str, watch: _Watch) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
-        _log(self.logs, label).write_text("\n".join(watch.tail) + "\n")
+        _log(self.logs, label).write_text("\n".join(watch.tail) + "\n", encoding="utf-8")
 
 
 def _log(folder: Path, label: str) -> Path:
     return folder / f"pip-{label.split()[0]}.log"
 
 
-def _lacks_torch(watch: _Watch) -> bool:
-    return any("torch" in line and any(mark in line for mark in _NOT_FOUND) for line in watch.tail)
-
-
-def _torch_index() -> str:
-    return os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
+def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """pip's environment. Older versions of pip do not read SSL_CERT_FILE; pip's own settings go before it."""
+    environment = {**inherited, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+    if (file := inherited.get("SSL_CERT_FILE")) and not inherited.get("CURL_CA_BUNDLE"):
+        environment.setdefault("REQUESTS_CA_BUNDLE", file)
+    return environment
 
 
 def _problem(label: str, watch: _Watch, logs: Path) -> Problem:
-    telling = [line for line in watch.tail if not line.startswith("WARNING: Retrying")]
-    last = "\n".join(f"    {line[:_LONGEST_LINE]}" for line in telling[-_LINES_SHOWN:])
-    return Problem(f"pip could not install {label}. Its last words:\n{last}", _advice(watch, _log(logs, label)))
-
-
-def _advice(watch: _Watch, log: Path) -> str:
-    if watch.has(["DO NOT MATCH THE HASHES"]):
-        return (
-            "a package differs from what the lock file names: somebody changed it on the way, or the index serves another\n"
-            "build. Clear pip's cache (pip cache purge) and try again; if it stays, do not install it."
-        )
-    if _lacks_torch(watch):
-        return (
-            f"check that {_torch_index() or 'the configured index'} can be reached and has torch's +cpu wheels,\n"
-            "or set TORCH_CPU_INDEX to an index that has them, for example a mirror of PyTorch's own."
-        )
-    if watch.has(["No space left on device"]):
-        return "free some disk space (TMPDIR says where pip unpacks) and run it again; it goes on where it stopped."
-    if watch.has(_NETWORK):
-        return "check the network, the proxy (HTTPS_PROXY) and pip's index (pip config list), then run it again."
-    return f"read {log}, then run it again; steps that are done are skipped."
+    last = "\n".join(f"    {line[:_LONGEST_LINE]}" for line in telling(watch.tail)[-_LINES_SHOWN:])
+    return Problem(f"pip could not install {label}. Its last words:\n{last}", advice(watch.tail, _log(logs, label)))

@@ -10,7 +10,7 @@ from functools import partial
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks, triton, weights
+from gateway.cli.setup import checks, place, triton, weights
 from gateway.cli.setup.environments import Environments
 from gateway.cli.setup.lock import is_in_use, only_one
 from gateway.cli.setup.pip import Pip
@@ -72,6 +72,9 @@ def set_up(
 
     Raises a Problem before the long work if the set-up cannot succeed.
     """
+    for problem in (place.path(layout) if for_serving else None, place.writable(layout)):
+        if problem:
+            raise problem
     with only_one(layout.set_up_lock, stop):
         wanted = [
             step

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.cli import children
-from gateway.cli.console import Throttle, say
+from gateway.cli.console import Throttle, on_terminal, say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.setup import stamps
@@ -67,7 +67,7 @@ def _run_script(layout: Layout, weights: Weights, folder: Path, stop: threading.
         say(f"  {weights.model}: {line}")
 
     def on_tick() -> None:
-        if throttle.due():
+        if on_terminal() and throttle.due():
             say(f"  {weights.model}: still at work")
 
     status = children.run(

@@ -5,6 +5,7 @@ supervisor    the loop: starts, watches, restarts, stops
   health        decides from the probe's answers whether to restart (pure)
   readiness     asks the gateway's /readyz, in a thread
   loading       reads Triton's progress from its log (pure)
+  advice        what to do about a failure whose cause is certain
 processes     the process tree, from /proc
 shared_memory finds files in /dev/shm by the process that owns them
 programs      the command lines and environments of both programs

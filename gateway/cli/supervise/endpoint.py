@@ -24,7 +24,7 @@ _LOCKED = "model-repository,shared-memory,logging,trace"
 class Endpoint:
     """`options` of tritonserver, the gRPC `target` for its clients, and the `secret` that they need for its repository."""
 
-    options: Mapping[str, str]
+    options: Mapping[str, str] = field(repr=False)
     target: str
     secret: str | None = field(default=None, repr=False)
 

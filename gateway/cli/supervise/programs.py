@@ -56,8 +56,17 @@ class Addresses:
 
     @property
     def reachable_host(self) -> str:
-        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses."""
+        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses.
+
+        A gateway on `::` listens on IPv4's addresses too, and a machine may have IPv4 alone.
+        """
         return LOOPBACK if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound to
+
+    @property
+    def url(self) -> str:
+        """The gateway's URL on this machine, without a path."""
+        host = self.reachable_host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def triton_program(layout: Layout, endpoint: Endpoint, metrics_port: int, repositories: Sequence[Path]) -> Program:
@@ -99,16 +108,26 @@ def _gateway_environment(endpoint: Endpoint) -> dict[str, str]:
 
 def _triton_environment(layout: Layout, repositories: Sequence[Path]) -> dict[str, str]:
     # If a model names no environment of its own, its stub uses the first python3 on PATH.
-    environment = offline(dict(os.environ)) | {
-        "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
-        "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
-        "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
-        "VLLM_NO_USAGE_STATS": "1",
-        "MODEL_REPOSITORIES": os.pathsep.join(map(str, repositories)),  # for the model `assets`
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = (
+        offline(dict(os.environ))
+        | _hub_settings()
+        | {
+            "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
+            "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
+            "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
+            "VLLM_NO_USAGE_STATS": "1",
+            "MODEL_REPOSITORIES": os.pathsep.join(map(str, repositories)),  # for the model `assets`
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
     environment.setdefault("VLLM_CPU_KVCACHE_SPACE", _KVCACHE_GB)
     return environment
+
+
+def _hub_settings() -> dict[str, str]:
+    """The user's HF_HUB_OFFLINE, if it is set: 0 lets models of the hub be downloaded."""
+    value = os.environ.get("HF_HUB_OFFLINE")
+    return {"HF_HUB_OFFLINE": value, "TRANSFORMERS_OFFLINE": value} if value else {}
 
 
 def _libpython_folder() -> list[str]:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.cli.console import Throttle, complain, say
+from gateway.cli.console import Progress, Throttle, complain, say
+from gateway.cli.control_groups import memory_kills
 from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
+from gateway.cli.supervise.advice import Failure, advice
 from gateway.cli.supervise.health import Health, Verdict
 from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
 from gateway.cli.supervise.readiness import Prober, ProbeResult
@@ -52,7 +54,8 @@ class Supervisor:
         self._loading = Loading()
         self._stubs: dict[int, str] = {}
         self._dead_stubs: dict[int, float] = {}
-        self._progress = Throttle(_PROGRESS_S)
+        self._memory_kills = 0
+        self._progress = Progress(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
         self._shared_memory: set[Path] = set()
 
@@ -92,6 +95,7 @@ class Supervisor:
         self._health = Health(now)
         self._loading = Loading()
         self._stubs, self._dead_stubs = {}, {}
+        self._memory_kills = memory_kills()
 
     def _revive(self, service: Service, now: float) -> None:
         """Detect an exit, and start the program again when the wait is over."""
@@ -116,8 +120,12 @@ class Supervisor:
         complain(f"{service.program.name} {reason}. Its log, {service.log.path}, says:")
         for line in lines[-12:]:
             complain(f"    {line}")
+        told = self._advice(service, reason, lines)
         if not (self._was_ready or self._was_idle):
-            raise Problem(f"{service.program.name} {reason} before it had served once.", _advice(service, lines))
+            fix = told or f"read {service.log.path}; `make doctor` checks the machine and the set-up."
+            raise Problem(f"{service.program.name} {reason} before it had served once.", fix)
+        if told:
+            complain(f"  Fix: {told}")
         self._remember_shared_memory()
         if service is self._triton:
             self._reconciler.stop()
@@ -128,6 +136,9 @@ class Supervisor:
         if service is self._triton:
             self._forget_shared_memory()
         complain(f"Starting {_inside(service)} again in {wait:.0f} s.")
+
+    def _advice(self, service: Service, reason: str, lines: list[str]) -> str | None:
+        return advice(Failure(reason, lines, service.program.command, memory_kills() - self._memory_kills))
 
     def _judge(self, now: float) -> None:
         answer = self._prober.latest
@@ -167,17 +178,19 @@ class Supervisor:
                 return
 
     def _say_progress(self, now: float) -> None:
-        if self._health.ready_since is not None or not self._progress.due():
+        if self._health.ready_since is not None:
             return
-        seconds = now - self._health.started
         if self._loading.idle:
             self._say_idle()
-        elif self._loading.serving:
-            say(f"  Triton serves; waiting for a first token … {seconds:.0f} s")
-        elif self._loading.waiting:
-            say(f"  loading {', '.join(self._loading.waiting)} … {seconds:.0f} s")
         else:
-            say(f"  starting Triton … {seconds:.0f} s")
+            self._progress.tell(self._step(), f"… {now - self._health.started:.0f} s")
+
+    def _step(self) -> str:
+        if self._loading.serving:
+            return "Triton serves; waiting for a first token"
+        if self._loading.waiting:
+            return f"loading {', '.join(self._loading.waiting)}"
+        return "starting Triton"
 
     def _say_idle(self) -> None:
         if not self._was_idle:
@@ -198,6 +211,8 @@ class Supervisor:
             self._stubs = {pid: model for pid, model in self._stubs.items() if model != gone}
         elif service is self._reconciler and (news := self._loading.feed(line)):
             complain(news)
+            if told := self._advice(self._triton, news, self._triton.log.tail(50)):
+                complain(f"  Fix: {told}")
 
     def _remember_shared_memory(self) -> None:
         self._shared_memory |= shared_memory.mapped_by(self._triton.members())
@@ -230,12 +245,3 @@ def _model(command: str) -> str:
 def _inside(service: Service) -> str:
     """The name as it is written inside a sentence."""
     return service.program.name.replace("The ", "the ")
-
-
-def _advice(service: Service, lines: list[str]) -> str:
-    text = "\n".join(lines)
-    if "in use" in text or "Address already" in text or "failed to start" in text.lower():
-        return "another program took the port: end it, or choose others (PORT, TRITON_GRPC_PORT, TRITON_METRICS_PORT)."
-    if "Killed" in text or "SIGKILL" in text or "MemoryError" in text:
-        return "it ran out of memory: end other programs, or raise the limit."
-    return f"read {service.log.path}; `make doctor` checks the machine and the set-up."

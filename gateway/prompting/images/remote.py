@@ -2,7 +2,8 @@
 
 A server that fetches URLs of its clients can be made to reach addresses that only it can reach (server-side request
 forgery). So the list of hosts is empty by default; a name is resolved once, its address is checked and then used; a
-redirect must stay on the host; size and time are limited; proxies of the environment are not used.
+redirect must stay on the host; size and time are limited; proxies of the environment are not used. Of the environment only
+the certificate authorities count (certificates.py).
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Collection
 from typing import Final
 
 import httpx
+
+from gateway.prompting.images.certificates import trusted
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ class Fetcher:
         self._client = httpx.AsyncClient(
             timeout=timeout_s,
             trust_env=False,
+            verify=trusted(os.environ) if hosts else True,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=0),
             # Not compressed: a little of what comes must not become a lot.

@@ -2,11 +2,14 @@
 
 import ast
 import inspect
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import __main__, choose_python
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def put(folder: Path, name: str, script: str) -> Path:
@@ -27,12 +30,40 @@ def test_the_newest_that_starts_is_taken(tmp_path: Path, monkeypatch: pytest.Mon
     put(tmp_path, "python3.12", "echo not installed; exit 127")
     other = put(tmp_path, "python3.11", "exit 0")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert choose_python.find_supported() == str(other)
+
+
+def test_pyenvs_own_is_found_behind_a_shim_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The shim of a version that is installed, but not chosen, says `command not found`."""
+    installed = tmp_path / "pyenv" / "versions" / "3.12.1" / "bin"
+    for folder in (tmp_path / "shims", installed):
+        folder.mkdir(parents=True)
+    put(tmp_path / "shims", "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
+    real = put(installed, "python3.12", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path / "shims"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    assert choose_python.find_supported() == str(real)
+
+
+@pytest.mark.parametrize("named", ["python3.12", "{installed}"])
+def test_make_takes_a_python_by_name_or_path(tmp_path: Path, named: str):
+    """`make PYTHON=python3.12` with pyenv's shim, and `make PYTHON=/path/to/python3.12`."""
+    installed = tmp_path / "pyenv" / "versions" / "3.12.1" / "bin"
+    for folder in (tmp_path / "shims", installed):
+        folder.mkdir(parents=True)
+    put(tmp_path / "shims", "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
+    real = put(installed, "python3.12", 'echo "ran $0 $@"')
+    environment = {"PATH": f"{tmp_path / 'shims'}:/usr/bin:/bin", "PYENV_ROOT": str(tmp_path / "pyenv")}
+    command = ["make", "-s", "doctor", f"PYTHON={named.format(installed=real)}"]
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == f"ran {real} -m gateway.cli doctor\n"
 
 
 def test_none_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Then the user is told which to install and how to name it."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert choose_python.find_supported() is None
     told = choose_python.refusal("3.13")
     assert "3.13" in told

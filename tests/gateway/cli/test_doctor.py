@@ -3,7 +3,7 @@
 import http.server
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ import pytest
 from gateway.cli import doctor
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
+from gateway.cli.setup import checks
+from gateway.cli.setup.lock import in_use
 from gateway.cli.supervise.programs import Addresses
 
 
@@ -73,6 +75,26 @@ def test_a_ready_gateway_is_in_order(server: http.server.ThreadingHTTPServer, tm
     """Nothing to do."""
     Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (200, b"{}")}
     assert "is ready" in findings(server.server_address[1], tmp_path)[-1]
+
+
+def words(found: Iterable[doctor.Finding]) -> str:
+    return "\n".join(map(str, found))
+
+
+def test_memory_that_the_running_stack_has_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It is judged before a start, and would be too little during the run."""
+    too_little = Problem("Too little memory", "end other programs")
+    monkeypatch.setattr(checks, "memory", lambda: too_little)
+    layout = Layout(tmp_path)
+    assert too_little in doctor.machine(layout)
+    with in_use(layout.use_lock):
+        assert "are not judged" in words(doctor.machine(layout))
+        assert too_little not in doctor.machine(layout)
+
+
+def test_a_checkout_at_an_odd_path_is_wrong(tmp_path: Path):
+    """Its models would never load."""
+    assert "The checkout is at" in words(doctor.machine(Layout(tmp_path / "a b")))
 
 
 def test_a_fresh_checkout_lacks_everything(tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli import main as module
 from gateway.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +39,30 @@ def test_a_port_in_use_is_told_at_once(capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert main(["up", "--port", str(server.getsockname()[1])]) == 1
     assert "make up PORT=" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """And an exit status, wherever it happens."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "/x/y")
+
+    monkeypatch.setattr(module, "set_up", fail)
+    assert main(["setup"]) == 1
+    assert capsys.readouterr().err.startswith("/x/y: Permission denied.\n  Fix: ")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    """`doctor | head` ends without a word."""
+    command = [sys.executable, "-m", "gateway.cli", "doctor", "--port", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
 
 
 def test_only_the_standard_library_is_needed():

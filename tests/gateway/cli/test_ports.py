@@ -23,6 +23,14 @@ def test_a_port_in_use_names_its_holder_and_the_way_out():
     assert "TRITON_GRPC_PORT=" in problem.fix
 
 
+def test_all_addresses_are_those_of_both_families():
+    """`::` is refused where IPv4 has the port, and is no problem where nobody has it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ports.check("::", port, "PORT") is not None
+    assert ports.check("::", port, "PORT") is None
+
+
 def test_an_address_that_is_not_ours_is_told():
     """A typing error in HOST fails before the long work."""
     problem = ports.check("192.0.2.1", 8000, "HOST")

@@ -54,6 +54,13 @@ def test_a_port_in_use_stops_it_before_the_set_up(name: str, tmp_path: Path, mon
     assert f"{name}=" in caught.value.fix
 
 
+def test_a_checkout_at_an_odd_path_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With a space in the path, all models hung for ten minutes."""
+    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the set-up takes minutes"))
+    with pytest.raises(Problem, match="The checkout is at"):
+        up(Layout(tmp_path / "a b"), UpOptions(Addresses()), threading.Event())
+
+
 def free_port() -> int:
     """One that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:

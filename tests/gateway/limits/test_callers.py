@@ -107,3 +107,11 @@ def test_what_editors_add_is_no_part_of_a_key(tmp_path: Path, content: bytes) ->
     file.write_bytes(content)
     [key] = known_keys(settings(api_keys_file=file))
     assert key.hash == sha256("sk-1")
+
+
+def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    """Windows' editors write UTF-16 under the name of Unicode."""
+    file = tmp_path / "keys"
+    file.write_text("sk-1\n", encoding="utf-16")
+    with pytest.raises(ValueError, match="keys is not text in UTF-8"):
+        known_keys(settings(api_keys_file=file))

@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.generation import Accepted, Delta, End, GenerationOutput, GenerationRequest, Usage
 from gateway.ids import new_id
-from gateway.triton.client import TritonClient
+from gateway.triton.client import ModelControlFailed, TritonClient
 from gateway.triton.generate import generate
 from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, Abort, Call, FakeTriton, Message, StreamError
@@ -234,3 +234,39 @@ async def test_proxy_of_the_environment_is_not_used(triton: FakeTriton, monkeypa
     finally:
         await direct.close()
         await by_proxy.close()
+
+
+async def test_a_model_is_loaded_and_unloaded() -> None:
+    """By name, and the index shows it."""
+    with FakeTriton() as triton:
+        triton.ready = []
+        client = TritonClient(triton.address, sessions=False)
+        await client.load_model("toy")
+        assert [name for name, _ in await client.ready_models()] == ["toy"]
+        await client.unload_model("toy")
+        assert await client.ready_models() == []
+        await client.close()
+
+
+async def test_the_reason_why_a_model_does_not_load_is_one_line() -> None:
+    """Triton's, without what it puts around it: recorded with Triton 2.51."""
+    with FakeTriton() as triton:
+        triton.unloadable = {
+            "bad": "version 1 is at UNAVAILABLE state: Internal: ValueError: no weights\n\nAt:\n  x(5): y\n;\n"
+        }
+        client = TritonClient(triton.address, sessions=False)
+        with pytest.raises(ModelControlFailed) as caught:
+            await client.load_model("bad")
+        assert str(caught.value) == "Internal: ValueError: no weights At: x(5): y"
+        await client.close()
+
+
+async def test_the_secret_goes_with_calls_that_concern_the_repository() -> None:
+    """And with no other."""
+    with FakeTriton() as triton:
+        client = TritonClient(triton.address, sessions=False, repository_secret="s")
+        await client.ready_models()
+        await client.load_model("toy")
+        await client.model_config("toy")
+        assert triton.secrets == {"RepositoryIndex": "s", "RepositoryModelLoad": "s", "ModelConfig": None}
+        await client.close()

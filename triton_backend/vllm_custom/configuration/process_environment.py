@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, MutableMapping
 
 # What the engine's process and its children need. A variable that is set already stays as it is.
@@ -12,9 +13,12 @@ DEFAULTS: Mapping[str, str] = {
     "DO_NOT_TRACK": "1",
     # Weights come with the model repository; a hub that does not answer must not delay a start.
     "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+# A Unix socket's path has at most 107 bytes. vLLM names its sockets `<folder>/<uuid>`.
+LONGEST_SOCKET_FOLDER = 107 - len("/") - 36
+SHORT_FOLDER = "/tmp"  # noqa: S108 - where the sockets are by default
 
 
 def set_variables(environment: MutableMapping[str, str], chosen: Mapping[str, str]) -> None:
@@ -25,3 +29,12 @@ def set_variables(environment: MutableMapping[str, str], chosen: Mapping[str, st
     environment.update(chosen)
     for name, value in DEFAULTS.items():
         environment.setdefault(name, value)
+    # Some versions of transformers read only this one.
+    environment.setdefault("TRANSFORMERS_OFFLINE", environment["HF_HUB_OFFLINE"])
+    if len(os.fsencode(_temporary_folder(environment))) > LONGEST_SOCKET_FOLDER:
+        environment.setdefault("VLLM_RPC_BASE_PATH", SHORT_FOLDER)
+
+
+def _temporary_folder(environment: Mapping[str, str]) -> str:
+    """Where Python puts temporary files, and so vLLM its sockets."""
+    return next((environment[name] for name in ("TMPDIR", "TEMP", "TMP") if environment.get(name)), SHORT_FOLDER)

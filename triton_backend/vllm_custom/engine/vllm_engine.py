@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..configuration import multi_lora
+from ..configuration import hub, multi_lora
 from ..configuration.config import EngineConfig, engine_args
 from ..contract.generate import Generate
 from ..contract.lora import Lora
@@ -169,9 +170,10 @@ class VllmEngine:
 
         # After a restart vLLM would read what the last start had cached, and some variables it sets itself.
         vllm.envs.disable_envs_cache()
-        args = engine_args(self._config)
-        # With this context the engine has the batch sizes of `vllm serve`.
-        self._llm = llm = self._make_llm(args, UsageContext.OPENAI_API_SERVER)
+        with hub.failure_named(self._config, os.environ):
+            args = engine_args(self._config)
+            # With this context the engine has the batch sizes of `vllm serve`.
+            self._llm = llm = self._make_llm(args, UsageContext.OPENAI_API_SERVER)
         tasks = await self._tasks(llm, args.model)
         pooling_tasks = [task for task in tasks if task != "generate"]
         self._pooling = Pooling(llm, pooling_tasks, self._adapters, self.count_step)

@@ -1,7 +1,9 @@
 """Twin of gateway/cli/setup/checks.py."""
 
 import platform
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +34,20 @@ def test_too_little_memory_is_told():
 
 def test_no_shared_memory_is_told(tmp_path: Path):
     """Triton's own message for it says nothing."""
-    assert checks.shared_memory(tmp_path / "shm") is not None
+    problem = checks.shared_memory(tmp_path / "shm")
+    assert problem is not None
+    assert "is missing" in problem.what
+
+
+@pytest.mark.parametrize(("mebibytes", "fits"), [(64, False), (256, False), (512, True)])
+def test_shared_memory_holds_what_the_engine_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mebibytes: int, fits: bool
+):
+    """Docker gives 64 MiB unless told otherwise, and an engine refuses to start with them."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=mebibytes * 2**20))
+    problem = checks.shared_memory(tmp_path)
+    assert (problem is None) is fits
+    assert problem is None or "--shm-size=1g" in problem.fix
 
 
 @pytest.mark.parametrize(

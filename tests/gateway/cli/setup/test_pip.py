@@ -50,6 +50,35 @@ def test_torch_comes_from_its_own_index_where_the_other_lacks_it(
     assert "--extra-index-url https://mirror.example/cpu" in second
 
 
+def test_a_conflict_with_a_constraint_asks_the_other_index(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where a constraint names torch, pip calls a missing version a conflict."""
+    monkeypatch.setenv("TORCH_CPU_INDEX", "https://mirror.example/cpu")
+    conflict = 'echo "ERROR: Cannot install torch==2.13.0+cpu because these package versions have conflicting"; exit 1'
+    fake_pip(tmp_path, f'[ "$n" = 1 ] || exit 0; {conflict}').into_folder(tmp_path / "out", lock, "x")
+    assert "--extra-index-url https://mirror.example/cpu" in calls(tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({}, ""),
+        ({"SSL_CERT_FILE": "/ca.pem"}, "/ca.pem"),
+        ({"SSL_CERT_FILE": "/ca.pem", "REQUESTS_CA_BUNDLE": "/own.pem"}, "/own.pem"),
+        ({"SSL_CERT_FILE": "/ca.pem", "CURL_CA_BUNDLE": "/curl.pem"}, ""),
+    ],
+)
+def test_own_authorities_count_for_pip(
+    tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], used: str
+):
+    """Older versions of pip read only what requests reads; what is set for these goes before."""
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        if name in given:
+            monkeypatch.setenv(name, given[name])
+    fake_pip(tmp_path, f'echo "$REQUESTS_CA_BUNDLE" > {tmp_path}/bundle').into_folder(tmp_path / "out", lock, "x")
+    assert (tmp_path / "bundle").read_text().strip() == used
+
+
 def test_without_another_index_torchs_absence_is_told(tmp_path: Path, lock: Path, monkeypatch: pytest.MonkeyPatch):
     """An empty TORCH_CPU_INDEX means: nowhere else. It is not tried again, since nothing would change."""
     monkeypatch.setenv("TORCH_CPU_INDEX", "")

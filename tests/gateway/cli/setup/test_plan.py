@@ -41,7 +41,7 @@ def two_lanes(monkeypatch: pytest.MonkeyPatch, heavy: Callable[[], None], light:
         plan.Step("heavy", 0.0, lambda: False, lambda _: heavy(), heavy=True),
         plan.Step("light", 0.0, lambda: False, lambda _: light()),
     ]
-    monkeypatch.setattr(plan, "steps", lambda *_: steps)
+    monkeypatch.setattr(plan, "steps", lambda *_, **__: steps)
 
 
 def test_lanes_run_side_by_side(layout: Layout, monkeypatch: pytest.MonkeyPatch):
@@ -90,7 +90,7 @@ def test_what_is_done_is_not_made_again(layout: Layout, monkeypatch: pytest.Monk
     def fails(_: object) -> None:
         raise AssertionError("it is done")
 
-    monkeypatch.setattr(plan, "steps", lambda *_: [plan.Step("done", 9.0, lambda: True, fails)])
+    monkeypatch.setattr(plan, "steps", lambda *_, **__: [plan.Step("done", 9.0, lambda: True, fails)])
     plan.set_up(layout, threading.Event())
 
 
@@ -99,7 +99,7 @@ def test_what_is_served_from_is_not_replaced(layout: Layout, monkeypatch: pytest
     made: list[str] = []
     extra = plan.Step("dev", 0.0, lambda: False, lambda _: made.append("dev"), for_serving=False)
     serving = plan.Step("triton", 0.0, lambda: False, lambda _: made.append("triton"))
-    monkeypatch.setattr(plan, "steps", lambda *_: [extra, serving])
+    monkeypatch.setattr(plan, "steps", lambda *_, **__: [extra, serving])
     with in_use(layout.use_lock):
         with pytest.raises(Problem, match="triton must be made anew"):
             plan.set_up(layout, threading.Event())
@@ -110,6 +110,6 @@ def test_what_is_served_from_is_not_replaced(layout: Layout, monkeypatch: pytest
 def test_a_full_disk_is_told_before_the_work(layout: Layout, monkeypatch: pytest.MonkeyPatch):
     """Which takes minutes."""
     step = plan.Step("triton", 1e9, lambda: False, lambda _: None)
-    monkeypatch.setattr(plan, "steps", lambda *_: [step])
+    monkeypatch.setattr(plan, "steps", lambda *_, **__: [step])
     with pytest.raises(Problem):
         plan.set_up(layout, threading.Event())

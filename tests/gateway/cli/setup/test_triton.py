@@ -76,7 +76,7 @@ def test_a_failure_leaves_the_one_before(layout: Layout):
 
 
 def test_backends_are_tritons_and_ours(layout: Layout):
-    """The Python backend with the stub of this Python, and links to what is in the checkout."""
+    """The Python backend with the stub of this Python, and links to what is in the checkout, with an environment each."""
     unpack(layout)
     assert not triton.backends_are_done(layout)
     triton.make_backends(layout)
@@ -86,7 +86,9 @@ def test_backends_are_tritons_and_ours(layout: Layout):
         "triton_python_backend_stub",
     ]
     for name in ("vllm_custom", "pytorch"):
-        assert (layout.backends / name).resolve() == layout.root / "triton_backend" / name
+        model, environment = (layout.backends / name / part for part in ("model.py", "pb_exec_env_model.py.tar.gz"))
+        assert model.resolve() == layout.root / "triton_backend" / name / "model.py"
+        assert environment.resolve() == layout.environment(name)
     assert os.access(layout.backends / "python" / "triton_python_backend_stub", os.X_OK)
 
 

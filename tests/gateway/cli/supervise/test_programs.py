@@ -33,6 +33,12 @@ def test_a_gateway_on_all_addresses_is_on_loopback_too(host: str, reachable: str
     assert Addresses(host=host).reachable_host == reachable
 
 
+@pytest.mark.parametrize(("host", "url"), [("::", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_the_url_is_one_that_a_client_can_read(host: str, url: str):
+    """An address of IPv6 stands in brackets."""
+    assert Addresses(host=host).url == url
+
+
 def options_of(program: Program) -> dict[str, str]:
     return dict(part.removeprefix("--").partition("=")[::2] for part in map(str, program.command[1:]))
 
@@ -85,6 +91,16 @@ def test_tritons_environment_is_offline_and_its_own(layout: Layout, monkeypatch:
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["VLLM_CPU_KVCACHE_SPACE"]) == ("", "1")
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "5")
     assert triton(layout).environment["VLLM_CPU_KVCACHE_SPACE"] == "5"
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("1", "1"), ("0", "0")])
+def test_the_user_may_allow_downloads(layout: Layout, monkeypatch: pytest.MonkeyPatch, given: str | None, used: str):
+    """HF_HUB_OFFLINE=0 counts for `up` as for any other Triton; nothing is downloaded without it."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    if given is not None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", given)
+    environment = triton(layout).environment
+    assert (environment["HF_HUB_OFFLINE"], environment["TRANSFORMERS_OFFLINE"]) == (used, used)
 
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):

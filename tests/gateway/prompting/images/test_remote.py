@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.prompting.images.remote import Fetcher, NotAllowed, NotFetched
+from tests.fakes.certificates import Authority
 
 pytestmark = pytest.mark.anyio
 MOST = 1000
@@ -179,3 +181,22 @@ async def test_host_that_is_away_is_said() -> None:
             for url in (f"http://{away}/ok", "http://nowhere.invalid/ok"):
                 with pytest.raises(NotFetched):
                     await fetcher.fetch(url)
+
+
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_own_authority_counts_for_image_hosts(
+    host: Any, is_trusted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's own host has a certificate that only the company's authority certifies."""
+    authority = Authority(tmp_path)
+    host.socket = authority.server_context().wrap_socket(host.socket, server_side=True)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    async with fetching(name_of(host)) as fetcher:
+        if is_trusted:
+            assert await fetcher.fetch(f"https://{name_of(host)}/ok") == b"image"
+        else:
+            with pytest.raises(NotFetched):
+                await fetcher.fetch(f"https://{name_of(host)}/ok")

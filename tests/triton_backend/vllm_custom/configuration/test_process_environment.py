@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import uuid
 
-from vllm_custom.configuration.process_environment import set_variables
+import pytest
+from vllm_custom.configuration.process_environment import LONGEST_SOCKET_FOLDER, set_variables
 
 
 def test_operators_environment_is_kept():
@@ -13,6 +16,45 @@ def test_operators_environment_is_kept():
     set_variables(environment, {})
     assert environment["HF_HUB_OFFLINE"] == "0"
     assert environment["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
+
+
+@pytest.mark.parametrize(
+    ("given", "transformers"), [({}, "1"), ({"HF_HUB_OFFLINE": "0"}, "0"), ({"HF_HUB_OFFLINE": "1"}, "1")]
+)
+def test_downloads_are_allowed_by_one_variable(given, transformers):
+    """transformers follows the hub's own, unless it is told otherwise."""
+    environment = dict(given)
+    set_variables(environment, {})
+    assert environment["TRANSFORMERS_OFFLINE"] == transformers
+    set_variables(environment := {"TRANSFORMERS_OFFLINE": "0"}, {})
+    assert (environment["TRANSFORMERS_OFFLINE"], environment["HF_HUB_OFFLINE"]) == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({}, None),
+        ({"TMPDIR": "/" + "t" * 69}, None),
+        ({"TMPDIR": "/" + "t" * 70}, "/tmp"),
+        ({"TMP": "/" + "ü" * 36}, "/tmp"),
+        ({"TMPDIR": "/" + "t" * 70, "VLLM_RPC_BASE_PATH": "/run/s"}, "/run/s"),
+    ],
+)
+def test_sockets_have_a_path_that_the_kernel_takes(given, chosen):
+    """A long TMPDIR, as build systems and clusters have it, does not fit with the name behind it."""
+    environment = dict(given)
+    set_variables(environment, {})
+    assert environment.get("VLLM_RPC_BASE_PATH") == chosen
+
+
+def test_longest_socket_can_be_bound(tmp_path):
+    """With a name as vLLM makes it."""
+    folder = tmp_path / ("t" * (LONGEST_SOCKET_FOLDER - len(str(tmp_path)) - 1))
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"{folder}/{uuid.uuid4()}")
+    with socket.socket(socket.AF_UNIX) as bound, pytest.raises(OSError, match="too long"):
+        bound.bind(f"{folder}x/{uuid.uuid4()}")
 
 
 def test_models_own_environment_wins(start, monkeypatch):

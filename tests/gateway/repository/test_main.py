@@ -1,0 +1,35 @@
+"""Twin of gateway/repository/__main__.py: the program itself, before a Triton at the wire."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fakes.triton import FakeTriton
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_it_loads_reports_and_ends(tmp_path: Path) -> None:
+    """A line for each thing it does; SIGTERM ends it."""
+    (tmp_path / "repository" / "toy" / "1").mkdir(parents=True)
+    (tmp_path / "repository" / "bad" / "1").mkdir(parents=True)
+    with FakeTriton() as triton:
+        triton.ready, triton.unloadable = [], {"bad": "version 1 is at UNAVAILABLE state: no weights;"}
+        environment = {
+            **os.environ,
+            "TRITON_GATEWAY_TRITON_URLS": triton.address,
+            "TRITON_GATEWAY_STATE_DIR": str(tmp_path / "state"),
+        }
+        command = [sys.executable, "-m", "gateway.repository", str(tmp_path / "repository")]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(5)]
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        assert sorted(lines[:4]) == ["failed bad: no weights", "loaded toy", "loading bad", "loading toy"]
+        assert lines[4] == "done: 1 of 2 models are loaded"
+        assert "toy" in triton.ready
