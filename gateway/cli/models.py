@@ -70,10 +70,12 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
 
 
 def lines(listed: Sequence[ListedModel]) -> list[str]:
-    """The table: name, version, kind or `not served`, state, and the reason if there is one."""
+    """The table, a line for each model: name, version, kind or `not served`, state, and the reason if there is one."""
     rows = [(model.name, model.version, model.kind or "not served", model.state) for model in listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return [
-        "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] + [model.reason]).rstrip()
+        "  ".join(
+            [cell.ljust(width) for cell, width in zip(row, widths, strict=True)] + [" ".join(model.reason.split())]
+        ).rstrip()
         for row, model in zip(rows, listed, strict=True)
     ]

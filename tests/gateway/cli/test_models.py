@@ -7,7 +7,7 @@ def test_columns_stand_below_each_other():
     """And a reason stands at the end of its line."""
     listed = [
         ListedModel("a:1", "llm", "1", "generating", "READY", ""),
-        ListedModel("a:1", "classifier", "12", None, "UNAVAILABLE", "failed to load"),
+        ListedModel("a:1", "classifier", "12", None, "UNAVAILABLE", "failed\n to load\n"),
     ]
     assert lines(listed) == [
         "llm         1   generating  READY",
