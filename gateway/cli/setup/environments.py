@@ -13,6 +13,9 @@ from gateway.cli.layout import Layout
 from gateway.cli.setup import stamps
 from gateway.cli.setup.pip import Pip
 
+CUDA = "-cuda"
+"""The end of a lock's name with builds for CUDA, of an environment that has another lock for the CPU."""
+
 _RECIPE = "1"
 """Part of every digest. Raise it when this file produces something else from the same lock."""
 
