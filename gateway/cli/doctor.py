@@ -1,12 +1,15 @@
 """`triton-gateway doctor`: checks the machine, the set-up and the running programs, and says how to fix problems."""
 
 import http.client
+import os
 import threading
 from collections.abc import Iterator
 
 from gateway.cli import models, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
+from gateway.cli.gpus import nvidia_smi, trouble
+from gateway.cli.gpus.findings import findings
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
 from gateway.cli.setup.plan import steps
@@ -26,12 +29,13 @@ def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> b
     else:
         sections = [
             ("Machine", machine()),
+            ("GPU", gpus(layout)),
             ("Set-up", set_up(layout)),
             ("Running", running(addresses, layout)),
         ]
-    for title, findings in sections:
+    for title, found in sections:
         say(title)
-        for finding in findings:
+        for finding in found:
             healthy = healthy and not isinstance(finding, Problem)
             say(_line(finding))
     return healthy
@@ -59,6 +63,12 @@ def machine() -> Iterator[Finding]:
     yield from problems
     if not problems:
         yield "Python and its shared library, C library, memory and /dev/shm will do"
+
+
+def gpus(layout: Layout) -> Iterator[Finding]:
+    """Check the GPUs, and whether the models fit."""
+    report = nvidia_smi.ask()
+    return findings(report, layout.model_repository, os.environ, cuda=layout.cuda, wsl=trouble.is_wsl())
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:

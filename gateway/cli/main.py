@@ -3,13 +3,15 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import defaults
 from gateway.cli.console import complain
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
-from gateway.cli.layout import find_layout, need_checkout
+from gateway.cli.gpus import nvidia_smi
+from gateway.cli.layout import Layout, find_layout, need_checkout
 from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.plan import EXTRAS, set_up
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    layout = find_layout()
+    layout = _layout(options)
     match options.command:
         case "up":
             need_checkout(layout, "up")
@@ -69,6 +71,17 @@ def _run(options: argparse.Namespace) -> int:
         case _:
             return 0 if doctor(layout, _addresses(options), options.triton) else 1
     return 0
+
+
+def _layout(options: argparse.Namespace) -> Layout:
+    """The layout, with what the options say about GPUs and ready environments."""
+    layout = find_layout()
+    if options.command not in ("up", "setup", "doctor"):
+        return layout
+    given = {"vllm_custom": options.vllm_environment, "pytorch": options.pytorch_environment}
+    ready = {name: folder.resolve() for name, folder in given.items() if folder is not None}
+    cuda = options.gpu == "1" or (options.gpu == "auto" and bool(nvidia_smi.ask().gpus))
+    return replace(layout, cuda=cuda, ready=ready)
 
 
 def _addresses(options: argparse.Namespace) -> Addresses:
@@ -88,10 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
+    _add_backends(check)
     _add_triton(check, "look at these Tritons instead of what `up` runs here")
     listing = commands.add_parser("models", help="every model of Triton's, and why it is or is not served")
     _add_triton(listing, f"Triton's gRPC addresses (default: {defaults.TRITON_URL})")
     make = commands.add_parser("setup", help="only what `up` does before it starts anything")
+    _add_backends(make)
     extent = make.add_mutually_exclusive_group()
     extent.add_argument(
         "--with", dest="extras", nargs="+", default=[], choices=EXTRAS, help="also what only the checks need"
@@ -100,8 +115,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_backends(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gpu",
+        choices=("auto", "0", "1"),
+        default="auto",
+        help="builds for CUDA: 0 never, 1 always, auto where nvidia-smi finds a GPU (default: auto)",
+    )
+    for option, backend in (("vllm", "vllm_custom"), ("pytorch", "pytorch")):
+        parser.add_argument(
+            f"--{option}-environment",
+            type=Path,
+            metavar="DIR",
+            help=f"a ready environment for the backend {backend}, instead of one from the lock",
+        )
+
+
 def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_addresses(parser)
+    _add_backends(parser)
     parser.add_argument(
         "--workers",
         type=_positive,

@@ -1,6 +1,7 @@
 """`triton-gateway up`: sets up a clean checkout and serves it until Ctrl-C."""
 
 import json
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from functools import partial
 from gateway import defaults
 from gateway.cli import ports
 from gateway.cli.console import say
+from gateway.cli.gpus import nvidia_smi
+from gateway.cli.gpus.findings import DEVELOPMENT, problems
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
 from gateway.cli.setup.lock import in_use
@@ -35,6 +38,7 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     """Check, set up, serve. Returns when `stop` is set; raises a Problem if it cannot continue."""
     started = time.monotonic()
     _check(options.addresses)
+    _check_gpus(layout)
     set_up(layout, stop)
     with in_use(layout.use_lock):
         _check(options.addresses)  # check again, because set-up may have taken minutes
@@ -69,6 +73,19 @@ def _check(addresses: Addresses) -> None:
     for problem in (checks.memory(), checks.shared_memory(), *taken):
         if problem:
             raise problem
+
+
+def _check_gpus(layout: Layout) -> None:
+    """Raise the first problem with the GPUs, before builds of gigabytes are fetched for them; or say why they are not used."""
+    report = nvidia_smi.ask()
+    found = problems(report, layout.model_repository, os.environ, cuda=layout.cuda)
+    if layout.cuda:
+        for problem in found:
+            raise problem
+        say("The backends run on the GPU (GPU=0 for the CPU).")
+        say(DEVELOPMENT)
+    for problem in found if not report.gpus else ():
+        say(f"No GPU is used. {problem}")
 
 
 def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
