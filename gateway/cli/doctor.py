@@ -4,6 +4,7 @@ import http.client
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.cli import models, ports
 from gateway.cli.console import say
@@ -12,6 +13,7 @@ from gateway.cli.gpus import nvidia_smi, trouble
 from gateway.cli.gpus.findings import findings
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
+from gateway.cli.setup.lock import is_in_use
 from gateway.cli.setup.plan import steps
 from gateway.cli.supervise import readiness, shared_memory
 from gateway.cli.supervise.programs import Addresses
@@ -68,6 +70,9 @@ def machine() -> Iterator[Finding]:
 def gpus(layout: Layout) -> Iterator[Finding]:
     """Check the GPUs, and whether the models fit."""
     report = nvidia_smi.ask()
+    if is_in_use(layout.use_lock):
+        # The models that run have the memory that they need.
+        report = replace(report, gpus=tuple(replace(gpu, free_gb=None) for gpu in report.gpus))
     return findings(report, layout.model_repository, os.environ, cuda=layout.cuda, wsl=trouble.is_wsl())
 
 

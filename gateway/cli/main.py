@@ -1,6 +1,7 @@
 """`triton-gateway`: its arguments, and the function that handles each command."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -80,7 +81,8 @@ def _layout(options: argparse.Namespace) -> Layout:
         return layout
     given = {"vllm_custom": options.vllm_environment, "pytorch": options.pytorch_environment}
     ready = {name: folder.resolve() for name, folder in given.items() if folder is not None}
-    cuda = options.gpu == "1" or (options.gpu == "auto" and bool(nvidia_smi.ask().gpus))
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+    cuda = options.gpu == "1" or (options.gpu == "auto" and not hidden and bool(nvidia_smi.ask().gpus))
     return replace(layout, cuda=cuda, ready=ready)
 
 

@@ -76,7 +76,7 @@ def _check(addresses: Addresses) -> None:
 
 
 def _check_gpus(layout: Layout) -> None:
-    """Raise the first problem with the GPUs, before builds of gigabytes are fetched for them; or say why they are not used."""
+    """Raise the first problem with the GPUs, before builds of gigabytes are fetched; or say why no GPU is used."""
     report = nvidia_smi.ask()
     found = problems(report, layout.model_repository, os.environ, cuda=layout.cuda)
     if layout.cuda:

@@ -1,7 +1,7 @@
 """What `doctor` tells of the GPUs, and what stops `up` before it downloads builds for them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ from gateway.cli.gpus import fit, trouble
 from gateway.cli.gpus.nvidia_smi import Gpu, Report
 
 DEVELOPMENT = (
-    "Triton here comes from a Python package, release 24.10 without later security fixes: it is for development, with a GPU\n"
-    "  as without. In production run NVIDIA's current image."
+    "Triton here comes from a Python package, release 24.10 without later security fixes: it is for development,\n"
+    "  with a GPU as without. In production run NVIDIA's current image."
 )
 _WEIGHTS = ("*.safetensors", "*.bin", "*.gguf")
 
@@ -38,19 +38,19 @@ def problems(report: Report, models: Path, environment: Mapping[str, str], *, cu
     if cuda and not report.gpus and not found:
         found.append(Problem("GPU=1 wants a GPU, and nvidia-smi finds none.", "GPU=0 runs everything on the CPU."))
     if cuda and report.gpus:
-        found += [
-            problem for file in sorted(models.glob("*/*/model.json")) for problem in _misfits(file, report.gpus[0])
-        ]
+        seen = trouble.visible(report.gpus, environment)
+        found += [problem for file in sorted(models.glob("*/*/model.json")) for problem in _misfits(file, seen)]
     return found
 
 
-def _misfits(file: Path, gpu: Gpu) -> Iterator[Problem]:
+def _misfits(file: Path, visible: Sequence[Gpu]) -> Iterator[Problem]:
     """Of one model. A file that is not JSON is for the backend to refuse, which names the mistake."""
     try:
         arguments: dict[str, Any] = json.loads(file.read_bytes())
     except ValueError:
         return
-    if arguments.get("engine", "vllm") == "vllm":
+    gpu = fit.gpu_of(arguments, visible)
+    if gpu is not None and arguments.get("engine", "vllm") == "vllm":
         yield from fit.check(file.parts[-3], arguments, _weights_gb(file.parent / "weights"), gpu)
 
 
@@ -61,7 +61,8 @@ def _weights_gb(folder: Path) -> float:
 
 def _line(gpu: Gpu, report: Report) -> str:
     cuda = "unknown" if report.cuda is None else ".".join(map(str, report.cuda))
-    memory = "" if gpu.total_gb is None else f", {gpu.free_gb or 0.0:.1f} of {gpu.total_gb:.1f} GB free"
+    free = "" if gpu.free_gb is None else f", {gpu.free_gb:.1f} GB free"
+    memory = "" if gpu.total_gb is None else f", {gpu.total_gb:.1f} GB{free}"
     capability = ".".join(map(str, gpu.capability))
     split = ", divided into MIG devices" if gpu.is_split else ""
     return (

@@ -1,6 +1,6 @@
 """Whether a model's settings and size suit a GPU, read from model.json before anything is downloaded (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gateway.cli.errors import Problem
@@ -24,6 +24,16 @@ _CONTEXT_GB = 0.6
 """What CUDA itself takes of a GPU for each process."""
 
 
+def gpu_of(arguments: Mapping[str, Any], visible: Sequence[Gpu]) -> Gpu | None:
+    """The first GPU that a model gets: that of gpu_device_ids, or the first visible one; None if it can't be told here."""
+    ours: Mapping[str, Any] = arguments.get("vllm_custom") or {}
+    ids: list[int | str] = ours.get("gpu_device_ids") or [0]
+    first = str(ids[0])
+    if not first.isdigit():
+        return next((gpu for gpu in visible if gpu.uuid.startswith(first)), None)
+    return visible[int(first)] if int(first) < len(visible) else None
+
+
 def check(model: str, arguments: Mapping[str, Any], weights_gb: float, gpu: Gpu) -> Iterator[Problem]:
     """What of these engine arguments the GPU can't do, and whether the memory suffices."""
     yield from _kernels(model, arguments, gpu)
@@ -41,6 +51,7 @@ def _kernels(model: str, arguments: Mapping[str, Any], gpu: Gpu) -> Iterator[Pro
 
 def _memory(model: str, arguments: Mapping[str, Any], weights_gb: float, gpu: Gpu) -> Iterator[Problem]:
     cache = arguments.get("kv_cache_memory_bytes")
+    weights_gb /= (arguments.get("tensor_parallel_size") or 1) * (arguments.get("pipeline_parallel_size") or 1)
     if gpu.free_gb is None or gpu.total_gb is None:
         return
     share = arguments.get("gpu_memory_utilization", 0.92)

@@ -1,7 +1,8 @@
 """Why a GPU of this host can't be used, and what to do about it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from gateway.cli.errors import Problem
@@ -55,7 +56,16 @@ def find(
         return list(_hidden_gpu(exists))
     if report.failure:
         return [_failure(report.failure)]
-    return [*_old_driver(report), *_old_cards(report.gpus), *_masked(report.gpus, environment)]
+    return [*_old_driver(report), *_old_cards(visible(report.gpus, environment)), *_masked(report.gpus, environment)]
+
+
+def visible(gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order. A MIG device is not counted: its size is not known here."""
+    mask = environment.get("CUDA_VISIBLE_DEVICES")
+    if mask is None:
+        return list(gpus)
+    names = takewhile(lambda name: _named(name, gpus), (part.strip() for part in mask.split(",")))
+    return [gpu for name in names for gpu in _named(name, gpus)]
 
 
 def is_wsl(kernel: Path = Path("/proc/version")) -> bool:
@@ -92,7 +102,11 @@ def _old_driver(report: Report) -> Iterator[Problem]:
     yield Problem(f"The driver {driver} runs CUDA up to {has}; vLLM's build needs {need}.", f"{fix}\n{_ON_THE_CPU}")
 
 
-def _old_cards(gpus: tuple[Gpu, ...]) -> Iterator[Problem]:
+def _named(name: str, gpus: Sequence[Gpu]) -> list[Gpu]:
+    return [gpu for gpu in gpus if name == str(gpu.index) or (name.startswith("GPU-") and gpu.uuid.startswith(name))]
+
+
+def _old_cards(gpus: Sequence[Gpu]) -> Iterator[Problem]:
     for gpu in gpus:
         if gpu.capability < LEAST_CAPABILITY:
             has = ".".join(map(str, gpu.capability))
@@ -108,9 +122,7 @@ def _masked(gpus: tuple[Gpu, ...], environment: Mapping[str, str]) -> Iterator[P
     for name in (part.strip() for part in mask.split(",")):
         if name.startswith("MIG-"):
             continue
-        match = [
-            gpu for gpu in gpus if name == str(gpu.index) or (name.startswith("GPU-") and gpu.uuid.startswith(name))
-        ]
+        match = _named(name, gpus)
         if not match:
             fix = "unset it, or name GPUs as `nvidia-smi -L` lists them."
             yield Problem(

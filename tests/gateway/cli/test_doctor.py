@@ -11,7 +11,9 @@ import pytest
 from gateway.cli import doctor
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
+from gateway.cli.setup.lock import in_use
 from gateway.cli.supervise.programs import Addresses
+from tests.gateway.cli.gpus import recorded
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -73,6 +75,19 @@ def test_a_ready_gateway_is_in_order(server: http.server.ThreadingHTTPServer, tm
     """Nothing to do."""
     Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (200, b"{}")}
     assert "is ready" in findings(server.server_address[1], tmp_path)[-1]
+
+
+def test_memory_that_the_running_stack_has_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The GPU is full because it serves."""
+    recorded.install(tmp_path, "rtx3090_full.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    layout = Layout(tmp_path, cuda=True)
+    (layout.model_repository / "big" / "1").mkdir(parents=True)
+    (layout.model_repository / "big" / "1" / "model.json").write_text('{"model": "org/name"}')
+    assert any(isinstance(each, Problem) for each in doctor.gpus(layout))
+    with in_use(layout.use_lock):
+        assert not any(isinstance(each, Problem) for each in doctor.gpus(layout))
 
 
 def test_a_fresh_checkout_lacks_everything(tmp_path: Path):

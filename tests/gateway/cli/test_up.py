@@ -13,6 +13,7 @@ from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses
 from gateway.cli.up import UpOptions, try_it, up
+from tests.gateway.cli.gpus import recorded
 
 URL = "http://127.0.0.1:8000"
 
@@ -52,6 +53,25 @@ def test_a_port_in_use_stops_it_before_the_set_up(name: str, tmp_path: Path, mon
         with pytest.raises(Problem) as caught:
             up(Layout(tmp_path), UpOptions(addresses), threading.Event())
     assert f"{name}=" in caught.value.fix
+
+
+@pytest.mark.parametrize(("cuda", "said"), [(True, "for development"), (False, "")])
+def test_gpu_is_looked_at_before_the_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cuda: bool, said: str
+):
+    """On the GPU, `up` says what this Triton is for; with GPU=0 it says nothing of it."""
+    recorded.install(tmp_path, "h100.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def stops(*_: object) -> None:
+        raise Problem("here", "")
+
+    monkeypatch.setattr(module, "set_up", stops)
+    ports = [free_port() for _ in range(3)]
+    with pytest.raises(Problem, match="here"):
+        up(Layout(tmp_path, cuda=cuda), UpOptions(Addresses("127.0.0.1", *ports)), threading.Event())
+    assert (said in capsys.readouterr().out) or not said
 
 
 def free_port() -> int:

@@ -30,7 +30,7 @@ def test_gpu_and_driver_are_told(host: Callable[..., Report], models: Path):
     """And that this Triton is for development."""
     text = told(host("h100.csv"), models, cuda=True)
     assert (
-        "GPU 0: NVIDIA H100 80GB HBM3, compute capability 9.0, 85.0 of 85.5 GB free; driver 580.95.05, CUDA 13.0"
+        "GPU 0: NVIDIA H100 80GB HBM3, compute capability 9.0, 85.5 GB, 85.0 GB free; driver 580.95.05, CUDA 13.0"
         in text
     )
     assert "for development" in text
@@ -52,6 +52,7 @@ def test_gpu_that_is_not_used_has_nothing_wrong(host: Callable[..., Report], mod
 def test_model_for_another_card_is_told(host: Callable[..., Report], models: Path):
     """Before its weights are downloaded."""
     found = problems(host("t4_and_p4.csv"), models, {"CUDA_VISIBLE_DEVICES": "0"}, cuda=True)
+    assert not any("Tesla P4" in each.what for each in found), "it is hidden"
     assert any("big: dtype bfloat16 needs compute capability 8.0; Tesla T4 has 7.5" in each.what for each in found)
 
 

@@ -8,7 +8,14 @@ from gateway.cli.gpus import fit
 from gateway.cli.gpus.nvidia_smi import Gpu
 
 T4 = Gpu(0, "Tesla T4", "GPU-1", 16.1, 15.6, (7, 5), "580.95.05", is_split=False)
-H100 = Gpu(0, "H100", "GPU-1", 85.5, 85.0, (9, 0), "580.95.05", is_split=False)
+H100 = Gpu(0, "H100", "GPU-2", 85.5, 85.0, (9, 0), "580.95.05", is_split=False)
+
+
+@pytest.mark.parametrize(("ids", "gpu"), [(None, T4), ([1], H100), (["GPU-2"], H100), ([2], None), (["MIG-1"], None)])
+def test_model_is_judged_by_the_gpu_that_it_gets(ids: list[int | str] | None, gpu: Gpu | None):
+    """Which its file may choose."""
+    arguments = {} if ids is None else {"vllm_custom": {"gpu_device_ids": ids}}
+    assert fit.gpu_of(arguments, [T4, H100]) == gpu
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Twin of gateway/cli/supervise/programs.py."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,16 @@ def test_tritons_environment_is_offline_and_its_own(layout: Layout, monkeypatch:
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["VLLM_CPU_KVCACHE_SPACE"]) == ("", "1")
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "5")
     assert triton_program(layout, Addresses()).environment["VLLM_CPU_KVCACHE_SPACE"] == "5"
+
+
+@pytest.mark.parametrize(("cuda", "devices"), [(True, "0,1"), (False, "")])
+def test_gpus_are_hidden_from_builds_for_the_cpu_alone(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, cuda: bool, devices: str
+):
+    """Builds for CUDA see what the user lets them see."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    environment = triton_program(replace(layout, cuda=cuda), Addresses()).environment
+    assert environment["CUDA_VISIBLE_DEVICES"] == devices
 
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
