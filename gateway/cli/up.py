@@ -76,12 +76,17 @@ def _check(addresses: Addresses) -> None:
 
 
 def _check_gpus(layout: Layout) -> None:
-    """Raise the first problem with the GPUs, before builds of gigabytes are fetched; or say why no GPU is used."""
+    """Raise the first problem with the GPUs, before builds of gigabytes are fetched; or say why no GPU is used.
+
+    With a ready environment, whose builds may be for another CUDA, a problem is only told.
+    """
     report = nvidia_smi.ask()
     found = problems(report, layout.model_repository, os.environ, cuda=layout.cuda)
     if layout.cuda:
         for problem in found:
-            raise problem
+            if not layout.ready:
+                raise problem
+            say(f"Perhaps: {problem}")
         say("The backends run on the GPU (GPU=0 for the CPU).")
         say(DEVELOPMENT)
     for problem in found if not report.gpus else ():

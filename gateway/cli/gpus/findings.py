@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import fit, trouble
@@ -44,11 +44,12 @@ def problems(report: Report, models: Path, environment: Mapping[str, str], *, cu
 
 
 def _misfits(file: Path, visible: Sequence[Gpu]) -> Iterator[Problem]:
-    """Of one model. A file that is not JSON is for the backend to refuse, which names the mistake."""
+    """Of one model. A file that is no JSON object is for the backend to refuse, which names the mistake."""
     try:
-        arguments: dict[str, Any] = json.loads(file.read_bytes())
+        written = json.loads(file.read_bytes())
     except ValueError:
         return
+    arguments = cast("dict[str, Any]", written) if isinstance(written, dict) else {"engine": None}
     gpu = fit.gpu_of(arguments, visible)
     if gpu is not None and arguments.get("engine", "vllm") == "vllm":
         yield from fit.check(file.parts[-3], arguments, _weights_gb(file.parent / "weights"), gpu)

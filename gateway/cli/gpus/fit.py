@@ -55,7 +55,10 @@ def _memory(model: str, arguments: Mapping[str, Any], weights_gb: float, gpu: Gp
     if gpu.free_gb is None or gpu.total_gb is None:
         return
     share = arguments.get("gpu_memory_utilization", 0.92)
-    needed = weights_gb + _CONTEXT_GB + cache / 1e9 if isinstance(cache, int) else gpu.total_gb * share
+    if isinstance(cache, int):
+        needed = weights_gb + _CONTEXT_GB + cache / 1e9
+    else:
+        needed = gpu.total_gb * (share if isinstance(share, int | float) else 0.0)
     needed = max(needed, weights_gb + _CONTEXT_GB)
     if needed > gpu.free_gb:
         what = f"{model} needs {needed:.1f} GB of GPU {gpu.index} ({gpu.name}), which has {gpu.free_gb:.1f} GB free."

@@ -74,6 +74,21 @@ def test_gpu_is_looked_at_before_the_set_up(
     assert (said in capsys.readouterr().out) or not said
 
 
+def test_old_driver_stops_builds_of_ours_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A ready environment may have builds for an older CUDA: then it is told."""
+    recorded.install(tmp_path, "rtx3090_full.csv", "table_535.txt")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the download takes minutes"))
+    options = UpOptions(Addresses("127.0.0.1", *(free_port() for _ in range(3))))
+    with pytest.raises(Problem, match=r"runs CUDA up to 12\.2"):
+        up(Layout(tmp_path, cuda=True), options, threading.Event())
+    with pytest.raises(pytest.fail.Exception):
+        up(Layout(tmp_path, cuda=True, ready={"pytorch": tmp_path}), options, threading.Event())
+    assert "Perhaps: The driver" in capsys.readouterr().out
+
+
 def free_port() -> int:
     """One that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -13,8 +13,12 @@ from gateway.cli.gpus.nvidia_smi import Report
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """A repository with one model in bfloat16, and one whose file is broken."""
-    for name, text in (("big", json.dumps({"model": "org/name", "dtype": "bfloat16"})), ("broken", "{")):
+    """A repository with one model in bfloat16, and two whose files the backend refuses."""
+    for name, text in (
+        ("big", json.dumps({"model": "org/name", "dtype": "bfloat16"})),
+        ("broken", "{"),
+        ("list", "[]"),
+    ):
         (tmp_path / name / "1").mkdir(parents=True)
         (tmp_path / name / "1" / "model.json").write_text(text)
     return tmp_path

@@ -42,9 +42,10 @@ def test_newer_card_can(arguments: Mapping[str, str]):
         ({"kv_cache_memory_bytes": 10_000_000_000}, 60.0, True),
         ({"kv_cache_memory_bytes": 30_000_000_000}, 60.0, False),
         ({"gpu_memory_utilization": 0.4}, 20.0, True),
+        ({"gpu_memory_utilization": "0.4"}, 20.0, True),
     ],
 )
-def test_model_that_does_not_fit_is_told(arguments: Mapping[str, float], weights_gb: float, fits: bool):
+def test_model_that_does_not_fit_is_told(arguments: Mapping[str, float | str], weights_gb: float, fits: bool):
     """With a fixed cache it takes that and the weights, else its share of the GPU."""
     assert (list(fit.check("m", arguments, weights_gb, H100)) == []) is fits
 
