@@ -3,6 +3,7 @@ PYTHON ?= python3
 # Those that are given become options; the defaults are in gateway/defaults.py.
 ADDRESS = $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) $(if $(TRITON_METRICS_PORT),--triton-metrics-port $(TRITON_METRICS_PORT))
+BACKENDS = $(if $(GPU),--gpu $(GPU)) $(if $(VLLM_ENVIRONMENT),--vllm-environment '$(VLLM_ENVIRONMENT)') $(if $(PYTORCH_ENVIRONMENT),--pytorch-environment '$(PYTORCH_ENVIRONMENT)')
 
 MODELS = $(foreach folder,$(MODEL_REPOSITORY),--model-repository $(folder)) $(if $(filter 0,$(DEMONSTRATION)),--no-demonstration)
 
@@ -19,14 +20,14 @@ DEV = .cache/envs/dev/bin/python
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT)
-	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(if $(WORKERS),--workers $(WORKERS)) $(MODELS)
+up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT, GPU=0, VLLM_ENVIRONMENT, PYTORCH_ENVIRONMENT)
+	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(BACKENDS) $(if $(WORKERS),--workers $(WORKERS)) $(MODELS)
 
 setup:  ## environments, Triton and weights, also what the checks need
-	@exec $(CLI) setup --with dev prepare testtools
+	@exec $(CLI) setup $(BACKENDS) --with dev prepare testtools
 
 doctor:  ## check the machine, the set-up and what is running, and say what to do
-	@exec $(CLI) doctor $(ADDRESS) $(TRITON_PORTS)
+	@exec $(CLI) doctor $(ADDRESS) $(TRITON_PORTS) $(BACKENDS)
 
 test: setup lint types unit package models parsers integration  ## every check, on the real Triton with real weights
 

@@ -1,7 +1,8 @@
 """Writes requirements/<name>-py3XX.txt from requirements/<name>.in: `make lock`.
 
 uv resolves for the one platform that is supported and names one wheel for each package, so a lock has one hash a package
-and nothing in it is built from source. `<name>.overrides` leaves packages out. torch's hashes come from torch.txt.
+and nothing in it is built from source. `<name>.overrides` leaves packages out. The hashes of torch's CPU build come from
+torch.txt. A `<name>-cuda.in` is resolved without the index of the CPU builds.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.choose_python import MINORS
+from gateway.cli.setup.environments import CUDA
 from gateway.cli.setup.pip_failures import TORCH_CPU_INDEX
 
 FOLDER = Path(__file__).parent
@@ -60,12 +62,12 @@ def _command(name: str, minor: int, resolved: Path) -> list[str]:
     overrides = FOLDER / f"{name}.overrides"
     if overrides.exists():
         command += ["--override", str(overrides)]
-    index = os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
+    index = "" if name.endswith(CUDA) else os.environ.get("TORCH_CPU_INDEX", TORCH_CPU_INDEX)
     return [*command, "--index", index] if index else command
 
 
 def _block(package: dict[str, Any]) -> str:
-    if package["name"] == "torch":
+    if package["name"] == "torch" and package["version"].endswith("+cpu"):
         return "".join(line for line in _lines(FOLDER / "torch.txt") if not line.startswith("#"))
     hashes = sorted(wheel["hashes"]["sha256"] for wheel in package["wheels"])
     return f"{package['name']}=={package['version']}" + "".join(f" \\\n    --hash=sha256:{h}" for h in hashes) + "\n"

@@ -1,12 +1,16 @@
 """`triton-gateway doctor`: checks the machine, the set-up and the running programs, and says how to fix problems."""
 
 import http.client
+import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.cli import models, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
+from gateway.cli.gpus import nvidia_smi, trouble
+from gateway.cli.gpus.findings import findings
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import is_in_use
@@ -27,12 +31,13 @@ def doctor(layout: Layout, addresses: Addresses, triton: str | None = None) -> b
     else:
         sections = [
             ("Machine", machine(layout)),
+            ("GPU", gpus(layout)),
             ("Set-up", set_up(layout)),
             ("Running", running(addresses, layout)),
         ]
-    for title, findings in sections:
+    for title, found in sections:
         say(title)
-        for finding in findings:
+        for finding in found:
             healthy = healthy and not isinstance(finding, Problem)
             say(_line(finding))
     return healthy
@@ -66,6 +71,15 @@ def machine(layout: Layout) -> Iterator[Finding]:
     yield from problems
     if not problems:
         yield f"{judged} will do"
+
+
+def gpus(layout: Layout) -> Iterator[Finding]:
+    """Check the GPUs, and whether the models fit."""
+    report = nvidia_smi.ask()
+    if is_in_use(layout.use_lock):
+        # The models that run have the memory that they need.
+        report = replace(report, gpus=tuple(replace(gpu, free_gb=None) for gpu in report.gpus))
+    return findings(report, [layout.model_repository], os.environ, cuda=layout.cuda, wsl=trouble.is_wsl())
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """The paths of everything in the checkout."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.cli.errors import Problem
@@ -11,9 +12,15 @@ ENVIRONMENTS = ("gateway", "vllm_custom", "pytorch")
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths below the root of a checkout. Set-up writes everything below `.cache`, except for links to weights."""
+    """Paths below the root of a checkout. Set-up writes everything below `.cache`, except for links to weights.
+
+    `cuda` says whether the backends get builds for CUDA. `ready` has folders of environments that somebody else has made,
+    by the name of the environment.
+    """
 
     root: Path
+    cuda: bool = field(default=False, kw_only=True)
+    ready: Mapping[str, Path] = field(default_factory=dict[str, Path], kw_only=True)
 
     @property
     def cache(self) -> Path:

@@ -1,8 +1,10 @@
 """`triton-gateway`: its arguments, and the function that handles each command."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gateway import defaults
@@ -10,7 +12,8 @@ from gateway.cli.change import change
 from gateway.cli.console import complain, show_any_text, stop_printing
 from gateway.cli.doctor import doctor
 from gateway.cli.errors import Problem, Stopped
-from gateway.cli.layout import find_layout, need_checkout
+from gateway.cli.gpus import nvidia_smi
+from gateway.cli.layout import Layout, find_layout, need_checkout
 from gateway.cli.models import models
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.place import not_written
@@ -65,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    layout = find_layout()
+    layout = _layout(options)
     match options.command:
         case "up":
             need_checkout(layout, "up")
@@ -94,6 +97,18 @@ def _up_options(options: argparse.Namespace) -> UpOptions:
     )
 
 
+def _layout(options: argparse.Namespace) -> Layout:
+    """The layout, with what the options say about GPUs and ready environments."""
+    layout = find_layout()
+    if options.command not in ("up", "setup", "doctor"):
+        return layout
+    given = {"vllm_custom": options.vllm_environment, "pytorch": options.pytorch_environment}
+    ready = {name: folder.resolve() for name, folder in given.items() if folder is not None}
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
+    cuda = options.gpu == "1" or (options.gpu == "auto" and not hidden and bool(nvidia_smi.ask().gpus))
+    return replace(layout, cuda=cuda, ready=ready)
+
+
 def _addresses(options: argparse.Namespace) -> Addresses:
     return Addresses(options.host, options.port, options.triton_grpc_port, options.triton_metrics_port)
 
@@ -111,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
+    _add_backends(check)
     _add_triton(check, "look at these Tritons instead of what `up` runs here")
     listing = commands.add_parser("models", help="every model of Triton's, and why it is or is not served")
     _add_triton(listing, f"Triton's gRPC addresses (default: {defaults.TRITON_URL})")
@@ -119,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     for either in (load, unload):
         either.add_argument("model", metavar="MODEL")
     make = commands.add_parser("setup", help="only what `up` does before it starts anything")
+    _add_backends(make)
     extent = make.add_mutually_exclusive_group()
     extent.add_argument(
         "--with", dest="extras", nargs="+", default=[], choices=EXTRAS, help="also what only the checks need"
@@ -127,8 +144,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_backends(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gpu",
+        choices=("auto", "0", "1"),
+        default="auto",
+        help="builds for CUDA: 0 never, 1 always, auto where nvidia-smi finds a GPU (default: auto)",
+    )
+    for option, backend in (("vllm", "vllm_custom"), ("pytorch", "pytorch")):
+        parser.add_argument(
+            f"--{option}-environment",
+            type=Path,
+            metavar="DIR",
+            help=f"a ready environment for the backend {backend}, instead of one from the lock",
+        )
+
+
 def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_addresses(parser)
+    _add_backends(parser)
     parser.add_argument(
         "--workers",
         type=_positive,

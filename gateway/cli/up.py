@@ -1,6 +1,7 @@
 """`triton-gateway up`: sets up a clean checkout and serves it until Ctrl-C."""
 
 import json
+import os
 import threading
 import time
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ from gateway import defaults
 from gateway.cli import ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
+from gateway.cli.gpus import nvidia_smi
+from gateway.cli.gpus.findings import DEVELOPMENT, problems
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import in_use
@@ -48,6 +51,7 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
         if problem:
             raise problem
     _check(options)
+    _check_gpus(layout, options)
     set_up(layout, stop, demonstration=options.demonstration)
     with in_use(layout.use_lock):
         _check(options)  # check again, because set-up may have taken minutes
@@ -118,6 +122,24 @@ def _missing(repository: Path) -> Problem | None:
     return Problem(
         f"The model repository {repository} is no folder.", "give the folder that holds a folder for each model."
     )
+
+
+def _check_gpus(layout: Layout, options: UpOptions) -> None:
+    """Raise the first problem with the GPUs, before builds of gigabytes are fetched; or say why no GPU is used.
+
+    With a ready environment, whose builds may be for another CUDA, a problem is only told.
+    """
+    report = nvidia_smi.ask()
+    found = problems(report, options.all_repositories(layout), os.environ, cuda=layout.cuda)
+    if layout.cuda:
+        for problem in found:
+            if not layout.ready:
+                raise problem
+            say(f"Perhaps: {problem}")
+        say("The backends run on the GPU (GPU=0 for the CPU).")
+        say(DEVELOPMENT)
+    for problem in found if not report.gpus else ():
+        say(f"No GPU is used. {problem}")
 
 
 def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:

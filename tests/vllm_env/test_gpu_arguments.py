@@ -6,6 +6,7 @@ import dataclasses
 
 from vllm.config import CacheConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm_custom.configuration.config import LEAST_SHARE, EngineConfig, engine_args
 from vllm_custom.gpus.claims import USUAL_SHARE
 from vllm_custom.gpus.placement import SIZES
 from vllm_custom.gpus.probe import is_for_cuda
@@ -14,6 +15,14 @@ from vllm_custom.gpus.probe import is_for_cuda
 def test_usual_share_is_vllms_own() -> None:
     """Of the memory of a GPU, where gpu_memory_utilization is not written."""
     assert CacheConfig().gpu_memory_utilization == USUAL_SHARE
+
+
+def test_fixed_cache_needs_no_share_of_the_gpu(tmp_path) -> None:
+    """vLLM would not start unless so much of the GPU is free; a share that is written stays."""
+    for written, share in (({}, LEAST_SHARE), ({"gpu_memory_utilization": 0.5}, 0.5)):
+        arguments = {"model": "m", "kv_cache_memory_bytes": 1 << 30, **written}
+        config = EngineConfig("m", tmp_path / "model.json", "vllm", arguments)
+        assert engine_args(config).gpu_memory_utilization == share
 
 
 def test_arguments_that_place_an_engine_exist() -> None:

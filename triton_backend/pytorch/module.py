@@ -29,6 +29,7 @@ class TorchModule:
         self._inference_mode = config.inference_mode
         self._optimized = config.optimized_execution
         self._device = _device(kind, device_id)
+        _make_current(self._device)
         _limit_memory(self._device, config.gpu_memory_fraction)
         self._module = _load(path, None if kind == "MODEL" else self._device)
 
@@ -62,10 +63,12 @@ class TorchModule:
         """The results as arrays on the CPU. Raises ModelError with the last line of the model's own error."""
         try:
             with ExitStack() as modes:
-                # Set for each call: all three belong to the thread, and Triton does not guarantee which thread calls.
+                # Set for each call: all of these belong to the thread, and Triton does not guarantee which thread calls.
                 modes.enter_context(torch.no_grad())
                 modes.enter_context(torch.inference_mode(self._inference_mode))
                 modes.enter_context(torch.jit.optimized_execution(self._optimized))
+                if self._device.type == "cuda":
+                    modes.enter_context(torch.cuda.device(self._device))
                 tensors = [torch.from_numpy(argument).to(self._device) for argument in arguments]
                 return [np.ascontiguousarray(result.cpu().numpy()) for result in _as_list(self._module(*tensors))]
         except CALL_ERRORS as error:
@@ -116,6 +119,12 @@ def _device(kind: str, device_id: int) -> torch.device:
         log.warning("Triton placed this model on a GPU, but this PyTorch has no CUDA: it runs on the CPU.")
         return torch.device("cpu")
     return torch.device("cuda", device_id)
+
+
+def _make_current(device: torch.device) -> None:
+    """Set PyTorch's current device. With GPU 0 as current device, a model on GPU 1 takes 518 MiB of GPU 0 for a context."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
 
 
 def _limit_memory(device: torch.device, fraction: float | None) -> None:

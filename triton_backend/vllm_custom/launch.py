@@ -17,6 +17,7 @@ from .configuration.settings import Settings, with_parameters
 from .engine.adapters import Adapters
 from .engine.interface import Engine
 from .gpus.assignment import assign
+from .gpus.turns import Turns
 from .instance import Instance
 from .metrics.exporter import MetricsSink
 from .metrics.meter import Meter
@@ -111,12 +112,13 @@ def _engine_maker(
 
     watchdog = Watchdog()
     watchdog.start()
+    turns = Turns(register.folder, engine_config.model, register.devices, settings.gpu_turn_seconds)
 
     def clean_up() -> None:
         register.release()
         watchdog.announce_exit()
 
-    return lambda: VllmEngine(engine_config, adapters, watchdog, meter), clean_up
+    return lambda: VllmEngine(engine_config, adapters, watchdog, turns.take, meter), clean_up
 
 
 def _log_to_stderr() -> None:

@@ -10,8 +10,11 @@ from pathlib import Path
 from gateway.cli import children
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import stamps
+from gateway.cli.setup import ready, stamps
 from gateway.cli.setup.pip import Pip
+
+CUDA = "-cuda"
+"""The end of a lock's name with builds for CUDA, of an environment that has another lock for the CPU."""
 
 _RECIPE = "1"
 """Part of every digest. Raise it when this file produces something else from the same lock."""
@@ -25,8 +28,10 @@ class Environments:
     stop: threading.Event
 
     def lock(self, name: str) -> Path:
-        """The lock file of `name` for this Python."""
-        return self.layout.requirements / f"{name}-py{sys.version_info.major}{sys.version_info.minor}.txt"
+        """The lock file of `name` for this Python: the one for CUDA if there is one and the layout asks for CUDA."""
+        minor = f"py{sys.version_info.major}{sys.version_info.minor}"
+        cuda = self.layout.requirements / f"{name}{CUDA}-{minor}.txt"
+        return cuda if self.layout.cuda and cuda.exists() else self.layout.requirements / f"{name}-{minor}.txt"
 
     def is_done(self, folder: Path, name: str) -> bool:
         """Whether `folder` was completed from the present lock of `name`."""
@@ -62,7 +67,7 @@ class Environments:
         partial.rename(folder)
 
     def _make_venv(self, folder: Path, *, with_pip: bool) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        ready.remove(folder)
         command = [sys.executable, "-m", venv.__name__, *([] if with_pip else ["--without-pip"]), str(folder)]
         lines: list[str] = []
         if children.run(command, stop=self.stop, on_line=lines.append) != 0:

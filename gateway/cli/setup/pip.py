@@ -20,6 +20,7 @@ _LONGEST_LINE = 180
 _INSTALL = ("install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-input", "--progress-bar", "off")
 _PACKAGE = re.compile(r"^(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 _DOWNLOAD = re.compile(r"Downloading (\S+) \(([\d.]+) ([kMG]B)\)")
+_CPU_TORCH = re.compile(r"^torch==\S+\+cpu\b", re.MULTILINE)
 _PINNED = re.compile(r"^[\w.-]+==", re.MULTILINE)
 _NOISE = ("WARNING: Location ", "[notice]")
 
@@ -70,11 +71,11 @@ class Pip:
     def into_environment(self, environment: Path, lock: Path) -> None:
         """Install a lock into a virtual environment.
 
-        torch is installed first and alone, so that an index without it shows before the long downloads.
+        torch's CPU build is installed first and alone, so that an index without it shows before the long downloads.
         """
         site = next(environment.glob("lib/python3*/site-packages"), None)
         target = ["--python", str(environment / "bin" / "python")]
-        if "\ntorch==" in lock.read_text():
+        if _CPU_TORCH.search(lock.read_text()):
             self._install(lock.with_name("torch.txt"), f"{environment.name} (torch)", target, [], site)
         self._install(lock, environment.name, target, [], site)
 

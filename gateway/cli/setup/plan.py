@@ -10,7 +10,7 @@ from functools import partial
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.setup import checks, place, triton, weights
+from gateway.cli.setup import checks, place, ready, triton, weights
 from gateway.cli.setup.environments import Environments
 from gateway.cli.setup.lock import is_in_use, only_one
 from gateway.cli.setup.pip import Pip
@@ -46,11 +46,11 @@ def steps(
     asked = frozenset(extras)
     models = [_weights(layout, each, environments, stop) for each in weights.present(layout)] if demonstration else []
     chosen = [
-        _environment("vllm_custom", 2.6, environments, heavy=True),
+        _environment("vllm_custom", 9.0 if layout.cuda else 2.6, environments, heavy=True),
         _environment("gateway", 0.2, environments),
         Step("triton", 0.3, partial(triton.triton_is_done, layout), partial(triton.unpack, layout)),
         Step("backends", 0.0, partial(triton.backends_are_done, layout), lambda _: triton.make_backends(layout)),
-        _environment("pytorch", 1.0, environments),
+        _environment("pytorch", 5.5 if layout.cuda else 1.0, environments),
     ]
     if "prepare" in asked or not all(model.is_done() for model in models):
         chosen.append(_folder("prepare", 0.9, environments))
@@ -136,6 +136,9 @@ def _make_in_order(lane: Sequence[Step], installer: Pip) -> None:
 
 def _environment(name: str, size_gb: float, environments: Environments, *, heavy: bool = False) -> Step:
     folder = environments.layout.environment(name)
+    if name in environments.layout.ready:
+        there = environments.layout.ready[name]
+        return Step(name, 0.0, partial(ready.is_done, folder, there, name), lambda _: ready.use(folder, there, name))
     done = partial(environments.is_done, folder, name)
     return Step(name, size_gb, done, partial(environments.make, name), heavy, for_serving=name not in EXTRAS)
 

@@ -114,13 +114,14 @@ def _triton_environment(layout: Layout, repositories: Sequence[Path]) -> dict[st
         | {
             "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
             "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
-            "CUDA_VISIBLE_DEVICES": "",  # everything here is built for the CPU and must not take memory on a GPU
             "VLLM_NO_USAGE_STATS": "1",
             "MODEL_REPOSITORIES": os.pathsep.join(map(str, repositories)),  # for the model `assets`
             "PYTHONUNBUFFERED": "1",
         }
     )
     environment.setdefault("VLLM_CPU_KVCACHE_SPACE", _KVCACHE_GB)
+    if not layout.cuda:
+        environment["CUDA_VISIBLE_DEVICES"] = ""  # builds for the CPU must not take memory on a GPU
     return environment
 
 

@@ -14,6 +14,7 @@ from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
 from gateway.cli.setup.lock import in_use
 from gateway.cli.supervise.programs import Addresses
+from tests.gateway.cli.gpus import recorded
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -95,6 +96,19 @@ def test_memory_that_the_running_stack_has_is_not_missed(tmp_path: Path, monkeyp
 def test_a_checkout_at_an_odd_path_is_wrong(tmp_path: Path):
     """Its models would never load."""
     assert "The checkout is at" in words(doctor.machine(Layout(tmp_path / "a b")))
+
+
+def test_memory_that_the_running_stack_has_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The GPU is full because it serves."""
+    recorded.install(tmp_path, "rtx3090_full.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    layout = Layout(tmp_path, cuda=True)
+    (layout.model_repository / "big" / "1").mkdir(parents=True)
+    (layout.model_repository / "big" / "1" / "model.json").write_text('{"model": "org/name"}')
+    assert any(isinstance(each, Problem) for each in doctor.gpus(layout))
+    with in_use(layout.use_lock):
+        assert not any(isinstance(each, Problem) for each in doctor.gpus(layout))
 
 
 def test_a_fresh_checkout_lacks_everything(tmp_path: Path):

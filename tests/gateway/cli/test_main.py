@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import main as module
+from gateway.cli.layout import Layout
 from gateway.cli.main import main
+from tests.gateway.cli.gpus import recorded
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -69,3 +71,27 @@ def test_only_the_standard_library_is_needed():
     """It runs before any environment exists: no site-packages, no third-party import."""
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import gateway.cli.main"
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "mask", "cuda"),
+    [([], None, True), ([], "", False), (["--gpu", "0"], None, False), (["--gpu", "1"], "", True)],
+)
+def test_gpu_is_used_where_there_is_one(
+    options: list[str], mask: str | None, cuda: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Unless it is hidden, or the option says otherwise; ready environments are handed on."""
+    recorded.install(tmp_path, "h100.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if mask is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
+    asked: list[Layout] = []
+
+    def doctor(layout: Layout, *_: object) -> bool:
+        asked.append(layout)
+        return True
+
+    monkeypatch.setattr("gateway.cli.main.doctor", doctor)
+    assert main(["doctor", *options, "--vllm-environment", str(tmp_path)]) == 0
+    assert [(layout.cuda, dict(layout.ready)) for layout in asked] == [(cuda, {"vllm_custom": tmp_path})]

@@ -13,6 +13,7 @@ from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses
 from gateway.cli.up import UpOptions, try_it, up
+from tests.gateway.cli.gpus import recorded
 
 URL = "http://127.0.0.1:8000"
 
@@ -59,6 +60,40 @@ def test_a_checkout_at_an_odd_path_is_refused_at_once(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the set-up takes minutes"))
     with pytest.raises(Problem, match="The checkout is at"):
         up(Layout(tmp_path / "a b"), UpOptions(Addresses()), threading.Event())
+
+
+@pytest.mark.parametrize(("cuda", "said"), [(True, "for development"), (False, "")])
+def test_gpu_is_looked_at_before_the_set_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cuda: bool, said: str
+):
+    """On the GPU, `up` says what this Triton is for; with GPU=0 it says nothing of it."""
+    recorded.install(tmp_path, "h100.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    def stops(*_: object) -> None:
+        raise Problem("here", "")
+
+    monkeypatch.setattr(module, "set_up", stops)
+    ports = [free_port() for _ in range(3)]
+    with pytest.raises(Problem, match="here"):
+        up(Layout(tmp_path, cuda=cuda), UpOptions(Addresses("127.0.0.1", *ports)), threading.Event())
+    assert (said in capsys.readouterr().out) or not said
+
+
+def test_old_driver_stops_builds_of_ours_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A ready environment may have builds for an older CUDA: then it is told."""
+    recorded.install(tmp_path, "rtx3090_full.csv", "table_535.txt")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the download takes minutes"))
+    options = UpOptions(Addresses("127.0.0.1", *(free_port() for _ in range(3))))
+    with pytest.raises(Problem, match=r"runs CUDA up to 12\.2"):
+        up(Layout(tmp_path, cuda=True), options, threading.Event())
+    with pytest.raises(pytest.fail.Exception):
+        up(Layout(tmp_path, cuda=True, ready={"pytorch": tmp_path}), options, threading.Event())
+    assert "Perhaps: The driver" in capsys.readouterr().out
 
 
 def free_port() -> int:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MODEL = "${MODEL}"
+# Of a GPU's memory: the smallest sensible value of gpu_memory_utilization.
+LEAST_SHARE = 0.01
 ENGINES = ("vllm", "replay")
 
 
@@ -65,6 +67,9 @@ def engine_args(config: EngineConfig) -> AsyncEngineArgs:
 
     arguments = checked(config, {known.name: known.type for known in dataclasses.fields(AsyncEngineArgs)})
     defaults: dict[str, Any] = {"disable_log_stats": True, "enable_log_requests": False}
+    if arguments.get("kv_cache_memory_bytes") is not None:
+        # The share means nothing then, but vLLM still refuses to start unless so much of the GPU is free.
+        defaults["gpu_memory_utilization"] = LEAST_SHARE
     if (reasoning := config.settings.reasoning_parser) is not None:
         # So that structured outputs begin where the reasoning ends.
         defaults["reasoning_parser"] = reasoning

@@ -20,6 +20,14 @@ VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 LATE = re.compile(r"(LD_|PYTHON)\w*|PATH|VIRTUAL_ENV|LC_ALL|LANG")
 RENDERERS = ("auto", "backend")
 MOST_NICE = 19
+TIMES = (
+    "backoff_seconds",
+    "max_backoff_seconds",
+    "stall_seconds",
+    "wedge_seconds",
+    "check_seconds",
+    "gpu_turn_seconds",
+)
 # Well below diagnosis.GAP, which stands for a machine that stood still.
 MOST_CHECK_SECONDS = 5.0
 
@@ -48,6 +56,8 @@ class Settings:
     lora_directory: str | None = None
     # The GPUs of this engine, by numbers among the visible ones or by UUIDs; none written: the first ones.
     gpu_device_ids: tuple[int | str, ...] = ()
+    # How long a start waits for another engine that is starting on the same GPU.
+    gpu_turn_seconds: float = 600.0
     # How many threads compute on a CPU, not bound to cores; None leaves both to vLLM, which takes all cores.
     threads: int | None = None
     # The niceness of its processes, 0 to 19: how much they give way to others on the same cores.
@@ -78,7 +88,7 @@ class Settings:
                 raise ConfigError(f"environment: {name} is read before model.json is; set it where Triton is started")
         if self.max_restarts < 0:
             raise ConfigError("max_restarts must not be negative")
-        for name in ("backoff_seconds", "max_backoff_seconds", "stall_seconds", "wedge_seconds", "check_seconds"):
+        for name in TIMES:
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"{name} must be a positive number of seconds")
         if self.check_seconds > MOST_CHECK_SECONDS:

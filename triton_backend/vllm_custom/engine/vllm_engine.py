@@ -21,6 +21,7 @@ from ..contract.generate import Generate
 from ..contract.lora import Lora
 from ..contract.pooling import MOST_INPUTS, Pool
 from ..errors import BadRequest, ConfigError, Unavailable
+from ..gpus.turns import Turn
 from ..metrics.meter import Meter
 from .adapters import Adapters
 from .engine_requests import EngineRequests
@@ -29,6 +30,7 @@ from .interface import Facts, GenerationSink, Result, ResultSink, Vitals
 from .loop_thread import LoopThread
 from .parser_names import ParserNames
 from .queue_limits import limit_queue
+from .refusal import StartLog
 from .rendering import most_images, must_render
 from .result_tasks import ResultTasks
 from .versions import can_limit_queue
@@ -55,9 +57,10 @@ class VllmEngine:
     """See `interface.Engine`."""
 
     def __init__(
-        self, config: EngineConfig, adapters: Adapters, watchdog: Watchdog, meter: Meter | None = None
+        self, config: EngineConfig, adapters: Adapters, watchdog: Watchdog, turn: Turn, meter: Meter | None = None
     ) -> None:
         """`adapters`, and `watchdog`, which runs already, outlive this engine: another may follow it in the same process.
+        The engine starts within `turn`, so that engines on one GPU start one after the other.
 
         Raises ConfigError, before there is anything to close.
         """
@@ -68,6 +71,8 @@ class VllmEngine:
         self._requests = EngineRequests(self)
         self._result_tasks = ResultTasks()
         self._watchdog = watchdog
+        self._turn = turn
+        self._start_log = StartLog()
         self._meter = meter
         self._steps = 0
         self._is_warm = False
@@ -82,7 +87,11 @@ class VllmEngine:
         if self._stopped:
             raise Unavailable("the engine was stopped before it began")
         self._loop.start()
-        return self._loop.run(self._start())
+        try:
+            with self._turn():
+                return self._loop.run(self._start())
+        except Exception as error:
+            raise self._start_log.explain(error) from error
 
     def submit(self, request: Generate, sink: GenerationSink) -> None:
         self._loop.post(self._requests.run(request, sink))
@@ -137,6 +146,7 @@ class VllmEngine:
         if not self._loop.stop(LOOP_TIMEOUT):
             logger.warning("vLLM's event loop did not end")
         self._watchdog.kill_descendants()
+        self._start_log.close()
 
     # On the engine's event loop.
 
@@ -166,10 +176,12 @@ class VllmEngine:
     async def _start(self) -> Facts:
         import vllm
         import vllm.envs
+        import vllm.logger
         from vllm.usage.usage_lib import UsageContext
 
         # After a restart vLLM would read what the last start had cached, and some variables it sets itself.
         vllm.envs.disable_envs_cache()
+        self._start_log.begin(vllm.logger.DEFAULT_LOGGING_CONFIG, os.environ)
         with hub.failure_named(self._config, os.environ):
             args = engine_args(self._config)
             # With this context the engine has the batch sizes of `vllm serve`.

@@ -85,12 +85,15 @@ class Register:
     """The claims of this user's processes on this host. `take` once; `release` may be called at any time, also again."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or Path(tempfile.gettempdir()) / f"vllm_custom-gpus-{os.getuid()}"
+        self.folder = folder or Path(tempfile.gettempdir()) / f"vllm_custom-gpus-{os.getuid()}"
+        # Those of the claim that was taken; an engine without a claim has none.
+        self.devices: tuple[str, ...] = ()
         self._path: Path | None = None
         self._held: IO[str] | None = None
 
     def take(self, source: Path, claim: Claim) -> None:
         """Raises ConfigError, naming `source`, when the claims of others leave no room for it."""
+        self.devices = claim.devices
         try:
             self._make_folder()
             with self._alone():
@@ -114,20 +117,20 @@ class Register:
 
     def _make_folder(self) -> None:
         """Raises PermissionError for a folder that another user has made: everybody may write to the place where it lies."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        found = self._folder.lstat()
-        if found.st_uid != os.getuid() or self._folder.is_symlink():
-            raise PermissionError(f"{self._folder} belongs to somebody else")
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        found = self.folder.lstat()
+        if found.st_uid != os.getuid() or self.folder.is_symlink():
+            raise PermissionError(f"{self.folder} belongs to somebody else")
 
     @contextmanager
     def _alone(self) -> Generator[None]:
         """Models load at the same time: here one process reads the others' claims and writes its own before the next."""
-        with (self._folder / "lock").open("w") as lock:
+        with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _living(self) -> Iterator[Claim]:
-        for path in sorted(self._folder.glob("*.json")):
+        for path in sorted(self.folder.glob("*.json")):
             with path.open() as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -137,7 +140,7 @@ class Register:
                     path.unlink()
 
     def _write(self, claim: Claim) -> None:
-        self._path = self._folder / f"{uuid.uuid4().hex}.json"
+        self._path = self.folder / f"{uuid.uuid4().hex}.json"
         self._held = self._path.open("w")
         fcntl.flock(self._held, fcntl.LOCK_EX)
         json.dump(asdict(claim), self._held)

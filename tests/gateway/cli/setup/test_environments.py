@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,16 @@ def test_an_environment_is_done_with_its_lock(environments: Environments, tmp_pa
     assert environments.is_done(folder, "x")
     environments.lock("x").write_text("a==2 --hash=sha256:0\n")
     assert not environments.is_done(folder, "x")
+
+
+def test_a_host_with_a_gpu_gets_the_builds_for_cuda(environments: Environments):
+    """Of those environments that have such a lock."""
+    cuda = replace(environments, layout=replace(environments.layout, cuda=True))
+    assert cuda.lock("x") == environments.lock("x")
+    lock = environments.lock("x").with_name(environments.lock("x").name.replace("x-", "x-cuda-"))
+    lock.write_text("a==1+cu130 --hash=sha256:0\n")
+    assert cuda.lock("x") == lock
+    assert environments.lock("x") != lock
 
 
 def test_a_half_made_environment_is_made_from_nothing(environments: Environments, tmp_path: Path):

@@ -96,6 +96,13 @@ def test_torch_goes_first_into_an_environment(tmp_path: Path, lock: Path):
     assert [call.rpartition("/")[2] for call in calls(tmp_path)] == ["torch.txt", lock.name]
 
 
+def test_torch_for_cuda_comes_with_the_others(tmp_path: Path, lock: Path):
+    """It is on the ordinary index."""
+    lock.write_text("a==1 --hash=sha256:0\ntorch==2.13.0 --hash=sha256:0\n")
+    fake_pip(tmp_path, "exit 0").into_environment(tmp_path / "env", lock)
+    assert len(calls(tmp_path)) == 1
+
+
 def test_a_broken_download_is_tried_again(tmp_path: Path, lock: Path, capsys: pytest.CaptureFixture[str]):
     """Twice, saying so."""
     broken = 'echo "ReadTimeoutError: Read timed out."; exit 2'

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_what_the_checks_need_is_made_on_demand():
     extras = [step for step in plan.steps(find_layout(), threading.Event(), plan.EXTRAS) if step.name in plan.EXTRAS]
     assert {step.name for step in extras} == set(plan.EXTRAS)
     assert not any(step.for_serving for step in extras)
+
+
+def test_a_ready_environment_is_linked_and_not_made(tmp_path: Path):
+    """It takes no space."""
+    layout = replace(find_layout(), ready={"vllm_custom": tmp_path})
+    (step,) = [step for step in plan.steps(layout, threading.Event()) if step.name == "vllm_custom"]
+    assert (step.size_gb, step.heavy, step.is_done()) == (0.0, False, False)
 
 
 @pytest.fixture

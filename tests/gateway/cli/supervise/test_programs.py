@@ -1,6 +1,7 @@
 """Twin of gateway/cli/supervise/programs.py."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_the_user_may_allow_downloads(layout: Layout, monkeypatch: pytest.Monkey
         monkeypatch.setenv("HF_HUB_OFFLINE", given)
     environment = triton(layout).environment
     assert (environment["HF_HUB_OFFLINE"], environment["TRANSFORMERS_OFFLINE"]) == (used, used)
+
+
+@pytest.mark.parametrize(("cuda", "devices"), [(True, "0,1"), (False, "")])
+def test_gpus_are_hidden_from_builds_for_the_cpu_alone(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, cuda: bool, devices: str
+):
+    """Builds for CUDA see what the user lets them see."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    environment = triton(replace(layout, cuda=cuda)).environment
+    assert environment["CUDA_VISIBLE_DEVICES"] == devices
 
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
