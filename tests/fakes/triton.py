@@ -131,6 +131,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.before_pooling: Callable[[dict[str, Any], Any], None] = lambda envelope, context: None
         self.infer_error: Abort | None = None
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
+        self.unready: list[tuple[str, str, str]] = []  # name, state and reason of models that take no requests
+        self.tasks: dict[str, str] = {}  # other `openai_task`s than the toy models have
         self.files = files or toy_files()
         self.described = 0
         self.description: dict[str, Any] = {}  # what the chat model says of itself besides
@@ -179,10 +181,15 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         index = service_pb2.RepositoryIndexResponse()
         for name in self.ready:
             index.models.add(name=name, version="1", state="READY")
+        for name, state, reason in () if request.ready else self.unready:
+            index.models.add(name=name, version="1" if state else "", state=state, reason=reason)
         return index
 
     def ModelConfig(self, request: Any, context: Any) -> Any:
-        return service_pb2.ModelConfigResponse(config=_config(request.name))
+        config = _config(request.name)
+        if request.name in self.tasks:
+            config.parameters["openai_task"].string_value = self.tasks[request.name]
+        return service_pb2.ModelConfigResponse(config=config)
 
     def ModelInfer(self, request: Any, context: Any) -> Any:
         if self.infer_error is not None:
@@ -237,6 +244,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def _describe(self, asked: str, envelope: dict[str, Any]) -> Iterator[Any]:
         self.described += 1
+        if asked == "assets" and asked not in self.ready:
+            text = f"Request for unknown model: '{asked}' is not found"
+            yield service_pb2.ModelStreamInferResponse(error_message=text)
+            return
         files = self.files[envelope.get("model", asked)]
         rid = envelope["rid"]
         for name in envelope.get("files", ()):
