@@ -66,6 +66,13 @@ def lines(listed: Sequence[ListedModel]) -> list[str]:
     rows = [(model.name, model.version, model.kind or "not served", model.state) for model in listed]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return [
-        "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] + [model.reason]).rstrip()
+        "  ".join(
+            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), _one_line(model.reason)]
+        ).rstrip()
         for row, model in zip(rows, listed, strict=True)
     ]
+
+
+def _one_line(reason: str) -> str:
+    """A reason of Triton's may be a whole traceback."""
+    return " ".join(reason.split())

@@ -84,7 +84,8 @@ class Holdings:
 
     def lose(self) -> None:
         """Triton does not answer. Its models stay known, because they may come back with it."""
-        self.seen = self.served = frozenset()
+        self.seen = frozenset()
+        self.served = frozenset()
 
     def take(self, repository: Repository) -> None:
         """Triton has answered. Forget the models that it has no more.

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
-from gateway.models.served import ModelNotServable, ModelSource, ServedModel
+from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import GENERATION, DiscoveredModel
@@ -43,7 +43,8 @@ class ModelLoader:
         description = await _describe(client, about, model)
         if speaks_contract:
             client.sessions.offer(model.name, offered="session" in travel(description))
-        kind = next((kind for kind in KINDS if kind.task == model.task and kind.fits(description)), None)
+        with reading("description"):
+            kind = next((kind for kind in KINDS if kind.task == model.task and kind.fits(description)), None)
         if kind is None:
             raise ModelNotServable(f"there is no kind of model for the task {model.task!r}")
         try:
@@ -52,11 +53,9 @@ class ModelLoader:
             raise ModelNotServable("its description can't be used", "`files` does not follow the contract") from error
         files = await self._read(about, entries)
         source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
-        try:
+        with reading("description"):
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
             return await asyncio.to_thread(kind.load, source)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelNotServable("its description can't be used", f"{type(error).__name__}: {error}") from error
 
     async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
         """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""

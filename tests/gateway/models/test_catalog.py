@@ -148,10 +148,10 @@ async def test_failed_load_is_a_permanent_error(caplog: pytest.LogCaptureFixture
 async def test_unknown_task_is_a_permanent_error() -> None:
     """It names what the configuration declares."""
     with FakeTriton() as triton:
-        triton.tasks = {"stranger": "embeding"}
+        triton.tasks = {"stranger": "embeddings"}
         async with catalog_of(triton.address) as catalog:
             await catalog.refresh()
-            with pytest.raises(ModelBroken, match="openai_task 'embeding'"):
+            with pytest.raises(ModelBroken, match="openai_task 'embeddings'"):
                 catalog.find("stranger")
 
 

@@ -56,6 +56,17 @@ async def test_unknown_task_is_an_obstacle(pair: Pair) -> None:
         await ModelLoader(None).load(pair.clients[0], DiscoveredModel("m", "x"))
 
 
+@pytest.mark.parametrize("description", [{"tasks": None}, {"context_length": None}, {"media": 5}, {"files": 5}])
+async def test_description_that_is_none_is_an_obstacle(description: dict[str, object]) -> None:
+    """Whatever is wrong with it, it is the model's fault and not an accident of the gateway's."""
+    with FakeTriton() as triton:
+        triton.description = description
+        client = TritonClient(triton.address)
+        with pytest.raises(ModelNotServable, match="description can't be used"):
+            await ModelLoader(None).load(client, DiscoveredModel(CHAT_MODEL, "generation"))
+        await client.close()
+
+
 async def test_missing_file_server_is_an_obstacle() -> None:
     """Its absence is no outage: nothing gets better until somebody loads it. While it loads, one waits."""
     with FakeTriton() as triton:
