@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from gateway.errors import GatewayError, ModelBroken, ModelNotFound, NotFound, Unavailable
 from gateway.limits import callers
 from gateway.models.adapters import with_adapters
-from gateway.models.holdings import Holdings, read_index
+from gateway.models.holdings import Holdings, State, read_index
 from gateway.models.loader import ModelLoader
 from gateway.models.rows import RowsModel
 from gateway.models.served import ModelNotServable, ServedModel
@@ -157,7 +157,8 @@ class Catalog:
             held.lose()
             self._update()
             return
-        self._has_looked = self._has_looked or bool(repository.ready)
+        # While nothing was ever loaded, Triton is starting, and nobody knows which models there will be.
+        self._has_looked = self._has_looked or bool(repository.named(State.READY, State.FAILED, State.GONE))
         before = dict(held.obstacles)
         held.take(repository)
         self._update()
@@ -186,6 +187,7 @@ class Catalog:
         new = sorted({name for name, _ in ready - held.seen})
         if not new:
             return
+        before = held.served
         for name in new:
             if name not in held.obstacles:
                 held.wait_for(name)
@@ -194,7 +196,8 @@ class Catalog:
             await self._try(client, name)
         undone = held.loading | held.obstacles.keys()
         held.seen = frozenset((name, version) for name, version in ready if name not in undone)
-        log.info("%s serves %s", client.address, ", ".join(sorted(held.served)) or "nothing")
+        if held.served != before:
+            log.info("%s serves %s", client.address, ", ".join(sorted(held.served)) or "nothing")
 
     async def _try(self, client: TritonClient, name: str) -> None:
         held = self._holdings[client]

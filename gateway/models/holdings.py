@@ -124,4 +124,5 @@ class Holdings:
     def ignore(self, name: str) -> None:
         """The model is none of the gateway's."""
         self.loading -= {name}
+        self.known -= {name}
         self.obstacles.pop(name, None)

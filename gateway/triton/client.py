@@ -99,13 +99,9 @@ class TritonClient:
             await asyncio.wait(self._ending, timeout=_CLOSE_TIMEOUT_S)
         await self._channel.close(grace=None)
 
-    async def ready_models(self) -> list[tuple[str, str]]:
-        """Name and version of every model that Triton has ready."""
-        return [(model.name, model.version) for model in await self.repository_index(ready=True) if model.is_ready]
-
-    async def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
-        """Every model in Triton's repositories, or those that it has `ready`."""
-        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(ready=ready), timeout_s=5)
+    async def repository_index(self) -> list[RepositoryModel]:
+        """Every model in Triton's repositories, an entry for each version."""
+        index = await self._call("RepositoryIndex", pb.RepositoryIndexRequest(), timeout_s=5)
         return [RepositoryModel(model.name, model.version, model.state, model.reason) for model in index.models]
 
     async def model_config(self, model: str) -> Any:

@@ -181,7 +181,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         index = service_pb2.RepositoryIndexResponse()
         for name in self.ready:
             index.models.add(name=name, version="1", state="READY")
-        for name, state, reason in () if request.ready else self.unready:
+        for name, state, reason in self.unready:
             index.models.add(name=name, version="1" if state else "", state=state, reason=reason)
         return index
 

@@ -121,6 +121,20 @@ async def test_restarted_triton_keeps_its_models_known() -> None:
                 catalog.find("never")
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "error"),
+    [("", "", Unavailable), ("LOADING", "", Unavailable), ("UNAVAILABLE", "unloaded", ModelNotFound)],
+)
+async def test_triton_without_a_ready_model(state: str, reason: str, error: type[Exception]) -> None:
+    """One that starts may bring any model yet; one that has unloaded its only model brings none."""
+    with FakeTriton() as triton:
+        triton.ready, triton.unready = [], [("other", state, reason)]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(error):
+                catalog.find("nobody")
+
+
 async def test_model_that_is_being_added_is_unavailable() -> None:
     """It is in no list yet."""
     with FakeTriton() as triton:

@@ -56,3 +56,7 @@ def test_model_is_in_one_state_at_a_time() -> None:
     assert (held.served, held.known, set(held.obstacles)) == (frozenset(), frozenset(), {"m"})
     held.ignore("m")
     assert held.obstacles == {}
+    held.serve("m")
+    held.wait_for("m")
+    held.ignore("m")
+    assert held == Holdings()
