@@ -16,6 +16,7 @@
     ├── TokensLimited            429  its tokens are
     │   └── RequestTooLarge           it asks for more than the key may have in a minute
     ├── InternalError            500  a fault of ours
+    ├── ModelBroken              500  the model is there and can't be served until its operator mends it
     ├── Unavailable              503  Triton or the engine is down, starting or stopping
     └── UpstreamTimeout          504  Triton fell silent
 
@@ -160,6 +161,17 @@ class InternalError(GatewayError):
 
     def __init__(self) -> None:
         super().__init__("The server had an error while processing your request. Sorry about that!")
+
+
+class ModelBroken(GatewayError):
+    """It is neither 404, because the model exists, nor 503, because it does not come back by itself."""
+
+    status = 500
+    default_code = "model_not_servable"
+    should_retry = False
+
+    def __init__(self, model: str, cause: str) -> None:
+        super().__init__(f"The model `{model}` can't be served: {cause}.")
 
 
 class Unavailable(GatewayError):

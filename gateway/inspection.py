@@ -65,8 +65,6 @@ async def _kind(client: TritonClient, loader: ModelLoader, name: str) -> tuple[s
             return None, "it has neither the input `request` nor the parameter `openai_task`"
         if discovered.task == ASSETS:
             return ASSETS, ""
-        if not loader.serves(discovered):
-            return None, f"openai_task is {discovered.task!r}, which is no kind of model that the gateway knows"
         return (await loader.load(client, discovered)).kind, ""
     except (GatewayError, ModelNotServable) as error:
         return None, str(error)

@@ -75,7 +75,12 @@ def lines(listed: Sequence[ListedModel]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return [
         "  ".join(
-            [cell.ljust(width) for cell, width in zip(row, widths, strict=True)] + [" ".join(model.reason.split())]
+            [*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), _one_line(model.reason)]
         ).rstrip()
         for row, model in zip(rows, listed, strict=True)
     ]
+
+
+def _one_line(reason: str) -> str:
+    """A reason of Triton's may be a whole traceback."""
+    return " ".join(reason.split())

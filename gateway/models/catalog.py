@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from gateway.errors import GatewayError, ModelNotFound, NotFound, Unavailable
+from gateway.errors import GatewayError, ModelBroken, ModelNotFound, NotFound, Unavailable
 from gateway.limits import callers
 from gateway.models.adapters import with_adapters
+from gateway.models.holdings import Holdings, State, read_index
 from gateway.models.loader import ModelLoader
 from gateway.models.rows import RowsModel
 from gateway.models.served import ModelNotServable, ServedModel
@@ -21,7 +22,7 @@ from gateway.triton.discovery import discover
 
 log = logging.getLogger(__name__)
 
-_AWAY_INTERVAL_S = 1.0
+_AWAITED_INTERVAL_S = 0.5
 _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
 M = TypeVar("M", bound=ServedModel)
@@ -29,6 +30,7 @@ M = TypeVar("M", bound=ServedModel)
 
 class Catalog:
     """The served models by name. A model whose Tritons are all away stays known: asking for it is a 503 and not a 404.
+    A model that every Triton has unloaded is forgotten. Asking for one that can't be served is a 500 that says why.
 
     `aliases` are further names of models; a model that has such a name itself wins. For the current caller
     (`callers.caller`) only the models exist that it may use.
@@ -47,10 +49,7 @@ class Catalog:
         self._aliases = dict(aliases)
         self._models: dict[str, ServedModel] = {}
         self._replicas: dict[str, tuple[TritonClient, ...]] = {}
-        # By Triton: names and versions that need no second look; names that are there but not loaded; names it serves.
-        self._seen: dict[TritonClient, frozenset[tuple[str, str]]] = dict.fromkeys(self._clients, frozenset())
-        self._pending: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
-        self._served_by: dict[TritonClient, frozenset[str]] = dict.fromkeys(self._clients, frozenset())
+        self._holdings = {client: Holdings() for client in self._clients}
         # By Triton and model: the adapters that are loaded there.
         self._adapters: dict[tuple[TritonClient, str], frozenset[str]] = {}
         self._has_looked = False
@@ -58,6 +57,10 @@ class Catalog:
     def models(self) -> list[ServedModel]:
         """All served models, by name."""
         return [self._models[name] for name in sorted(self._models)]
+
+    def has(self, name: str) -> bool:
+        """Whether a model is served under that name of its own, whoever asks."""
+        return name in self._models
 
     def offered(self) -> dict[str, ServedModel]:
         """The models under all their names, as far as the caller may use them."""
@@ -92,16 +95,33 @@ class Catalog:
         own_name = name if name in self._models else self._aliases.get(name, name)
         model = self._models.get(own_name)
         if model is None:
-            unsure = not self._has_looked or any(own_name in pending for pending in self._pending.values())
-            raise status.unavailable() if unsure else ModelNotFound(name)
+            raise self._absence(name, own_name)
         return model
+
+    def _absence(self, name: str, own_name: str) -> GatewayError:
+        """Why there is no model of that name."""
+        if own_name in self.loading():
+            return status.unavailable()
+        if (obstacle := self.obstacles().get(own_name)) is not None:
+            return ModelBroken(name, obstacle.cause)
+        return ModelNotFound(name) if self._has_looked else status.unavailable()
+
+    def loading(self) -> frozenset[str]:
+        """The models that are being added and are not served yet."""
+        return frozenset(name for held in self._holdings.values() for name in held.loading) - self._models.keys()
+
+    def obstacles(self) -> dict[str, ModelNotServable]:
+        """The models that no Triton serves or is loading, and why each of them can't be served."""
+        found = {name: why for held in self._holdings.values() for name, why in held.obstacles.items()}
+        others = self._models.keys() | self.loading()
+        return {name: why for name, why in found.items() if name not in others}
 
     def default(self, kind: type[M]) -> M:
         """The first model of a kind, for endpoints where OpenAI lets the client name none. Raises as `get`."""
         for model in self.offered().values():
             if isinstance(model, kind):
                 return model
-        if not self._has_looked or any(self._pending.values()):
+        if not self._has_looked or self.loading():
             raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
         raise NotFound(
             "There is no model for this endpoint, or you do not have access to it.", code=ModelNotFound.default_code
@@ -121,29 +141,35 @@ class Catalog:
                 await self.refresh()
             except Exception:
                 log.exception("looking for models failed")
-            # A Triton that is away is looked for more often: its return should not be met with refusals.
-            all_there = all(self._seen[client] for client in self._clients)
-            await asyncio.sleep(self._interval_s if all_there else min(self._interval_s, _AWAY_INTERVAL_S))
+            # What is awaited is looked for more often: a Triton that comes back, a model that is loaded, must not be met
+            # with refusals.
+            settled = all(held.seen for held in self._holdings.values()) and not self.loading()
+            await asyncio.sleep(self._interval_s if settled else min(self._interval_s, _AWAITED_INTERVAL_S))
 
     async def refresh(self) -> None:
         """Ask every Triton once. Never raises GatewayError: a Triton that can't be asked has no models for now."""
         await asyncio.gather(*(self._refresh(client) for client in self._clients))
 
     async def _refresh(self, client: TritonClient) -> None:
+        held = self._holdings[client]
         try:
-            ready = await client.ready_models()
+            repository = read_index(await client.repository_index())
         except GatewayError:
-            self._seen[client] = frozenset()
-            self._pending[client] = frozenset()
-            self._serve(client, frozenset())
+            held.lose()
+            self._update()
             return
-        self._has_looked = self._has_looked or bool(ready)
-        await self._learn(client, frozenset(ready))
+        # While nothing was ever loaded, Triton is starting, and nobody knows which models there will be.
+        self._has_looked = self._has_looked or bool(repository.named(State.READY, State.FAILED, State.GONE))
+        before = dict(held.obstacles)
+        held.take(repository)
+        self._update()
+        await self._learn(client, repository.ready)
+        self._log_obstacles(client, before)
         await self._learn_adapters(client)
 
     async def _learn_adapters(self, client: TritonClient) -> None:
         """Adapters come and go while their model stays, so each model that takes any is asked each time."""
-        for name in sorted(self._served_by[client]):
+        for name in sorted(self._holdings[client].served):
             model = self._models.get(name)
             if model is None or not model.takes_adapters:
                 continue
@@ -158,33 +184,56 @@ class Catalog:
 
     async def _learn(self, client: TritonClient, ready: frozenset[tuple[str, str]]) -> None:
         """Load the models that a Triton has now. One that can't be loaded is tried again at the next look."""
-        seen = self._seen[client]
-        if ready == seen:
+        held = self._holdings[client]
+        new = sorted({name for name, _ in ready - held.seen})
+        if not new:
             return
-        self._serve(client, self._served_by[client] & {name for name, _ in ready})
-        new = self._pending[client] = frozenset(name for name, _ in ready - seen)
-        for name in sorted(new):
-            try:
-                await self._load(client, name)
-            except (GatewayError, ModelNotServable) as error:
-                log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
-            else:
-                self._pending[client] -= {name}
-        self._seen[client] = frozenset((name, version) for name, version in ready if name not in self._pending[client])
-        log.info("%s serves %s", client.address, ", ".join(sorted(self._served_by[client])) or "nothing")
+        before = held.served
+        for name in new:
+            if name not in held.obstacles:
+                held.wait_for(name)
+        self._update()
+        for name in new:
+            await self._try(client, name)
+        undone = held.loading | held.obstacles.keys()
+        held.seen = frozenset((name, version) for name, version in ready if name not in undone)
+        if held.served != before:
+            log.info("%s serves %s", client.address, ", ".join(sorted(held.served)) or "nothing")
+
+    async def _try(self, client: TritonClient, name: str) -> None:
+        held = self._holdings[client]
+        try:
+            await self._load(client, name)
+        except ModelNotServable as error:
+            held.refuse(name, error)
+        except GatewayError as error:
+            held.wait_for(name)
+            log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
+        self._update()
 
     async def _load(self, client: TritonClient, name: str) -> None:
         discovered = await discover(client, name)
-        if discovered is not None and self._loader.serves(discovered):
-            if name in self._aliases:
-                log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
-            self._models[name] = await self._loader.load(client, discovered)
-            self._serve(client, self._served_by[client] | {name})
+        if discovered is None or not self._loader.serves(discovered):
+            self._holdings[client].ignore(name)
+            return
+        if name in self._aliases:
+            log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
+        self._models[name] = await self._loader.load(client, discovered)
+        self._holdings[client].serve(name)
 
-    def _serve(self, client: TritonClient, names: frozenset[str]) -> None:
-        """From now on this Triton serves these."""
-        self._served_by[client] = names
-        everywhere = frozenset[str]().union(*self._served_by.values())
+    def _log_obstacles(self, client: TritonClient, before: Mapping[str, ModelNotServable]) -> None:
+        """Tell the operator once of each obstacle, with all of its detail."""
+        for name, why in self._holdings[client].obstacles.items():
+            if name not in before or str(before[name]) != str(why):
+                log.error("model %s at %s can't be served: %s", name, client.address, why)
+
+    def _update(self) -> None:
+        """Draw the conclusions from what the Tritons have: who serves a model, and which models nobody knows any more."""
+        held = self._holdings
+        known = frozenset[str]().union(*(one.known for one in held.values()))
+        self._models = {name: model for name, model in self._models.items() if (model.base or name) in known}
+        self._adapters = {key: names for key, names in self._adapters.items() if key[1] in held[key[0]].known}
+        everywhere = frozenset[str]().union(*(one.served for one in held.values()))
         self._replicas = {
-            name: tuple(client for client in self._clients if name in self._served_by[client]) for name in everywhere
+            name: tuple(client for client in self._clients if name in held[client].served) for name in everywhere
         }

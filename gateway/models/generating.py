@@ -12,7 +12,7 @@ import orjson
 from gateway.errors import BadRequest, not_taken
 from gateway.generation import DroppingSink, GenerationRequest, Messages
 from gateway.ids import new_id
-from gateway.models.served import PROBE_TEXT, ModelSource, ServedModel, generates
+from gateway.models.served import PROBE_TEXT, ModelSource, ServedModel, generates, reading
 from gateway.prompting.context import completion_limit, truncated
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.inputs import token_ids
@@ -54,12 +54,15 @@ class GeneratingModel(ServedModel):
         description = source.description
         renders_itself = description.get("renderer") == "backend"
         has_tokenizer = "tokenizer.json" in source.files or not renders_itself
+        tokenizer = source.tokenizer() if has_tokenizer else None
+        with reading("chat template or tokenizer_config.json"):
+            template = read_template(source.files)
         return cls(
             source.discovered.name,
             source.created,
             int(description["context_length"]),
-            source.tokenizer() if has_tokenizer else None,
-            read_template(source.files),
+            tokenizer,
+            template,
             calls_tools=description.get("tool_parser") is not None,
             adaptable=description.get("loras") is not None,
             renders_itself=renders_itself,

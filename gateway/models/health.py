@@ -18,10 +18,13 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gateway import metrics
 from gateway.errors import GatewayError, ModelNotFound, Overloaded
 from gateway.models.catalog import Catalog
+
+State = Literal["ready", "not_ready", "loading", "not_servable", "missing"]
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +34,18 @@ _PROBE_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """One line of the readiness report. `age_s` is the time since the last success, None when there was none."""
+    """One line of the readiness report. `age_s` is the time since the last success, None when there was none. `counts`:
+    the gateway is not ready without it."""
 
     model: str
-    ready: bool
+    state: State
     age_s: float | None
+    counts: bool = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has answered lately."""
+        return self.state == "ready"
 
 
 class LastSuccess:
@@ -57,6 +67,10 @@ class LastSuccess:
             os.utime(self._path, (self.at, self.at))
             self._written = self.at
         self.at = max(self.at, theirs)
+
+    def discard(self) -> None:
+        """Remove what is shared."""
+        self._path.unlink(missing_ok=True)
 
     @contextmanager
     def probing(self) -> Generator[bool, None, None]:
@@ -83,20 +97,30 @@ class Health:
         self._stale_s = stale_s
         self._last_successes: dict[str, LastSuccess] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
+        self._has_been_ready = False
 
     def succeeded(self, model: str) -> None:
         """An answer, or a piece of one, has come from the model."""
         self.last_success(model).at = time.time()
 
     def report(self) -> list[ModelHealth]:
-        """The state of every required model; empty when none is required and none is served."""
-        required = self._required or [model.name for model in self._catalog.bases()]
-        return [self._health_of(name) for name in required]
+        """The state of every required model, or else of every served one; then of those that are being added or can't be
+        served, which do not count."""
+        served = [] if self._required else [model.name for model in self._catalog.bases()]
+        others = sorted(self._catalog.loading() | self._catalog.obstacles().keys())
+        return [self._health_of(name) for name in dict.fromkeys([*self._required, *served, *others])]
+
+    def is_ready(self) -> bool:
+        """Whether every model that counts has answered lately, and there is one."""
+        counting = [model for model in self.report() if model.counts]
+        ready = bool(counting) and all(model.ready for model in counting)
+        self._has_been_ready = self._has_been_ready or ready
+        return ready
 
     def is_lost(self, model: str) -> bool:
-        """Whether a model that has answered before is no longer ready."""
-        health = self._health_of(model)
-        return health.age_s is not None and not health.ready
+        """Whether a model that has answered before has been silent for too long."""
+        age_s = self._health_of(model).age_s
+        return age_s is not None and age_s >= self._stale_s
 
     def _watched(self) -> list[str]:
         """All models, required or not: `is_lost` needs to know of each."""
@@ -105,7 +129,18 @@ class Health:
     def _health_of(self, name: str) -> ModelHealth:
         last = self.last_success(name).at
         age_s = time.time() - last if last else None
-        return ModelHealth(name, age_s is not None and age_s < self._stale_s, age_s)
+        state = self._state_of(name, age_s)
+        # A model that was added to a ready gateway counts from its first answer on.
+        is_new = self._has_been_ready and age_s is None
+        counts = name in self._required or (state in ("ready", "not_ready") and not is_new)
+        return ModelHealth(name, state, age_s, counts)
+
+    def _state_of(self, name: str, age_s: float | None) -> State:
+        if self._catalog.has(name):
+            return "ready" if age_s is not None and age_s < self._stale_s else "not_ready"
+        if name in self._catalog.loading():
+            return "loading"
+        return "not_servable" if name in self._catalog.obstacles() else "missing"
 
     def last_success(self, model: str) -> LastSuccess:
         """The record of a model's last success, for callers that note many."""
@@ -120,11 +155,16 @@ class Health:
         self._folder.mkdir(parents=True, exist_ok=True)
         try:
             while True:
-                for name in self._watched():
+                watched = self._watched()
+                for name in self._last_successes.keys() | watched:
                     try:
-                        self._look(name)
+                        if name in watched:
+                            self._look(name)
+                        else:
+                            self._forget(name)
                     except OSError:  # a full disk, say: the watch must outlive it
                         log.exception("the health of %s can't be shared", name)
+                self.is_ready()
                 await asyncio.sleep(_LOOK_EVERY_S)
         finally:
             for probe in self._probes.values():
@@ -137,6 +177,13 @@ class Health:
         probing = name in self._probes and not self._probes[name].done()
         if not probing and time.time() - success.at > self._fresh_s:
             self._probes[name] = asyncio.create_task(self._probe(name))
+
+    def _forget(self, name: str) -> None:
+        """The model is unloaded. If it is loaded again, it starts without a success of before."""
+        self._last_successes.pop(name).discard()
+        metrics.labelled(metrics.MODEL_READY, name).set(0)
+        if (probe := self._probes.pop(name, None)) is not None:
+            probe.cancel()
 
     async def _probe(self, name: str) -> None:
         with self.last_success(name).probing() as mine:

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, Final, cast
 
+from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
-from gateway.models.served import ModelNotServable, ModelSource, ServedModel
+from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import GENERATION, DiscoveredModel
@@ -30,33 +31,31 @@ class ModelLoader:
         self._tokenizers = Tokenizers()
 
     def serves(self, model: DiscoveredModel) -> bool:
-        """Whether there is a kind for a model of that task. Warns of an unknown task."""
-        if model.task == ASSETS:
-            return False
-        is_known = any(kind.task == model.task for kind in KINDS)
-        if not is_known:
-            log.warning("model %s: openai_task %r is not known and the model is not served", model.name, model.task)
-        return is_known
+        """Whether a model is to be served: all are that say what they are for, except `assets`."""
+        return model.task != ASSETS
 
     async def load(self, client: TritonClient, model: DiscoveredModel) -> ServedModel:
         """Raises GatewayError when Triton fails, ModelNotServable when the model lacks something."""
+        if all(kind.task != model.task for kind in KINDS):
+            raise ModelNotServable(f"its openai_task {model.task!r} is not known to this gateway")
         speaks_contract = model.task == GENERATION
         about = Describer(client, model.name) if speaks_contract else Describer(client, ASSETS, model.name)
-        description = await about.describe()
+        description = await _describe(client, about, model)
         if speaks_contract:
             client.sessions.offer(model.name, offered="session" in travel(description))
-        kind = next((kind for kind in KINDS if kind.task == model.task and kind.fits(description)), None)
+        with reading("description"):
+            kind = next((kind for kind in KINDS if kind.task == model.task and kind.fits(description)), None)
         if kind is None:
             raise ModelNotServable(f"there is no kind of model for the task {model.task!r}")
-        files = await self._read(
-            about, [entry for name, entry in file_entries(description).items() if name in kind.files]
-        )
-        source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
         try:
+            entries = [entry for name, entry in file_entries(description).items() if name in kind.files]
+        except InternalError as error:
+            raise ModelNotServable("its description can't be used", "`files` does not follow the contract") from error
+        files = await self._read(about, entries)
+        source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
+        with reading("description"):
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
             return await asyncio.to_thread(kind.load, source)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelNotServable(f"its files can't be used: {error}") from error
 
     async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
         """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
@@ -88,3 +87,24 @@ class ModelLoader:
             unfinished.rename(self._cache_dir / entry.sha256)
         except OSError as error:  # a full disk costs the other workers a transfer, and no model is lost
             log.warning("%s is not kept: %s", entry.name, error)
+
+
+async def _describe(client: TritonClient, about: Describer, model: DiscoveredModel) -> dict[str, Any]:
+    """The description of a model. Raises ModelNotServable where another try would bring none."""
+    try:
+        return await about.describe()
+    except (Overloaded, Unavailable, UpstreamTimeout) as error:
+        if model.task != GENERATION and not await _has_assets(client):
+            raise ModelNotServable(
+                "the model `assets`, which serves its files, is not loaded", f"at {client.address}"
+            ) from error
+        raise
+    except GatewayError as error:
+        raise ModelNotServable("it is not described as this gateway needs it", str(error)) from error
+
+
+async def _has_assets(client: TritonClient) -> bool:
+    """Whether Triton has the model `assets`, or is loading it."""
+    return any(
+        model.name == ASSETS and model.state in ("READY", "LOADING") for model in await client.repository_index()
+    )

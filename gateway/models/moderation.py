@@ -11,7 +11,7 @@ import orjson
 
 from gateway.errors import InternalError
 from gateway.models.encoder import EncoderModel
-from gateway.models.served import ModelSource
+from gateway.models.served import ModelSource, reading
 from gateway.pooling import Op, PoolingRequest, Rows
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,9 @@ class ModerationModel(EncoderModel):
     @classmethod
     def load(cls, source: ModelSource) -> Self:
         found, tokenizer = source.discovered, source.tokenizer()
-        labels = read_labels(source.files["labels.json"])
+        content = source.file("labels.json")
+        with reading("labels.json"):
+            labels = read_labels(content)
         return cls(found.name, source.created, tokenizer, found.max_tokens, found.max_batch_size, labels)
 
     def check_rows(self, request: PoolingRequest, rows: Rows) -> None:

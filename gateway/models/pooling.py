@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Self, cast, get_args
 import orjson
 
 from gateway.models.rows import RowsModel
-from gateway.models.served import ModelSource, generates
+from gateway.models.served import ModelSource, generates, reading
 from gateway.pooling import Op, PoolingRequest, Rows
 from gateway.triton.client import TritonClient
 from gateway.triton.pool import pool
@@ -36,13 +36,15 @@ class PoolingModel(RowsModel):
     @classmethod
     def load(cls, source: ModelSource) -> Self:
         description, tokenizer = source.description, source.tokenizer()
+        with reading("config.json"):
+            labels = class_names(source.files.get("config.json", b"{}"))
         return cls(
             source.discovered.name,
             source.created,
             tokenizer,
             int(description["context_length"]),
             frozenset(cast("Op", task) for task in description["tasks"] if task in _OPS),
-            class_names(source.files.get("config.json", b"{}")),
+            labels,
         )
 
     @property

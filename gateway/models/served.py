@@ -10,7 +10,8 @@ asked      by methods of the kind: `prepare` of a generating model, `pool` of on
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -29,7 +30,21 @@ def generates(description: Mapping[str, Any]) -> bool:
 
 
 class ModelNotServable(Exception):
-    """A model is there but lacks something; the text says what."""
+    """A model is there and can't be served. `cause` is written for clients; `detail` is for the operator, and may hold
+    paths and other people's words."""
+
+    def __init__(self, cause: str, detail: str = "") -> None:
+        super().__init__(f"{cause}: {detail}" if detail else cause)
+        self.cause = cause
+
+
+@contextmanager
+def reading(file: str) -> Generator[None, None, None]:
+    """Turns what goes wrong while a file of a model is read into ModelNotServable, which names the file."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelNotServable(f"its {file} can't be used", f"{type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +58,16 @@ class ModelSource:
     created: int
 
     def tokenizer(self) -> Tokenizer:
-        """The model's own. Raises ModelNotServable when it offers none, ValueError when the file is none."""
-        if "tokenizer.json" not in self.files:
-            raise ModelNotServable("it offers no tokenizer.json")
-        return self.tokenizers.get(self.files["tokenizer.json"])
+        """The model's own. Raises ModelNotServable when it offers none, or a file that is none."""
+        content = self.file("tokenizer.json")
+        with reading("tokenizer.json"):
+            return self.tokenizers.get(content)
+
+    def file(self, name: str) -> bytes:
+        """The content of a file that the model must have. Raises ModelNotServable when it offers none."""
+        if name not in self.files:
+            raise ModelNotServable(f"it offers no {name}")
+        return self.files[name]
 
 
 @dataclass(frozen=True, slots=True)

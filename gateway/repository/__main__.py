@@ -46,7 +46,7 @@ async def _reconcile(triton: TritonClient, reconciler: Reconciler) -> None:
 async def _until_it_listens(triton: TritonClient) -> None:
     while True:
         try:
-            await triton.ready_models()
+            await triton.repository_index()
         except GatewayError:
             await asyncio.sleep(_RETRY_S)
         else:

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 from gateway.errors import GatewayError
 from gateway.repository.folders import ModelFolder, find_models
 from gateway.repository.wanted import Wanted, read_wanted, write_wanted
-from gateway.triton.client import ModelControlFailed
+from gateway.triton.client import ModelControlFailed, RepositoryModel
 
 _AT_A_TIME: Final = 4
 """The smallest models begin, so that they serve before the large ones have loaded."""
@@ -32,8 +32,8 @@ _QUIET_ROUNDS: Final = 2
 class Triton(Protocol):
     """What is needed of a TritonClient."""
 
-    async def ready_models(self) -> list[tuple[str, str]]:
-        """Name and version of every model that is loaded. Raises GatewayError."""
+    async def repository_index(self) -> list[RepositoryModel]:
+        """Every model in Triton's repositories. Raises GatewayError."""
         ...
 
     async def load_model(self, name: str) -> None:
@@ -110,7 +110,7 @@ class Reconciler:
                 write_wanted(self._state_dir, read_wanted(self._state_dir).unload(known.folder.path))
 
     async def _ready(self) -> set[str]:
-        return {name for name, _ in await self._triton.ready_models()}
+        return {model.name for model in await self._triton.repository_index() if model.is_ready}
 
     def _due(self, known: _Known, wanted: Wanted) -> Coroutine[Any, Any, None] | None:
         """What there is to do for one model, already marked as begun."""

@@ -120,13 +120,9 @@ class TritonClient:
             await asyncio.wait(self._ending, timeout=_CLOSE_TIMEOUT_S)
         await self._channel.close(grace=None)
 
-    async def ready_models(self) -> list[tuple[str, str]]:
-        """Name and version of every model that Triton has ready."""
-        return [(model.name, model.version) for model in await self.repository_index(ready=True) if model.is_ready]
-
-    async def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
-        """Every model in Triton's repositories, or those that it has `ready`."""
-        request = pb.RepositoryIndexRequest(ready=ready)
+    async def repository_index(self) -> list[RepositoryModel]:
+        """Every model in Triton's repositories, an entry for each version."""
+        request = pb.RepositoryIndexRequest()
         index = await self._call("RepositoryIndex", request, timeout_s=5, metadata=self._repository_metadata)
         return [RepositoryModel(model.name, model.version, model.state, model.reason) for model in index.models]
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from gateway import errors
-from gateway.errors import ContextLengthExceeded, GatewayError, InternalError, ModelNotFound, RequestTooLarge
+from gateway.errors import (
+    ContextLengthExceeded,
+    GatewayError,
+    InternalError,
+    ModelBroken,
+    ModelNotFound,
+    RequestTooLarge,
+)
 from gateway.triton.records import to_error
 from gateway.web.openai_dialect import envelope
 
@@ -28,6 +35,8 @@ def made(kind: type[GatewayError]) -> GatewayError:
         return RequestTooLarge(limit=5, requested=6)
     if issubclass(kind, (InternalError, ModelNotFound)):
         return kind() if issubclass(kind, InternalError) else kind("m")
+    if kind is ModelBroken:
+        return ModelBroken("m", "it offers no tokenizer.json")
     return kind("text", param="p", code=None)
 
 

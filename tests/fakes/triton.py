@@ -134,6 +134,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.ready = [CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, "assets", "stranger"]
         self.secrets: dict[str, str | None] = {}  # what came in the header of the secret, by call
         self.unloadable: dict[str, str] = {}  # models that fail to load, and Triton's reasons
+        self.unready: list[tuple[str, str, str]] = []  # name, state and reason of models that take no requests
+        self.tasks: dict[str, str] = {}  # other `openai_task`s than the toy models have
         self.files = files or toy_files()
         self.described = 0
         self.description: dict[str, Any] = {}  # what the chat model says of itself besides
@@ -186,6 +188,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         index = service_pb2.RepositoryIndexResponse()
         for name in self.ready:
             index.models.add(name=name, version="1", state="READY")
+        for name, state, reason in self.unready:
+            index.models.add(name=name, version="1" if state else "", state=state, reason=reason)
         return index
 
     def RepositoryModelLoad(self, request: Any, context: Any) -> Any:
@@ -202,7 +206,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def ModelConfig(self, request: Any, context: Any) -> Any:
         self._note_secret("ModelConfig", context)
-        return service_pb2.ModelConfigResponse(config=_config(request.name))
+        config = _config(request.name)
+        if request.name in self.tasks:
+            config.parameters["openai_task"].string_value = self.tasks[request.name]
+        return service_pb2.ModelConfigResponse(config=config)
 
     def ModelInfer(self, request: Any, context: Any) -> Any:
         if self.infer_error is not None:
@@ -257,6 +264,10 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     def _describe(self, asked: str, envelope: dict[str, Any]) -> Iterator[Any]:
         self.described += 1
+        if asked == "assets" and asked not in self.ready:
+            text = f"Request for unknown model: '{asked}' is not found"
+            yield service_pb2.ModelStreamInferResponse(error_message=text)
+            return
         files = self.files[envelope.get("model", asked)]
         rid = envelope["rid"]
         for name in envelope.get("files", ()):

@@ -29,6 +29,30 @@ async def test_model_that_lacks_a_file_has_a_reason() -> None:
     assert (model.kind, model.reason) == (None, "it offers no tokenizer.json")
 
 
+async def test_every_state_of_triton_is_shown() -> None:
+    """With Triton's own reason, for this is the operator's list."""
+    with FakeTriton() as triton:
+        triton.ready = ["stranger"]
+        triton.tasks = {"stranger": "embeddings"}
+        triton.unready = [("broken", "UNAVAILABLE", "no file /srv/m"), ("coming", "LOADING", ""), ("never", "", "")]
+        found = {model.name: (model.kind, model.state, model.reason) for model in await inspect(triton.address)}
+    assert found == {
+        "stranger": (None, "READY", "its openai_task 'embeddings' is not known to this gateway"),
+        "broken": (None, "UNAVAILABLE", "no file /srv/m"),
+        "coming": (None, "LOADING", ""),
+        "never": (None, "UNLOADED", ""),
+    }
+
+
+async def test_missing_assets_is_a_reason() -> None:
+    """Of those that need it."""
+    with FakeTriton() as triton:
+        triton.ready.remove("assets")
+        found = {model.name: model for model in await inspect(triton.address)}
+    assert "`assets`" in found[EMBEDDING_MODEL].reason
+    assert found[CHAT_MODEL].kind == "generating"
+
+
 async def test_triton_that_is_away_is_an_error() -> None:
     """And not an empty list."""
     with pytest.raises(Unavailable):

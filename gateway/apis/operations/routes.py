@@ -23,15 +23,18 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz")
 @router.get("/health")
 async def readyz(core: CoreOf) -> JSONResponse:
-    """200 when every required model has answered lately, else 503. The body says which, and how long ago."""
-    report = core.health.report()
-    ready = bool(report) and all(model.ready for model in report)
+    """200 when every required model has answered lately, else 503. The body says which, and how long ago.
+
+    It is public: it shows states, and neither reasons nor paths.
+    """
+    ready = core.health.is_ready()
     models = {
         model.model: {
             "ready": model.ready,
+            "state": model.state,
             "last_success_s_ago": None if model.age_s is None else round(model.age_s, 1),
         }
-        for model in report
+        for model in core.health.report()
     }
     body = {"status": "ready" if ready else "not ready", "models": models}
     return JSONResponse(body, status_code=200 if ready else 503)

@@ -54,7 +54,9 @@ class Health:
         if self.serving_since is None:
             return Verdict.RESTART_TRITON if now - self.started >= LOAD_TIMEOUT_S else Verdict.NOTHING
         if answer.state is State.READY:
-            return self._became_ready(now)
+            # Triton may have loaded a model that this worker of the gateway has not seen yet.
+            waits = bool(answer.awaited) and now - self.serving_since < FIRST_TOKEN_S
+            return Verdict.NOTHING if waits else self._became_ready(now)
         if self.ready_since is None:
             return Verdict.RESTART_TRITON if now - self.serving_since >= FIRST_TOKEN_S else Verdict.NOTHING
         if answer.state is State.UNREADY and lasted >= UNREADY_S:

@@ -24,6 +24,8 @@ class ProbeResult:
 
     state: State
     reason: str = ""
+    awaited: tuple[str, ...] = ()
+    """Models that are being added, and do not count yet."""
 
 
 def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
@@ -33,7 +35,7 @@ def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
     except (OSError, http.client.HTTPException) as error:
         return ProbeResult(State.UNREACHABLE, str(error) or type(error).__name__)
     if status == http.client.OK:
-        return ProbeResult(State.READY)
+        return ProbeResult(State.READY, awaited=_awaited(body))
     return ProbeResult(State.UNREADY, _reason(body))
 
 
@@ -57,16 +59,28 @@ def served_models(host: str, port: int) -> list[str] | None:
     return [str(model["id"]) for model in listing["data"]]
 
 
+def _awaited(body: bytes) -> tuple[str, ...]:
+    """The models that are being added, according to /readyz."""
+    return tuple(name for name, report in (_models(body) or {}).items() if report["state"] == "loading")
+
+
 def _reason(body: bytes) -> str:
     """The models that have not answered, according to /readyz."""
-    try:
-        models: dict[str, dict[str, Any]] = json.loads(body)["models"]
-    except (ValueError, KeyError, TypeError):
+    models = _models(body)
+    if models is None:
         return body.decode(errors="replace")[:200] or "an empty answer"
     return (
         ", ".join(_words(name, report) for name, report in models.items() if not report["ready"])
         or "no model is served"
     )
+
+
+def _models(body: bytes) -> dict[str, dict[str, Any]] | None:
+    """None if the body is not the gateway's."""
+    try:
+        return json.loads(body)["models"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _words(name: str, report: dict[str, Any]) -> str:

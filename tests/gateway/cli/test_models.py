@@ -18,3 +18,9 @@ def test_columns_stand_below_each_other():
 def test_nothing_makes_no_lines():
     """An empty repository is no error."""
     assert lines([]) == []
+
+
+def test_reason_of_many_lines_is_one():
+    """Triton may give a traceback for a reason; a model has one line."""
+    listed = [ListedModel("a:1", "llm", "1", None, "UNAVAILABLE", "Internal: failed\n\nAt:\n  model.py(3): load\n")]
+    assert lines(listed) == ["llm  1  not served  UNAVAILABLE  Internal: failed At: model.py(3): load"]

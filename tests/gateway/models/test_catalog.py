@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ModelNotFound, Unavailable
+from gateway.errors import ModelBroken, ModelNotFound, Unavailable
 from gateway.models.catalog import Catalog
 from gateway.models.embedding import EmbeddingModel
 from gateway.models.generating import GeneratingModel
@@ -77,25 +77,111 @@ async def test_least_busy_triton_comes_first(pair: Pair) -> None:
     assert set(pair.catalog.replicas(CHAT_MODEL)) == {first, second}
 
 
-async def test_unloaded_model_stays_known(pair: Pair) -> None:
-    """One Triton has lost it: the other serves it. Both have: 503, for it may come back."""
-    await pair.catalog.refresh()
-    first, second = pair.tritons
-    ready = list(first.ready)
-    try:
-        first.ready = [name for name in ready if name != CHAT_MODEL]
-        await pair.catalog.refresh()
-        assert pair.catalog.replicas(CHAT_MODEL) == [pair.clients[1]]
-        second.ready = []
-        await pair.catalog.refresh()
-        assert pair.catalog.find(CHAT_MODEL)
-        with pytest.raises(Unavailable):
-            pair.catalog.replicas(CHAT_MODEL)
-        assert pair.catalog.replicas(EMBEDDING_MODEL) == [pair.clients[0]]
-    finally:
-        first.ready = second.ready = ready
-    await pair.catalog.refresh()
-    assert len(pair.catalog.replicas(CHAT_MODEL)) == 2
+async def test_unloaded_model_is_gone() -> None:
+    """One Triton has unloaded it: the other serves it. Both have: it does not exist, and it comes back by a load."""
+    with FakeTriton() as first, FakeTriton() as second:
+        async with catalog_of(first.address, second.address) as catalog:
+            await catalog.refresh()
+            for triton in (first, second):
+                assert len(catalog.replicas(CHAT_MODEL)) >= 1
+                triton.ready.remove(CHAT_MODEL)
+                triton.unready = [(CHAT_MODEL, "UNAVAILABLE", "unloaded")]
+                await catalog.refresh()
+            with pytest.raises(ModelNotFound):
+                catalog.find(CHAT_MODEL)
+            assert names(catalog) == list(catalog.offered()) == [EMBEDDING_MODEL, MODERATION_MODEL]
+            assert (catalog.loading(), catalog.obstacles()) == (frozenset(), {})
+            second.ready.append(CHAT_MODEL)
+            await catalog.refresh()
+            assert len(catalog.replicas(CHAT_MODEL)) == 1
+
+
+async def test_unreachable_triton_has_unloaded_nothing() -> None:
+    """One has unloaded the model, the other is away: it may still have it, so the model is unavailable."""
+    with FakeTriton() as first, FakeTriton() as second:
+        async with catalog_of(first.address, second.address) as catalog:
+            await catalog.refresh()
+            second.stop()
+            first.ready.remove(CHAT_MODEL)
+            await catalog.refresh()
+            assert catalog.find(CHAT_MODEL)
+            with pytest.raises(Unavailable):
+                catalog.replicas(CHAT_MODEL)
+
+
+async def test_restarted_triton_keeps_its_models_known() -> None:
+    """It starts empty: what it has not loaded yet is not unloaded."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            triton.ready, triton.unready = ["assets"], [(CHAT_MODEL, "", ""), ("never", "", "")]
+            await catalog.refresh()
+            assert names(catalog) == [CHAT_MODEL]
+            with pytest.raises(ModelNotFound):
+                catalog.find("never")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "error"),
+    [("", "", Unavailable), ("LOADING", "", Unavailable), ("UNAVAILABLE", "unloaded", ModelNotFound)],
+)
+async def test_triton_without_a_ready_model(state: str, reason: str, error: type[Exception]) -> None:
+    """One that starts may bring any model yet; one that has unloaded its only model brings none."""
+    with FakeTriton() as triton:
+        triton.ready, triton.unready = [], [("other", state, reason)]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(error):
+                catalog.find("nobody")
+
+
+async def test_model_that_is_being_added_is_unavailable() -> None:
+    """It is in no list yet."""
+    with FakeTriton() as triton:
+        triton.unready = [("coming", "LOADING", "")]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(Unavailable):
+                catalog.find("coming")
+            assert (names(catalog), catalog.loading()) == (ALL, {"coming"})
+
+
+async def test_failed_load_is_a_permanent_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The client learns that it failed, the log what Triton says of it, once."""
+    with FakeTriton() as triton:
+        triton.unready = [("broken", "UNAVAILABLE", "no file /srv/models/broken/1/model.pt")]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            await catalog.refresh()
+            with pytest.raises(ModelBroken, match="Triton could not load it") as caught:
+                catalog.find("broken")
+    assert "/srv" not in caught.value.message
+    assert caplog.text.count("/srv/models/broken") == 1
+
+
+async def test_unknown_task_is_a_permanent_error() -> None:
+    """It names what the configuration declares."""
+    with FakeTriton() as triton:
+        triton.tasks = {"stranger": "embeddings"}
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(ModelBroken, match="openai_task 'embeddings'"):
+                catalog.find("stranger")
+
+
+async def test_missing_assets_is_a_permanent_error() -> None:
+    """For those that need it, until it is loaded."""
+    with FakeTriton() as triton:
+        triton.ready.remove("assets")
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            assert names(catalog) == [CHAT_MODEL]
+            with pytest.raises(ModelBroken, match="`assets`"):
+                catalog.find(EMBEDDING_MODEL)
+            triton.ready.append("assets")
+            await catalog.refresh()
+            await catalog.refresh()
+            assert names(catalog) == ALL
 
 
 async def test_what_is_known_is_not_asked_again(pair: Pair) -> None:
@@ -153,12 +239,12 @@ CONFIG = json.loads(GOOD["tokenizer_config.json"])
     ],
 )
 async def test_broken_model_hides_no_other(files: dict[str, bytes]) -> None:
-    """It is tried again at every look, the others are served, and it is unavailable rather than unknown."""
+    """It is tried again at every look, the others are served, and its error names the cause."""
     with changed_files(toy_chat=files) as triton:
         async with catalog_of(triton.address) as catalog:
             await catalog.refresh()
             assert names(catalog) == [EMBEDDING_MODEL, MODERATION_MODEL]
-            with pytest.raises(Unavailable):
+            with pytest.raises(ModelBroken, match=r"tokenizer\.json|template"):
                 catalog.find(CHAT_MODEL)
             with pytest.raises(ModelNotFound):
                 catalog.find("nobody")

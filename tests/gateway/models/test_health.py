@@ -133,6 +133,72 @@ async def test_required_models_make_the_report(pair: Pair, tmp_path: Path) -> No
         await until(lambda: len(pair.tritons[0].inferred) + len(pair.tritons[1].inferred) == 2)
 
 
+async def test_added_model_does_not_undo_readiness(pair: Pair, tmp_path: Path) -> None:
+    """While it is loaded, and until its first answer, it is reported and does not count; one that is broken never does."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path)
+    assert not watch.is_ready()
+    for model in (CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL):
+        watch.succeeded(model)
+    assert watch.is_ready()
+    triton = pair.tritons[1]
+    try:
+        triton.unready = [("coming", "LOADING", ""), ("broken", "UNAVAILABLE", "no such file")]
+        await pair.catalog.refresh()
+        states = {model.model: model.state for model in watch.report()}
+        assert (states["coming"], states["broken"]) == ("loading", "not_servable")
+        assert watch.is_ready()
+        triton.ready.append("toy-reranker")
+        await pair.catalog.refresh()
+        assert readiness(watch)["toy-reranker"] is False
+        assert watch.is_ready()
+        watch.succeeded("toy-reranker")
+        assert readiness(watch)["toy-reranker"]
+    finally:
+        triton.unready = []
+        triton.ready.remove("toy-reranker")
+
+
+async def test_required_model_counts_in_every_state(pair: Pair, tmp_path: Path) -> None:
+    """Also while it is being added, or can't be served."""
+    triton = pair.tritons[1]
+    try:
+        for state, reported in (("LOADING", "loading"), ("UNAVAILABLE", "not_servable")):
+            triton.unready = [("wanted", state, "no such file" if state == "UNAVAILABLE" else "")]
+            await pair.catalog.refresh()
+            watch = health(pair, tmp_path, required=("wanted",))
+            watch.succeeded("wanted")
+            assert [(model.state, model.counts) for model in watch.report()] == [(reported, True)]
+            assert not watch.is_ready()
+    finally:
+        triton.unready = []
+
+
+async def test_unloaded_model_is_forgotten(pair: Pair, tmp_path: Path) -> None:
+    """Nobody probes it, readiness stays, and after a new load it starts anew."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path, fresh_s=0.2, stale_s=30)
+    shared = tmp_path / CHAT_MODEL.encode().hex()
+    try:
+        async with watching(watch):
+            await until(watch.is_ready)
+            await until(shared.exists)
+            for triton in pair.tritons:
+                triton.ready.remove(CHAT_MODEL)
+            await pair.catalog.refresh()
+            await until(lambda: not shared.exists())
+            asked = len(chat_calls(pair))
+            await asyncio.sleep(1.5)  # another look
+            assert len(chat_calls(pair)) == asked
+            assert CHAT_MODEL not in readiness(watch)
+            assert watch.is_ready()
+    finally:
+        for triton in pair.tritons:
+            triton.ready.insert(0, CHAT_MODEL)
+    await pair.catalog.refresh()
+    assert [model.age_s for model in watch.report() if model.model == CHAT_MODEL] == [None]
+
+
 async def test_probes_end_with_the_watch(pair: Pair, tmp_path: Path) -> None:
     """A probe under way is cancelled in Triton."""
     await pair.catalog.refresh()

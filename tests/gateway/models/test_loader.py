@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import Unavailable
 from gateway.models.embedding import EmbeddingModel
 from gateway.models.generating import GeneratingModel
 from gateway.models.loader import ASSETS, ModelLoader
 from gateway.models.moderation import ModerationModel
 from gateway.models.pooling import PoolingModel
 from gateway.models.served import ModelNotServable, ServedModel
+from gateway.triton.client import TritonClient
 from gateway.triton.discovery import DiscoveredModel, discover
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, POOLING_MODELS, FakeTriton, toy_files
 from tests.gateway.conftest import Pair
@@ -42,11 +44,41 @@ async def test_model_is_loaded_as_its_kind(pair: Pair, name: str, kind: type[Ser
     assert model.name == name
 
 
-@pytest.mark.parametrize(("task", "serves"), [("generation", True), ("embedding", True), (ASSETS, False), ("x", False)])
-async def test_task_says_whether_it_is_served(task: str, serves: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """A task that nobody knows is warned of; that of the file server is none to serve."""
+@pytest.mark.parametrize(("task", "serves"), [("generation", True), ("embedding", True), (ASSETS, False), ("x", True)])
+async def test_task_says_whether_it_is_to_be_served(task: str, serves: bool) -> None:
+    """The file server is none to serve."""
     assert ModelLoader(None).serves(DiscoveredModel("m", task)) is serves
-    assert bool(caplog.records) is (task == "x")
+
+
+async def test_unknown_task_is_an_obstacle(pair: Pair) -> None:
+    """Triton need not be asked for it."""
+    with pytest.raises(ModelNotServable, match="openai_task 'x' is not known"):
+        await ModelLoader(None).load(pair.clients[0], DiscoveredModel("m", "x"))
+
+
+@pytest.mark.parametrize("description", [{"tasks": None}, {"context_length": None}, {"media": 5}, {"files": 5}])
+async def test_description_that_is_none_is_an_obstacle(description: dict[str, object]) -> None:
+    """Whatever is wrong with it, it is the model's fault and not an accident of the gateway's."""
+    with FakeTriton() as triton:
+        triton.description = description
+        client = TritonClient(triton.address)
+        with pytest.raises(ModelNotServable, match="description can't be used"):
+            await ModelLoader(None).load(client, DiscoveredModel(CHAT_MODEL, "generation"))
+        await client.close()
+
+
+async def test_missing_file_server_is_an_obstacle() -> None:
+    """Its absence is no outage: nothing gets better until somebody loads it. While it loads, one waits."""
+    with FakeTriton() as triton:
+        triton.ready.remove(ASSETS)
+        client = TritonClient(triton.address)
+        model = DiscoveredModel(EMBEDDING_MODEL, "embedding")
+        with pytest.raises(ModelNotServable, match="`assets`"):
+            await ModelLoader(None).load(client, model)
+        triton.unready = [(ASSETS, "LOADING", "")]
+        with pytest.raises(Unavailable):
+            await ModelLoader(None).load(client, model)
+        await client.close()
 
 
 async def test_files_are_fetched_once(pair: Pair, triton: FakeTriton, tmp_path: Path) -> None:
@@ -76,7 +108,7 @@ async def test_model_with_useless_files_is_not_servable(pair: Pair, triton: Fake
     try:
         for content in (b"{}", b"\xff"):
             triton.files[CHAT_MODEL] = {"tokenizer.json": content}
-            with pytest.raises(ModelNotServable, match="its files can't be used"):
+            with pytest.raises(ModelNotServable, match=r"its tokenizer\.json can't be used"):
                 await load(ModelLoader(None), pair, CHAT_MODEL)
         triton.files[CHAT_MODEL] = {}
         with pytest.raises(ModelNotServable, match=r"no tokenizer\.json"):

@@ -35,7 +35,7 @@ def test_source_without_tokenizer_is_not_servable() -> None:
     """It says what is missing; a file that is none is the loader's to report."""
     with pytest.raises(ModelNotServable, match=r"no tokenizer\.json"):
         source(files={}).tokenizer()
-    with pytest.raises(ValueError, match=r"not a tokenizer\.json"):
+    with pytest.raises(ModelNotServable, match=r"tokenizer\.json can't be used"):
         source(files={"tokenizer.json": b"{}"}).tokenizer()
 
 

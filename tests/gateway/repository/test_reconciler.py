@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import Unavailable
 from gateway.repository.reconciler import Reconciler
 from gateway.repository.wanted import read_wanted, write_wanted
-from gateway.triton.client import ModelControlFailed
+from gateway.triton.client import ModelControlFailed, RepositoryModel
 
 pytestmark = pytest.mark.anyio
 
@@ -25,10 +25,10 @@ class NotingTriton:
         self.broken: set[str] = set()
         self.away = False
 
-    async def ready_models(self) -> list[tuple[str, str]]:
+    async def repository_index(self) -> list[RepositoryModel]:
         if self.away:
             raise Unavailable("away")
-        return [(name, "1") for name in sorted(self.loaded)]
+        return [RepositoryModel(name, "1", "READY", "") for name in sorted(self.loaded)]
 
     async def load_model(self, name: str) -> None:
         self.calls.append(f"load {name}")
@@ -65,7 +65,7 @@ class World:
         write_wanted(self.state, change(self.repository / name))
 
     async def start(self) -> None:
-        ready = {name for name, _ in await self.triton.ready_models()}
+        ready = set(self.triton.loaded)
         async with asyncio.TaskGroup() as tasks:
             self.reconciler.round(tasks, at_start=ready)
 

@@ -16,7 +16,7 @@ import pytest
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.generation import Accepted, Delta, End, GenerationOutput, GenerationRequest, Usage
 from gateway.ids import new_id
-from gateway.triton.client import ModelControlFailed, TritonClient
+from gateway.triton.client import ModelControlFailed, RepositoryModel, TritonClient
 from gateway.triton.generate import generate
 from tests.fakes.reader import pulled
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, Abort, Call, FakeTriton, Message, StreamError
@@ -194,7 +194,7 @@ async def test_absent_triton_is_unavailable() -> None:
         with pytest.raises(Unavailable):
             await outputs_of(client)
         with pytest.raises(Unavailable):
-            await client.ready_models()
+            await client.repository_index()
         await client.close()
 
 
@@ -214,10 +214,10 @@ async def test_closing_ends_open_calls(triton: FakeTriton) -> None:
         await asyncio.wait_for(reader, SOON_S)
 
 
-async def test_ready_models_are_listed(triton: FakeTriton, triton_client: TritonClient) -> None:
-    """Names and versions, and the configuration of each."""
-    models = await triton_client.ready_models()
-    assert (CHAT_MODEL, "1") in models
+async def test_models_are_listed(triton: FakeTriton, triton_client: TritonClient) -> None:
+    """With version and state, and the configuration of each."""
+    models = await triton_client.repository_index()
+    assert RepositoryModel(CHAT_MODEL, "1", "READY", "") in models
     assert (await triton_client.model_config(EMBEDDING_MODEL)).max_batch_size == 4
 
 
@@ -228,9 +228,9 @@ async def test_proxy_of_the_environment_is_not_used(triton: FakeTriton, monkeypa
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     direct, by_proxy = TritonClient(triton.address), TritonClient(triton.address, by_proxy=True)
     try:
-        assert await direct.ready_models()
+        assert await direct.repository_index()
         with pytest.raises(Unavailable):
-            await by_proxy.ready_models()
+            await by_proxy.repository_index()
     finally:
         await direct.close()
         await by_proxy.close()
@@ -242,9 +242,9 @@ async def test_a_model_is_loaded_and_unloaded() -> None:
         triton.ready = []
         client = TritonClient(triton.address, sessions=False)
         await client.load_model("toy")
-        assert [name for name, _ in await client.ready_models()] == ["toy"]
+        assert [model.name for model in await client.repository_index()] == ["toy"]
         await client.unload_model("toy")
-        assert await client.ready_models() == []
+        assert await client.repository_index() == []
         await client.close()
 
 
@@ -265,7 +265,7 @@ async def test_the_secret_goes_with_calls_that_concern_the_repository() -> None:
     """And with no other."""
     with FakeTriton() as triton:
         client = TritonClient(triton.address, sessions=False, repository_secret="s")
-        await client.ready_models()
+        await client.repository_index()
         await client.load_model("toy")
         await client.model_config("toy")
         assert triton.secrets == {"RepositoryIndex": "s", "RepositoryModelLoad": "s", "ModelConfig": None}

@@ -37,7 +37,7 @@ def test_live_without_triton(alone: RunningGateway) -> None:
         assert client.get("/livez").json() == {"status": "live"}
         response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["models"] == {CHAT_MODEL: {"ready": False, "last_success_s_ago": None}}
+    assert response.json()["models"] == {CHAT_MODEL: {"ready": False, "state": "missing", "last_success_s_ago": None}}
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations"])
@@ -69,6 +69,49 @@ def test_lost_triton_is_unavailable() -> None:
             assert client.get("/v1/models").json()["data"][0]["id"] == CHAT_MODEL
             with FakeTriton(port=triton.port):
                 eventually(lambda: client.post("/v1/chat/completions", json=chat()).status_code == 200)
+
+
+def test_unloaded_model_leaves_no_trace() -> None:
+    """404, in no list, and the gateway is ready as before."""
+    with FakeTriton() as triton, running_gateway(triton_urls=(triton.address,), **PROBED_ONCE) as gateway:
+        gateway.wait_ready()
+        triton.ready.remove(CHAT_MODEL)
+        triton.unready = [(CHAT_MODEL, "UNAVAILABLE", "unloaded")]
+        with gateway.client() as client:
+            eventually(lambda: client.post("/v1/chat/completions", json=chat()).status_code == 404)
+            assert CHAT_MODEL not in client.get("/v1/models").text
+            assert client.get(f"/v1/models/{CHAT_MODEL}").status_code == 404
+            ready = client.get("/readyz")
+        assert (ready.status_code, CHAT_MODEL in ready.json()["models"]) == (200, False)
+
+
+def test_model_that_cannot_be_served_says_why() -> None:
+    """A permanent error in words for clients, which names the cause; `/readyz` shows the state alone, and stays ready."""
+    with FakeTriton() as triton, running_gateway(triton_urls=(triton.address,), **PROBED_ONCE) as gateway:
+        triton.files = {**triton.files, MODERATION_MODEL: {**triton.files[MODERATION_MODEL], "labels.json": b"[]"}}
+        triton.unready = [("broken", "UNAVAILABLE", "no file /srv/models/broken/1/model.pt")]
+        triton.ready.remove(MODERATION_MODEL)
+        gateway.wait_ready()
+        triton.ready.append(MODERATION_MODEL)
+        body = {"model": MODERATION_MODEL, "input": "x"}
+        with gateway.client() as client:
+            eventually(lambda: "labels.json can't be used" in refusal(client, body)["message"])
+            response = client.post("/v1/moderations", json=body)
+            assert (response.status_code, refusal(client, body)["code"]) == (500, "model_not_servable")
+            assert response.headers["x-should-retry"] == "false"
+            assert "retry-after" not in response.headers
+            failed = client.post("/v1/chat/completions", json=chat(model="broken"))
+            assert (failed.status_code, "/srv" in failed.text) == (500, False)
+            ready = client.get("/readyz")
+        assert ready.status_code == 200
+        states = {name: model["state"] for name, model in ready.json()["models"].items()}
+        assert (states[MODERATION_MODEL], states["broken"]) == ("not_servable", "not_servable")
+        assert "labels" not in ready.text
+        assert "/srv" not in ready.text
+
+
+def refusal(client: httpx.Client, body: dict[str, str]) -> dict[str, str]:
+    return client.post("/v1/moderations", json=body).json()["error"]
 
 
 def test_version_is_told(client: httpx.Client) -> None:

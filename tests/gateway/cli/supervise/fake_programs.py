@@ -66,7 +66,9 @@ def gateway(folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status = int((folder / "readiness").read_text())
-            body = json.dumps({"models": {"m": {"ready": status == 200, "last_success_s_ago": 31.0}}}).encode()
+            body = json.dumps(
+                {"models": {"m": {"ready": status == 200, "state": "ready", "last_success_s_ago": 31.0}}}
+            ).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -43,6 +43,18 @@ def test_no_first_token_is_illness():
     assert health.feed(160.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
 
 
+def test_a_model_that_is_being_added_is_waited_for():
+    """Not for ever: it may be one that can't be read."""
+    health = Health(0.0)
+    awaiting = ProbeResult(State.READY, awaited=("llm",))
+    assert health.feed(10.0, awaiting, serving=True) is Verdict.NOTHING
+    assert health.feed(129.0, awaiting, serving=True) is Verdict.NOTHING
+    assert health.feed(130.0, awaiting, serving=True) is Verdict.BECAME_READY
+    health = Health(0.0)
+    health.feed(10.0, awaiting, serving=True)
+    assert health.feed(11.0, READY, serving=True) is Verdict.BECAME_READY
+
+
 def test_becoming_ready_is_told_once(health: Health):
     """The first answer is an event, the others are not."""
     assert health.feed(11.0, READY, serving=True) is Verdict.NOTHING

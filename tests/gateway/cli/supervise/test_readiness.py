@@ -45,14 +45,22 @@ def port() -> Generator[int, None, None]:
 
 def report(**ages: float | None) -> bytes:
     """What /readyz says of models by the age of their last success; 0 is ready."""
-    models = {name: {"ready": age == 0, "last_success_s_ago": age} for name, age in ages.items()}
+    models = {
+        name: {"ready": age == 0, "state": "ready" if age == 0 else "not_ready", "last_success_s_ago": age}
+        for name, age in ages.items()
+    }
     return json.dumps({"models": models}).encode()
+
+
+LOADING = b'{"models": {"llm": {"ready": false, "state": "loading", "last_success_s_ago": null}}}'
 
 
 @pytest.mark.parametrize(
     ("status", "body", "answer"),
     [
         (200, report(m=0), ProbeResult(State.READY)),
+        (200, LOADING, ProbeResult(State.READY, awaited=("llm",))),
+        (200, b"<html>", ProbeResult(State.READY)),
         (
             503,
             report(a=0, b=None, c=42.4),
@@ -63,7 +71,7 @@ def report(**ages: float | None) -> bytes:
         (500, b"broken", ProbeResult(State.UNREADY, "broken")),
         (500, b"[]", ProbeResult(State.UNREADY, "[]")),
     ],
-    ids=["ready", "models", "none", "empty", "text", "list"],
+    ids=["ready", "awaited", "other", "models", "none", "empty", "text", "list"],
 )
 def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: ProbeResult):
     """Or whatever answers in its place."""

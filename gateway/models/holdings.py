@@ -1,0 +1,128 @@
+"""What one Triton has of each model, by what it said when it last answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from gateway.models.served import ModelNotServable
+from gateway.triton.client import RepositoryModel
+
+_UNLOADED_REASONS = ("", "unloaded")
+
+
+class State(IntEnum):
+    """What Triton says of a model. If its versions differ, the highest state counts."""
+
+    GONE = 0
+    NEVER_LOADED = 1
+    FAILED = 2
+    LOADING = 3
+    READY = 4
+
+
+def state_of(model: RepositoryModel) -> State:
+    """The state of one version. A failed load has a reason; an unloaded version has none, or the word `unloaded`."""
+    if model.is_ready:
+        return State.READY
+    if model.state == "LOADING":
+        return State.LOADING
+    if not model.state:
+        return State.NEVER_LOADED
+    failed = model.state == "UNAVAILABLE" and model.reason not in _UNLOADED_REASONS
+    return State.FAILED if failed else State.GONE
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The models of a Triton by their state, and what Triton says of those that failed."""
+
+    states: Mapping[str, State]
+    reasons: Mapping[str, str]
+    ready: frozenset[tuple[str, str]]
+
+    def named(self, *states: State) -> frozenset[str]:
+        """The names of the models in one of these states."""
+        return frozenset(name for name, state in self.states.items() if state in states)
+
+    def failures(self) -> dict[str, ModelNotServable]:
+        """The models that Triton could not load. Triton's reason may hold paths, so only the log gets it."""
+        failed = self.named(State.FAILED)
+        return {name: ModelNotServable("Triton could not load it", self.reasons[name]) for name in failed}
+
+
+def read_index(index: Iterable[RepositoryModel]) -> Repository:
+    """The repository that Triton's index describes, which has an entry for each version of a model."""
+    states: dict[str, State] = {}
+    reasons: dict[str, str] = {}
+    ready: set[tuple[str, str]] = set()
+    for model in index:
+        state = state_of(model)
+        states[model.name] = max(state, states.get(model.name, State.GONE))
+        if state is State.FAILED:
+            reasons[model.name] = model.reason
+        if state is State.READY:
+            ready.add((model.name, model.version))
+    return Repository(states, reasons, frozenset(ready))
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What the gateway has made of a Triton's models.
+
+    `seen` has the names and versions that need no second look. `served` has the models that Triton can be asked for now.
+    `known` has these and the ones that were served before Triton went away. `loading` has the models that are being
+    added, and `obstacles` says why others can't be served.
+    """
+
+    seen: frozenset[tuple[str, str]] = frozenset()
+    served: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+    loading: frozenset[str] = frozenset()
+    obstacles: dict[str, ModelNotServable] = field(default_factory=dict[str, ModelNotServable])
+
+    def lose(self) -> None:
+        """Triton does not answer. Its models stay known, because they may come back with it."""
+        self.seen = frozenset()
+        self.served = frozenset()
+
+    def take(self, repository: Repository) -> None:
+        """Triton has answered. Forget the models that it has no more.
+
+        A model that was served and was never loaded by this process of Triton's stays known: Triton has been restarted.
+        """
+        stays = repository.named(State.READY, State.LOADING, State.NEVER_LOADED)
+        ready = repository.named(State.READY)
+        self.seen &= repository.ready
+        self.served &= ready
+        self.known &= stays
+        self.loading = repository.named(State.LOADING) | (self.loading & ready)
+        self.obstacles = {name: why for name, why in self.obstacles.items() if name in ready} | repository.failures()
+
+    def serve(self, name: str) -> None:
+        """The model can be asked for."""
+        self.loading -= {name}
+        self.obstacles.pop(name, None)
+        self.served |= {name}
+        self.known |= {name}
+
+    def wait_for(self, name: str) -> None:
+        """The model can't be read now, and the next look may succeed."""
+        self.obstacles.pop(name, None)
+        self.served -= {name}
+        self.loading |= {name}
+
+    def refuse(self, name: str, obstacle: ModelNotServable) -> None:
+        """The model can't be served until somebody mends it."""
+        self.loading -= {name}
+        self.served -= {name}
+        self.known -= {name}
+        self.obstacles[name] = obstacle
+        self.seen = frozenset(seen for seen in self.seen if seen[0] != name)
+
+    def ignore(self, name: str) -> None:
+        """The model is none of the gateway's."""
+        self.loading -= {name}
+        self.known -= {name}
+        self.obstacles.pop(name, None)
