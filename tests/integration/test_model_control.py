@@ -99,13 +99,14 @@ def test_an_unloaded_model_is_gone_until_it_is_loaded(system: System) -> None:
     triton = [process.pid for process in system.members("tritonserver")]
     command(system, "unload", EMBEDDING_MODEL)
     until(lambda: "READY" not in states(system)[EMBEDDING_MODEL], "the unload")
+    body = {"model": EMBEDDING_MODEL, "input": "hello"}
+    until(lambda: httpx.post(f"{system.url}/v1/embeddings", json=body, timeout=60).status_code == 404, "a 404")
     moderation = httpx.post(f"{system.url}/v1/moderations", json={"input": "hello"}, timeout=60)
-    assert moderation.status_code == 200
+    assert (moderation.status_code, system.readiness()) == (200, 200)
     time.sleep(3)  # longer than the supervisor waits for Triton's word on a process that ended
     assert [process.pid for process in system.members("tritonserver")] == triton
     command(system, "load", EMBEDDING_MODEL)
     until(lambda: "READY" in states(system)[EMBEDDING_MODEL], "the load")
-    body = {"model": EMBEDDING_MODEL, "input": "hello"}
     until(lambda: httpx.post(f"{system.url}/v1/embeddings", json=body, timeout=60).status_code == 200, "an embedding")
     assert [process.pid for process in system.members("tritonserver")] == triton
 

@@ -44,7 +44,7 @@ def test_a_gateway_with_keys_is_tried_with_one():
 @pytest.mark.parametrize("name", ["PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"])
 def test_a_port_in_use_stops_it_before_the_set_up(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Whichever of the three; it says how to choose another."""
-    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the set-up takes minutes"))
+    monkeypatch.setattr(module, "set_up", lambda *_, **__: pytest.fail("the set-up takes minutes"))
     ports = {}
     with socket.create_server(("127.0.0.1", 0)) as server:
         for each in ("PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"):
@@ -57,7 +57,7 @@ def test_a_port_in_use_stops_it_before_the_set_up(name: str, tmp_path: Path, mon
 
 def test_a_checkout_at_an_odd_path_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With a space in the path, all models hung for ten minutes."""
-    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the set-up takes minutes"))
+    monkeypatch.setattr(module, "set_up", lambda *_, **__: pytest.fail("the set-up takes minutes"))
     with pytest.raises(Problem, match="The checkout is at"):
         up(Layout(tmp_path / "a b"), UpOptions(Addresses()), threading.Event())
 
@@ -71,7 +71,7 @@ def test_gpu_is_looked_at_before_the_set_up(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
-    def stops(*_: object) -> None:
+    def stops(*_: object, **__: object) -> None:
         raise Problem("here", "")
 
     monkeypatch.setattr(module, "set_up", stops)
@@ -87,7 +87,7 @@ def test_old_driver_stops_builds_of_ours_alone(
     """A ready environment may have builds for an older CUDA: then it is told."""
     recorded.install(tmp_path, "rtx3090_full.csv", "table_535.txt")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(module, "set_up", lambda *_: pytest.fail("the download takes minutes"))
+    monkeypatch.setattr(module, "set_up", lambda *_, **__: pytest.fail("the download takes minutes"))
     options = UpOptions(Addresses("127.0.0.1", *(free_port() for _ in range(3))))
     with pytest.raises(Problem, match=r"runs CUDA up to 12\.2"):
         up(Layout(tmp_path, cuda=True), options, threading.Event())
