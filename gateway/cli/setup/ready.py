@@ -38,6 +38,8 @@ def remove(environment: Path) -> None:
 
 def complaint(folder: Path, name: str) -> str | None:
     """What is wrong with the environment, or None. Its Python must be of this Python's version, which is the stub's."""
+    if not (folder / "bin" / "activate").is_file():
+        return "it has no bin/activate, which Triton wants of an environment"
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     program = f"import sys; assert '%d.%d' % sys.version_info[:2] == '{minor}', 'its Python is not {minor}'"
     command = [str(folder / "bin" / "python"), "-c", f"{program}; import {_IMPORTS[name]}"]

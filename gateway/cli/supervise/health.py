@@ -48,7 +48,7 @@ class Health:
         if answer.state is State.UNREACHABLE and lasted >= self._patience():
             self.forget_answers()
             return Verdict.RESTART_GATEWAY
-        if idle:
+        if idle or (serving and answer.state is State.UNREADY and not answer.curable):
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:

@@ -26,6 +26,8 @@ class ProbeResult:
     reason: str = ""
     awaited: tuple[str, ...] = ()
     """Models that are being added, and do not count yet."""
+    curable: bool = True
+    """Whether another start of Triton could help: not where no model is served, or one that is required can't be."""
 
 
 def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
@@ -36,7 +38,7 @@ def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
         return ProbeResult(State.UNREACHABLE, str(error) or type(error).__name__)
     if status == http.client.OK:
         return ProbeResult(State.READY, awaited=_awaited(body))
-    return ProbeResult(State.UNREADY, _reason(body))
+    return ProbeResult(State.UNREADY, _reason(body), curable=_is_curable(body))
 
 
 def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:
@@ -61,7 +63,12 @@ def served_models(host: str, port: int) -> list[str] | None:
 
 def _awaited(body: bytes) -> tuple[str, ...]:
     """The models that are being added, according to /readyz."""
-    return tuple(name for name, report in (_models(body) or {}).items() if report["state"] == "loading")
+    return tuple(name for name, report in (_models(body) or {}).items() if report.get("state") == "loading")
+
+
+def _is_curable(body: bytes) -> bool:
+    models = _models(body)
+    return models is None or any(report.get("state") == "not_ready" for report in models.values())
 
 
 def _reason(body: bytes) -> str:

@@ -65,7 +65,7 @@ def test_another_program_on_the_port_is_wrong(server: http.server.ThreadingHTTPS
 
 def test_a_gateway_that_is_not_ready_says_why(server: http.server.ThreadingHTTPServer, tmp_path: Path):
     """In the words of its own report."""
-    report = b'{"models": {"m": {"ready": false, "last_success_s_ago": 42.0}}}'
+    report = b'{"models": {"m": {"ready": false, "state": "not_ready", "last_success_s_ago": 42.0}}}'
     Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (503, report)}
     last = findings(server.server_address[1], tmp_path)[-1]
     assert last.startswith("WRONG")

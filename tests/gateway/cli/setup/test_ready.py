@@ -11,6 +11,7 @@ from gateway.cli.setup import ready
 def environment(folder: Path, script: str) -> Path:
     """An environment whose Python does this."""
     (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "activate").touch()
     python = folder / "bin" / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
@@ -38,8 +39,18 @@ def test_environment_that_lacks_something_is_refused(tmp_path: Path):
     assert not link.is_symlink()
 
 
+def test_environment_that_triton_cannot_activate_is_refused(tmp_path: Path):
+    """Triton's Python backend reads bin/activate; without it every model fails."""
+    there = environment(tmp_path / "ready", "exit 0")
+    assert ready.complaint(there, "pytorch") is None
+    (there / "bin" / "activate").unlink()
+    assert "bin/activate" in str(ready.complaint(there, "pytorch"))
+
+
 def test_folder_without_python_is_refused(tmp_path: Path):
     """A word of what was looked for."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "activate").touch()
     assert "bin/python" in str(ready.complaint(tmp_path, "pytorch"))
 
 

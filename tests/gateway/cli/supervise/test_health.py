@@ -101,3 +101,12 @@ def test_a_silent_gateway_is_seen_without_models_too(health: Health):
     """It may still be asked what is wrong."""
     health.feed(20.0, UNREACHABLE, serving=False, idle=True)
     assert health.feed(50.0, UNREACHABLE, serving=False, idle=True) is Verdict.RESTART_GATEWAY
+
+
+def test_what_a_restart_cannot_mend_restarts_nothing(health: Health):
+    """A required model that fails to load fails again; the reason has been told."""
+    hopeless = ProbeResult(State.UNREADY, "llm has not answered yet", curable=False)
+    assert {health.feed(float(now), hopeless, serving=True) for now in range(20, 2000)} == {Verdict.NOTHING}
+    fresh = Health(0.0)
+    assert {fresh.feed(float(now), hopeless, serving=True) for now in range(20, 2000)} == {Verdict.NOTHING}
+    assert fresh.feed(2001.0, READY, serving=True) is Verdict.BECAME_READY

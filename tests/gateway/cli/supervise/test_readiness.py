@@ -52,6 +52,7 @@ def report(**ages: float | None) -> bytes:
     return json.dumps({"models": models}).encode()
 
 
+BROKEN = b'{"models": {"llm": {"ready": false, "state": "not_servable", "last_success_s_ago": null}}}'
 LOADING = b'{"models": {"llm": {"ready": false, "state": "loading", "last_success_s_ago": null}}}'
 
 
@@ -66,12 +67,13 @@ LOADING = b'{"models": {"llm": {"ready": false, "state": "loading", "last_succes
             report(a=0, b=None, c=42.4),
             ProbeResult(State.UNREADY, "b has not answered yet, c has not answered for 42 s"),
         ),
-        (503, report(), ProbeResult(State.UNREADY, "no model is served")),
+        (503, report(), ProbeResult(State.UNREADY, "no model is served", curable=False)),
+        (503, BROKEN, ProbeResult(State.UNREADY, "llm has not answered yet", curable=False)),
         (404, b"", ProbeResult(State.UNREADY, "an empty answer")),
         (500, b"broken", ProbeResult(State.UNREADY, "broken")),
         (500, b"[]", ProbeResult(State.UNREADY, "[]")),
     ],
-    ids=["ready", "awaited", "other", "models", "none", "empty", "text", "list"],
+    ids=["ready", "awaited", "other", "models", "none", "broken", "empty", "text", "list"],
 )
 def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: ProbeResult):
     """Or whatever answers in its place."""

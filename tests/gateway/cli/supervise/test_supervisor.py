@@ -188,7 +188,7 @@ def test_triton_without_models_is_left_running(folder: Path):
     (folder / "nothing").touch()
     (folder / "readiness").write_text("503")
     with started(folder) as run:
-        run.wait_for_word("no model is loaded")
+        run.wait_for_word("no model can be served")
         before = run.pids()
         time.sleep(1.0)
         assert run.pids() == before
