@@ -134,6 +134,10 @@ class Catalog:
             raise status.unavailable()
         return sorted(clients, key=lambda client: client.in_flight)
 
+    def is_there(self, name: str) -> bool:
+        """Whether a Triton has the model now."""
+        return bool(self._replicas.get(name))
+
     async def keep_fresh(self) -> None:
         """Ask again and again, until cancelled."""
         while True:

@@ -136,8 +136,10 @@ class Health:
         return ModelHealth(name, state, age_s, counts)
 
     def _state_of(self, name: str, age_s: float | None) -> State:
+        """A success of a moment ago says nothing of a Triton that has gone since."""
         if self._catalog.has(name):
-            return "ready" if age_s is not None and age_s < self._stale_s else "not_ready"
+            fresh = age_s is not None and age_s < self._stale_s
+            return "ready" if fresh and self._catalog.is_there(name) else "not_ready"
         if name in self._catalog.loading():
             return "loading"
         return "not_servable" if name in self._catalog.obstacles() else "missing"

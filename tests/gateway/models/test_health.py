@@ -174,6 +174,25 @@ async def test_required_model_counts_in_every_state(pair: Pair, tmp_path: Path) 
         triton.unready = []
 
 
+async def test_model_of_a_restarted_triton_is_not_ready(pair: Pair, tmp_path: Path) -> None:
+    """Until a Triton has loaded it again: its success of a moment ago was that of another process."""
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path)
+    watch.succeeded(CHAT_MODEL)
+    try:
+        for triton, there in zip(pair.tritons, (True, False), strict=True):
+            triton.ready.remove(CHAT_MODEL)
+            triton.unready = [(CHAT_MODEL, "", "")]
+            await pair.catalog.refresh()
+            assert readiness(watch)[CHAT_MODEL] is there
+    finally:
+        for triton in pair.tritons:
+            triton.unready = []
+            triton.ready.insert(0, CHAT_MODEL)
+    await pair.catalog.refresh()
+    assert readiness(watch)[CHAT_MODEL]
+
+
 async def test_unloaded_model_is_forgotten(pair: Pair, tmp_path: Path) -> None:
     """Nobody probes it, readiness stays, and after a new load it starts anew."""
     await pair.catalog.refresh()
