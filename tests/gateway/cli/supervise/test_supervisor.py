@@ -86,11 +86,13 @@ def started(folder: Path) -> Generator[Run, None, None]:
         command = [sys.executable, "-m", "tests.gateway.cli.supervise.supervise_fakes", str(folder)]
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
     run = Run(folder, process)
-    yield run
-    if process.poll() is None:
-        below = processes.descendants(process.pid)
-        run.stop()
-        processes.send(below, signal.SIGKILL)
+    try:
+        yield run
+    finally:
+        if process.poll() is None:
+            below = processes.descendants(process.pid)
+            run.stop()
+            processes.send(below, signal.SIGKILL)
 
 
 def test_stop_leaves_nothing(run: Run):
