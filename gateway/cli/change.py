@@ -1,22 +1,18 @@
 """`triton-gateway load` and `unload`: what the Triton that `up` runs here shall have loaded, now and at its next starts."""
 
 import os
-import subprocess
 from pathlib import Path
 
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.serve import choose_python
+from gateway.cli.serve import run_module
 from gateway.cli.supervise.endpoint import read_published
 
 
 def change(layout: Layout, action: str, model: str) -> None:
     """Note that the model is wanted and to be loaded anew (`load`), or not wanted (`unload`). Raises a Problem."""
-    command = [choose_python(layout), "-m", "gateway.repository.change", action, str(_folder(layout, model))]
-    # With this, Python finds the package from any working directory.
-    environment = {**os.environ, "PYTHONPATH": str(layout.root)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = run_module(layout, "gateway.repository.change", action, str(_folder(layout, model)), settings=os.environ)
     if done.returncode:
         raise Problem(f"{model} can't be {action}ed: {done.stderr.strip()}", "see the folder that is named there.")
     say(f"{model}: {action} is noted; {layout.logs / 'models.log'} and `triton-gateway models` say what comes of it.")

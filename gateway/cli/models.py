@@ -11,7 +11,7 @@ from gateway import defaults
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
-from gateway.cli.serve import choose_python
+from gateway.cli.serve import run_module
 from gateway.cli.supervise.endpoint import read_published
 
 _LONGEST_S = 60.0
@@ -45,19 +45,9 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     running = read_published(layout.running) if triton is None else None
     settings = {**(running.settings if running else {}), **os.environ}
     addresses = (triton or settings.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
-    command = [choose_python(layout), "-m", "gateway.inspection", *(address.strip() for address in addresses)]
-    # With this, Python finds the package from any working directory.
-    environment = {**settings, "PYTHONPATH": str(layout.root)}
+    stripped = [address.strip() for address in addresses]
     try:
-        asked = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_LONGEST_S,
-            check=False,
-        )
+        asked = run_module(layout, "gateway.inspection", *stripped, settings=settings, timeout_s=_LONGEST_S)
     except subprocess.TimeoutExpired:
         raise Problem(
             f"Triton at {', '.join(addresses)} has not answered for {_LONGEST_S:.0f} s.", "look at Triton's log."

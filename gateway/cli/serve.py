@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +53,26 @@ def environment(layout: Layout, options: ServeOptions, inherited: Mapping[str, s
         "TRITON_GATEWAY_TRITON_URLS": options.triton,
         "TRITON_GATEWAY_CONFIG_FILE": options.config,
     }
-    # With this, Python finds the package from any working directory, so relative paths in the settings stay valid.
-    path = os.pathsep.join(part for part in (str(layout.root), inherited.get("PYTHONPATH")) if part)
     given = {name: str(value) for name, value in said.items() if value is not None}
-    return {**inherited, **given, "PYTHONPATH": path}
+    return _with_package(layout, {**inherited, **given})
+
+
+def run_module(
+    layout: Layout, module: str, *arguments: str, settings: Mapping[str, str], timeout_s: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of the gateway where its libraries are, to its end. Raises subprocess.TimeoutExpired."""
+    return subprocess.run(
+        [choose_python(layout), "-m", module, *arguments],
+        env=_with_package(layout, settings),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def _with_package(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
+    """With this, Python finds the package from any working directory, so relative paths in the settings stay valid."""
+    path = os.pathsep.join(part for part in (str(layout.root), environment.get("PYTHONPATH")) if part)
+    return {**environment, "PYTHONPATH": path}

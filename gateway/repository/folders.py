@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -49,8 +50,9 @@ def find_models(repositories: Iterable[Path]) -> list[ModelFolder]:
 def _read(path: Path) -> ModelFolder:
     files = list(_files(path))
     stats = [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in ((file, file.stat()) for file in files)]
-    flaw = next(_flaws(path, files), "")
-    return ModelFolder(path.name, path, sum(size for _, size, _ in stats), hash(tuple(stats)), flaw)
+    fingerprint = hash(tuple(stats))
+    flaw = next(_flaws(path), "") or _flaw_of_files(path, fingerprint)
+    return ModelFolder(path.name, path, sum(size for _, size, _ in stats), fingerprint, flaw)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -65,18 +67,23 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
         yield root, names
 
 
-def _flaws(path: Path, files: Iterable[Path]) -> Iterator[str]:
+def _flaws(path: Path) -> Iterator[str]:
     if not _NAME.fullmatch(path.name):
         yield "its folder's name has a space or a character beyond ASCII; rename the folder"
     versions = [folder.name for folder in path.iterdir() if folder.is_dir() and not _is_ignored(folder.name)]
     if versions and not any(version.isascii() and version.isdecimal() for version in versions):
         yield f"it has no version: rename {versions[0]} to a number, such as 1"
-    for file in files:
-        yield from _flaws_of_file(path, file)
 
 
-def _flaws_of_file(model: Path, file: Path) -> Iterator[str]:
-    is_configuration = file.suffix in (".pbtxt", ".json") and file.parent in (model, *model.glob("[0-9]*"))
+@lru_cache(maxsize=1024)
+def _flaw_of_files(path: Path, _fingerprint: int) -> str:
+    """Opens the files only when they have changed: the folder is looked at every second."""
+    configured = (path, *path.glob("[0-9]*"))
+    return next((flaw for file in _files(path) for flaw in _flaws_of_file(path, file, configured)), "")
+
+
+def _flaws_of_file(model: Path, file: Path, configured: Collection[Path]) -> Iterator[str]:
+    is_configuration = file.suffix in (".pbtxt", ".json") and file.parent in configured
     small = file.stat().st_size <= _POINTER_BYTES
     if not (is_configuration or small):
         return

@@ -38,6 +38,8 @@ class Health:
     started: float
     serving_since: float | None = None
     ready_since: float | None = None
+    waits_for_models: bool = False
+    """Nothing can be served until a model is mended or added; no restart would change that."""
     _state: State | None = None
     _state_since: float = 0.0
 
@@ -48,7 +50,8 @@ class Health:
         if answer.state is State.UNREACHABLE and lasted >= self._patience():
             self.forget_answers()
             return Verdict.RESTART_GATEWAY
-        if idle or (serving and answer.state is State.UNREADY and not answer.curable):
+        self.waits_for_models = idle or (serving and answer.state is State.UNREADY and not answer.curable)
+        if self.waits_for_models:
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:

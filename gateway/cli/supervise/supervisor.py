@@ -13,7 +13,7 @@ from gateway.cli.supervise import processes, shared_memory
 from gateway.cli.supervise.advice import Failure, advice
 from gateway.cli.supervise.health import Health, Verdict
 from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
-from gateway.cli.supervise.readiness import Prober, ProbeResult, State
+from gateway.cli.supervise.readiness import Prober, ProbeResult
 from gateway.cli.supervise.service import Service
 
 _TICK_S = 0.25
@@ -180,9 +180,7 @@ class Supervisor:
     def _say_progress(self, now: float) -> None:
         if self._health.ready_since is not None:
             return
-        answer = self._prober.latest
-        unserved = answer.state is State.UNREADY and not answer.curable
-        if self._loading.idle or (self._loading.serving and unserved):
+        if self._health.waits_for_models:
             self._say_idle()
         else:
             self._progress.tell(self._step(), f"… {now - self._health.started:.0f} s")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.errors import Problem
-from gateway.cli.layout import Layout
-from gateway.cli.serve import ServeOptions, choose_python, environment
+from gateway.cli.layout import Layout, find_layout
+from gateway.cli.serve import ServeOptions, choose_python, environment, run_module
 
 
 def test_the_command_line_wins_over_the_environment(tmp_path: Path):
@@ -32,3 +32,13 @@ def test_the_gateways_environment_is_used_where_this_python_lacks_it(tmp_path: P
     layout.python("gateway").parent.mkdir(parents=True)
     layout.python("gateway").touch()
     assert choose_python(layout) == str(layout.python("gateway"))
+
+
+def test_a_module_of_the_gateway_runs_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """And its text comes back, whatever the locale is."""
+    monkeypatch.chdir(tmp_path)
+    done = run_module(
+        find_layout(), "gateway.repository.change", "load", "/é", settings={"TRITON_GATEWAY_STATE_DIR": "/dev/null"}
+    )
+    assert done.returncode == 2
+    assert "/dev/null" in done.stderr
