@@ -1,8 +1,6 @@
 """Twin of gateway/cli/doctor.py."""
 
-import http.server
 import socket
-import threading
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
@@ -14,33 +12,15 @@ from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
 from gateway.cli.setup.lock import in_use
 from gateway.cli.supervise.programs import Addresses
+from tests.fakes.answers import Answers, answering
 from tests.gateway.cli.gpus import recorded
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers by path; anything else is 404."""
-
-    by_path: dict[str, tuple[int, bytes]]
-
-    def do_GET(self) -> None:
-        status, body = self.by_path.get(self.path, (404, b""))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
-def server() -> Generator[http.server.ThreadingHTTPServer, None, None]:
-    """Something that speaks HTTP."""
-    Answers.by_path = {}
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def server() -> Generator[int, None, None]:
+    """The port of something that speaks HTTP."""
+    with answering() as port:
+        yield port
 
 
 def findings(port: int, folder: Path) -> list[str]:
@@ -56,26 +36,26 @@ def test_nothing_running_is_in_order(tmp_path: Path):
     assert findings(port, tmp_path)[-1] == f"nothing runs on 127.0.0.1:{port}; make up starts it"
 
 
-def test_another_program_on_the_port_is_wrong(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+def test_another_program_on_the_port_is_wrong(server: int, tmp_path: Path):
     """It says which, and the way out."""
-    last = findings(server.server_address[1], tmp_path)[-1]
+    last = findings(server, tmp_path)[-1]
     assert last.startswith("WRONG")
     assert "not this gateway: process" in last
 
 
-def test_a_gateway_that_is_not_ready_says_why(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+def test_a_gateway_that_is_not_ready_says_why(server: int, tmp_path: Path):
     """In the words of its own report."""
     report = b'{"models": {"m": {"ready": false, "state": "not_ready", "last_success_s_ago": 42.0}}}'
     Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (503, report)}
-    last = findings(server.server_address[1], tmp_path)[-1]
+    last = findings(server, tmp_path)[-1]
     assert last.startswith("WRONG")
     assert "m has not answered for 42 s" in last
 
 
-def test_a_ready_gateway_is_in_order(server: http.server.ThreadingHTTPServer, tmp_path: Path):
+def test_a_ready_gateway_is_in_order(server: int, tmp_path: Path):
     """Nothing to do."""
     Answers.by_path = {"/livez": (200, b"{}"), "/readyz": (200, b"{}")}
-    assert "is ready" in findings(server.server_address[1], tmp_path)[-1]
+    assert "is ready" in findings(server, tmp_path)[-1]
 
 
 def words(found: Iterable[doctor.Finding]) -> str:

@@ -1,6 +1,5 @@
 """Twin of gateway/cli/supervise/readiness.py: a small server stands in for the gateway."""
 
-import http.server
 import json
 import socket
 import threading
@@ -10,37 +9,17 @@ import pytest
 
 from gateway.cli.supervise import readiness
 from gateway.cli.supervise.readiness import Prober, ProbeResult, State
+from tests.fakes.answers import Answers, answering
 
 HOST = "127.0.0.1"
 LIMIT_S = 10.0
 
 
-class Answers(http.server.BaseHTTPRequestHandler):
-    """Answers by path; anything else is 404."""
-
-    by_path: dict[str, tuple[int, bytes]]
-
-    def do_GET(self) -> None:
-        status, body = self.by_path.get(self.path, (404, b""))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def port() -> Generator[int, None, None]:
     """Where it listens."""
-    Answers.by_path = {}
-    with http.server.ThreadingHTTPServer((HOST, 0), Answers) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+    with answering() as port:
+        yield port
 
 
 def report(**ages: float | None) -> bytes:
