@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from benchmarks.processes import Running, free_ports, listens, running, used, wait_for
+from gateway.cli.installation import of_checkout
 from gateway.cli.layout import Layout, find_layout
 from gateway.cli.supervise import shared_memory
 from gateway.cli.supervise.endpoint import LOOPBACK, Endpoint
@@ -149,7 +150,9 @@ def triton(
 ) -> Generator[Triton, None, None]:
     """The real tritonserver, with its models loaded."""
     port, metrics_port = free_ports(2)
-    program = triton_program(layout, unlocked(port), metrics_port, [layout.model_repository])
+    program = triton_program(
+        of_checkout(layout), unlocked(port), Addresses(triton_metrics_port=metrics_port), [layout.model_repository]
+    )
     variables = {**program.environment, **(environment or {})}
     command = [*program.command, *LOAD_ALL]
     with running("triton", command, layout.folder, environment=variables, at=program.folder) as started:
@@ -176,7 +179,7 @@ def gateway(
     """The gateway from the checkout, or from the source tree `at`, on the cores `on`, ready: every model of Triton's has
     answered."""
     [port] = free_ports(1)
-    program = gateway_program(find_layout(), Addresses(port=port), unlocked(triton_port), workers)
+    program = gateway_program(of_checkout(find_layout()), Addresses(port=port), unlocked(triton_port), workers)
     variables = {**program.environment, **_QUIET, **(settings or {})}
     with running(name, program.command, folder, on=on, environment=variables, at=at or program.folder) as started:
         wait_for(lambda: answers(port, "/readyz"), [started], ready_limit_s)

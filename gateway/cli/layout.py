@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway import defaults
 from gateway.cli.errors import Problem
 
 ENVIRONMENTS = ("gateway", "vllm_custom", "pytorch")
@@ -89,8 +90,8 @@ class Layout:
 
     @property
     def running(self) -> Path:
-        """How the Triton that runs can be reached; see supervise/endpoint.py."""
-        return self.cache / "running.json"
+        """How the Triton that runs can be reached; see supervise/endpoint.py. Of a checkout, or of this user in an image."""
+        return (self.cache if self.is_checkout else defaults.state_dir()) / "running.json"
 
     @property
     def logs(self) -> Path:

@@ -15,11 +15,15 @@ from gateway.cli.errors import Problem, Stopped
 from gateway.cli.gpus import nvidia_smi
 from gateway.cli.layout import Layout, find_layout, need_checkout
 from gateway.cli.models import models
+from gateway.cli.run import BACKENDS, TRITONSERVER, RunOptions, run
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.place import not_written
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.stopping import stop_on_signals
+from gateway.cli.supervise.endpoint import LOOPBACK
+from gateway.cli.supervise.health import LOAD_TIMEOUT_S
 from gateway.cli.supervise.programs import Addresses
+from gateway.cli.supervise.readiness import is_ready
 from gateway.cli.up import UpOptions, up
 from gateway.version import VERSION
 
@@ -43,6 +47,12 @@ _UP = """\
 Sets up what is missing (environments from the lock files, the real tritonserver, weights: everything below .cache/),
 starts Triton on loopback and the gateway before it, waits until a token has come through, and says where. Restarts what
 fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no option here come from TRITON_GATEWAY_*."""
+
+
+_RUN = """\
+Triton, what loads its models, and a gateway, kept running: what fails is started again. Nothing is set up, so this is for
+a machine on which Triton, our backends and the gateway are installed, as in our images. Ends when it has lost its GPU,
+which only a new start of the container brings back."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +86,10 @@ def _run(options: argparse.Namespace) -> int:
         case "setup":
             need_checkout(layout, "setup")
             set_up(layout, stop_on_signals(), options.extras or options.only, for_serving=not options.only)
+        case "run":
+            run(layout, _run_options(options), stop_on_signals())
+        case "ready":
+            return 0 if is_ready(options.host, options.port) else 1
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
         case "models":
@@ -94,6 +108,20 @@ def _up_options(options: argparse.Namespace) -> UpOptions:
         options.verbose,
         tuple(path.expanduser().resolve() for path in options.model_repository),
         demonstration=options.demonstration,
+    )
+
+
+def _run_options(options: argparse.Namespace) -> RunOptions:
+    return RunOptions(
+        replace(_addresses(options), triton_host=options.triton_host),
+        tuple(path.resolve() for path in options.model_repository),
+        tritonserver=options.tritonserver,
+        backends=options.backend_directory,
+        demonstration=options.demonstration,
+        cuda=options.gpu == "1",
+        workers=options.workers,
+        verbose=options.verbose,
+        load_timeout_s=options.load_timeout,
     )
 
 
@@ -123,7 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_up(commands.add_parser("up", help="set up what is missing and serve, in the foreground", description=_UP))
+    _add_run(
+        commands.add_parser("run", help="serve with a Triton that is installed, as in our images", description=_RUN)
+    )
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
+    ready = commands.add_parser("ready", help="exit status 0 if the gateway at this address is ready")
+    ready.add_argument("--host", default=defaults.HOST, help=f"its address (default: {defaults.HOST})")
+    ready.add_argument("--port", type=_port, default=defaults.PORT, help=f"its port (default: {defaults.PORT})")
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
     _add_backends(check)
@@ -163,12 +197,7 @@ def _add_backends(parser: argparse.ArgumentParser) -> None:
 def _add_up(parser: argparse.ArgumentParser) -> None:
     _add_addresses(parser)
     _add_backends(parser)
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        default=defaults.WORKERS,
-        help=f"worker processes of the gateway (default: {defaults.WORKERS})",
-    )
+    _add_workers(parser)
     parser.add_argument(
         "--model-repository",
         type=Path,
@@ -184,6 +213,43 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         help="neither make nor serve the models of the checkout",
     )
     parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_addresses(parser)
+    parser.add_argument("--triton-host", default=LOOPBACK, help=f"address of Triton's ports (default: {LOOPBACK})")
+    parser.add_argument("--tritonserver", type=Path, default=TRITONSERVER, metavar="FILE", help=f"({TRITONSERVER})")
+    parser.add_argument("--backend-directory", type=Path, default=BACKENDS, metavar="FOLDER", help=f"({BACKENDS})")
+    parser.add_argument(
+        "--model-repository",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FOLDER",
+        help="may be given several times",
+    )
+    parser.add_argument(
+        "--demonstration", type=Path, metavar="FOLDER", help="a repository that is served while the others are empty"
+    )
+    parser.add_argument("--gpu", choices=("0", "1"), default="0", help="whether the backends run on GPUs (default: 0)")
+    _add_workers(parser)
+    parser.add_argument(
+        "--load-timeout",
+        type=_positive,
+        default=int(LOAD_TIMEOUT_S),
+        metavar="SECONDS",
+        help=f"Triton is started again if its models have not been tried by then (default: {LOAD_TIMEOUT_S:.0f})",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=defaults.WORKERS,
+        help=f"worker processes of the gateway (default: {defaults.WORKERS})",
+    )
 
 
 def _add_addresses(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,9 @@
 """`triton-gateway up`: sets up a clean checkout and serves it until Ctrl-C."""
 
-import json
 import os
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from gateway import defaults
@@ -15,18 +12,14 @@ from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import nvidia_smi
 from gateway.cli.gpus.findings import DEVELOPMENT, problems
+from gateway.cli.installation import link_assets, of_checkout
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import in_use
 from gateway.cli.setup.plan import set_up
-from gateway.cli.supervise import endpoint, readiness
-from gateway.cli.supervise.endpoint import Endpoint
-from gateway.cli.supervise.logfile import LogFile
-from gateway.cli.supervise.programs import Addresses, gateway_program, reconciler_program, triton_program
-from gateway.cli.supervise.service import Service
-from gateway.cli.supervise.supervisor import Hooks, Supervisor
-
-_LISTING_S = 10.0
+from gateway.cli.stack import StackOptions, run_stack
+from gateway.cli.supervise import endpoint
+from gateway.cli.supervise.programs import Addresses
 
 
 @dataclass(frozen=True)
@@ -55,48 +48,16 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     set_up(layout, stop, demonstration=options.demonstration)
     with in_use(layout.use_lock):
         _check(options)  # check again, because set-up may have taken minutes
-        _serve(layout, options, stop, started)
-
-
-def _serve(layout: Layout, options: UpOptions, stop: threading.Event, started: float) -> None:
-    with ExitStack() as stack:
-        port = options.addresses.triton_grpc_port
-        at = stack.enter_context(endpoint.on_socket()) if port is None else endpoint.on_port(port)
-        repositories = tuple(map(str, options.all_repositories(layout)))
-        stack.enter_context(endpoint.published(layout.running, endpoint.Running(at.settings, repositories)))
-        hooks = Hooks(
-            ask_readiness=partial(readiness.ask, options.addresses.reachable_host, options.addresses.port),
-            on_first_ready=lambda: _announce(options, layout, time.monotonic() - started),
+        if not options.demonstration:
+            link_assets(layout.assets_repository, layout.model_repository)
+        stack = StackOptions(
+            options.addresses,
+            tuple(options.all_repositories(layout)),
+            started,
+            workers=options.workers,
             verbose=options.verbose,
         )
-        if not options.demonstration:
-            _link_assets(layout)
-        services = _services(layout, options, at)
-        logs = ", ".join(f"{service.log.path}" for service in services)
-        say(f"Starting Triton, what loads its models, and the gateway (logs: {logs})")
-        try:
-            Supervisor(*services, hooks, stop).run()
-        finally:
-            say("Stopped: no process and no shared memory is left.")
-
-
-def _link_assets(layout: Layout) -> None:
-    link = layout.assets_repository / "assets"
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to(layout.model_repository / "assets")
-
-
-def _services(layout: Layout, options: UpOptions, at: Endpoint) -> tuple[Service, Service, Service]:
-    repositories = options.all_repositories(layout)
-    return (
-        Service(
-            triton_program(layout, at, options.addresses.triton_metrics_port, repositories),
-            LogFile(layout.logs / "triton.log"),
-        ),
-        Service(reconciler_program(layout, at, repositories), LogFile(layout.logs / "models.log")),
-        Service(gateway_program(layout, options.addresses, at, options.workers), LogFile(layout.logs / "gateway.log")),
-    )
+        run_stack(of_checkout(layout), stack, stop)
 
 
 def _check(options: UpOptions) -> None:
@@ -140,39 +101,3 @@ def _check_gpus(layout: Layout, options: UpOptions) -> None:
         say(DEVELOPMENT)
     for problem in found if not report.gpus else ():
         say(f"No GPU is used. {problem}")
-
-
-def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
-    """Print what is served, and how to use it."""
-    addresses = options.addresses
-    url = addresses.url
-    models = _models(addresses)
-    say("")
-    say(f"Ready after {seconds:.0f} s: {url}/v1")
-    say(f"Models: {', '.join(models) if models else 'ask /v1/models with one of your keys'}")
-    say("Try:")
-    say(f"  {try_it(url, models)}")
-    say(
-        f"Metrics: {url}/metrics, Triton's http://127.0.0.1:{addresses.triton_metrics_port}/metrics. Logs: {layout.logs}"
-    )
-    say("Ctrl-C stops everything.")
-
-
-def _models(addresses: Addresses) -> list[str] | None:
-    """The model names. Each worker discovers the models separately, so a worker may know none in the first seconds."""
-    deadline = time.monotonic() + _LISTING_S
-    while True:
-        models = readiness.served_models(addresses.reachable_host, addresses.port)
-        if models != [] or time.monotonic() > deadline:
-            return models
-        time.sleep(0.2)
-
-
-def try_it(url: str, models: list[str] | None) -> str:
-    """A curl command that streams an answer, with a key if the gateway requires one."""
-    chat = [model for model in models or () if "instruct" in model or "chat" in model]
-    model = (chat or models or ["smollm2-135m-instruct"])[0]
-    key = "" if models is not None else '-H "Authorization: Bearer $KEY" '
-    message = {"role": "user", "content": "What is the capital of France?"}
-    body = json.dumps({"model": model, "stream": True, "messages": [message]})
-    return f"curl -N {url}/v1/chat/completions {key}-H 'Content-Type: application/json' -d '{body}'"

@@ -84,6 +84,10 @@ def imported(path: Path, *, top_level_only: bool = False) -> Iterator[str]:
                 yield node.module
 
 
+def file_of(module: str) -> Path:
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def row_of(room: str) -> int:
     return next(number for number, row in enumerate(ROWS) if room in row)
 
@@ -135,9 +139,15 @@ def test_libraries_stay_in_their_room(path: Path) -> None:
             assert room_of(path) in ALONE[library], f"{room_of(path)} imports {name}"
 
 
-@pytest.mark.parametrize("path", parameters([p for p in modules(cli=True) if "prepare" not in p.parts]))
+PLAIN = ("gateway.version", "gateway.defaults", "gateway.repository.folders")
+"""What the command line shares with the rest; these need no package either."""
+
+
+@pytest.mark.parametrize(
+    "path", parameters([p for p in modules(cli=True) if "prepare" not in p.parts] + [file_of(name) for name in PLAIN])
+)
 def test_command_line_needs_no_package(path: Path) -> None:
     """It sets up the environments: what it imports when it starts is in the standard library, or its own."""
     for name in imported(path, top_level_only=True):
-        own = name.startswith("gateway.cli") or name in ("gateway.version", "gateway.defaults")
+        own = name.startswith("gateway.cli") or name in PLAIN
         assert own or name.split(".")[0] in sys.stdlib_module_names, name

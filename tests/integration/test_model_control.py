@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from benchmarks.processes import free_ports, running, wait_for
+from gateway.cli.installation import of_checkout
 from gateway.cli.layout import find_layout
 from gateway.cli.supervise.endpoint import Endpoint, on_port, on_socket
-from gateway.cli.supervise.programs import triton_program
+from gateway.cli.supervise.programs import Addresses, triton_program
 from tests.integration.conftest import EMBEDDING_MODEL, ROOT, System
 
 SOON_S = 30.0
@@ -116,7 +117,9 @@ def triton_without_models(at: Endpoint, folder: Path) -> Generator[None, None, N
     """As `up` starts it."""
     [metrics_port] = free_ports(1)
     (folder / "repository").mkdir()
-    program = triton_program(find_layout(), at, metrics_port, [folder / "repository"])
+    program = triton_program(
+        of_checkout(find_layout()), at, Addresses(triton_metrics_port=metrics_port), [folder / "repository"]
+    )
     with running("triton", program.command, folder, environment=program.environment) as started:
         log = folder / "triton.log"
         wait_for(lambda: "Started GRPCInferenceService" in log.read_text(), [started], SOON_S)

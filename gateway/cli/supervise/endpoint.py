@@ -35,16 +35,24 @@ class Endpoint:
         return {"TRITON_GATEWAY_TRITON_URLS": self.target} | secret
 
 
-def on_port(port: int) -> Endpoint:
-    """A port on loopback, for other clients of this machine. They may use models; what manages them wants a secret, which
-    local users can read from Triton's command line in /proc."""
+def on_port(port: int, host: str = LOOPBACK) -> Endpoint:
+    """A port, for other clients of this machine or, in a container, of its network. They may use models; what manages them
+    wants a secret, which local users can read from Triton's command line in /proc."""
     secret = secrets.token_hex(16)
     options = {
-        "grpc-address": LOOPBACK,
+        "grpc-address": host,
         "grpc-port": str(port),
         "grpc-restricted-protocol": f"{_LOCKED}:gateway-secret={secret}",
     }
-    return Endpoint(options, f"{LOOPBACK}:{port}", secret)
+    return Endpoint(options, f"{reachable(host)}:{port}", secret)
+
+
+def reachable(host: str) -> str:
+    """An address at which this machine reaches what listens at `host`, even if that is all addresses.
+
+    What listens on `::` listens on IPv4's addresses too, and a machine may have IPv4 alone.
+    """
+    return LOOPBACK if host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound to
 
 
 @contextmanager

@@ -38,6 +38,7 @@ class Health:
     started: float
     serving_since: float | None = None
     ready_since: float | None = None
+    load_timeout_s: float = LOAD_TIMEOUT_S
     waits_for_models: bool = False
     """Nothing can be served until a model is mended or added; no restart would change that."""
     _state: State | None = None
@@ -55,7 +56,7 @@ class Health:
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:
-            return Verdict.RESTART_TRITON if now - self.started >= LOAD_TIMEOUT_S else Verdict.NOTHING
+            return Verdict.RESTART_TRITON if now - self.started >= self.load_timeout_s else Verdict.NOTHING
         if answer.state is State.READY:
             # Triton may have loaded a model that this worker of the gateway has not seen yet.
             waits = bool(answer.awaited) and now - self.serving_since < FIRST_TOKEN_S

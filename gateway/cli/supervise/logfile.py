@@ -1,9 +1,16 @@
-"""The log of one program: one file per start, of which the last few are kept. It can be read while it grows."""
+"""The log of one program: one file per start, of which the last few are kept. It can be read while it grows.
 
+A file that has become long is put aside like that of an earlier start, for a program may run for months.
+"""
+
+import os
+import shutil
 from pathlib import Path
 from typing import IO
 
 _KEPT = 5
+_LONGEST = 16 * 2**20
+"""Bytes."""
 
 
 class LogFile:
@@ -18,10 +25,7 @@ class LogFile:
     def begin(self) -> IO[bytes]:
         """Rename each older log to the next number, and open a new log for the program."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        for age in range(_KEPT - 1, 0, -1):
-            older = self._aged(age)
-            if older.exists():
-                older.replace(self._aged(age + 1))
+        self._age()
         if self.path.exists():
             self.path.replace(self._aged(1))
         self._position, self._partial = 0, b""
@@ -36,6 +40,8 @@ class LogFile:
                 self._position = file.tell()
         except FileNotFoundError:
             return []
+        if self._position > _LONGEST:
+            self._put_aside()
         *lines, self._partial = content.split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
@@ -45,6 +51,20 @@ class LogFile:
             return self.path.read_text(errors="replace").splitlines()[-count:]
         except FileNotFoundError:
             return []
+
+    def _put_aside(self) -> None:
+        """The program goes on writing into the same file, which is why it is copied and emptied. What it writes between the
+        two is lost."""
+        self._age()
+        shutil.copyfile(self.path, self._aged(1))
+        os.truncate(self.path, 0)
+        self._position = 0
+
+    def _age(self) -> None:
+        for age in range(_KEPT - 1, 0, -1):
+            older = self._aged(age)
+            if older.exists():
+                older.replace(self._aged(age + 1))
 
     def _aged(self, age: int) -> Path:
         return self.path.with_suffix(f".{age}{self.path.suffix}")

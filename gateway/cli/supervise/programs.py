@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import defaults
-from gateway.cli.layout import Layout
-from gateway.cli.setup import interpreter, triton
+from gateway.cli.installation import Installation
 from gateway.cli.setup.weights import offline
 from gateway.cli.supervise import shared_memory
-from gateway.cli.supervise.endpoint import LOOPBACK, Endpoint
+from gateway.cli.supervise.endpoint import LOOPBACK, Endpoint, reachable
 from gateway.cli.supervise.service import Program
 
 _GATEWAY_GRACE_S = 5.0
@@ -29,14 +28,12 @@ _TRITON_OPTIONS: dict[str, str] = {
     "exit-on-error": "false",
     "strict-readiness": "true",
     "exit-timeout-secs": str(_TRITON_EXIT_TIMEOUT_S),
-    # This release lacks all later security fixes, so only gRPC and metrics are enabled, and only on loopback.
+    # Whatever else listens is one more door: clients come through the gateway.
     "allow-http": "false",
     "allow-sagemaker": "false",
     "allow-vertex-ai": "false",
     "allow-grpc": "true",
     "allow-metrics": "true",
-    "metrics-address": LOOPBACK,
-    "allow-gpu-metrics": "false",
     # The gateway keeps idle connections alive with pings; by default Triton treats these as an attack.
     "grpc-http2-min-recv-ping-interval-without-data": "5000",
     "grpc-http2-max-ping-strikes": "0",
@@ -46,21 +43,19 @@ _TRITON_OPTIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """The addresses to listen on. Without a gRPC port Triton listens on a Unix socket, else on loopback: from other machines
-    it can be reached only through the gateway."""
+    """The addresses to listen on. Without a gRPC port Triton listens on a Unix socket, else on `triton_host`: from other
+    machines it can be reached only through the gateway, unless that is another address than loopback."""
 
     host: str = LOOPBACK
     port: int = defaults.PORT
     triton_grpc_port: int | None = None
     triton_metrics_port: int = defaults.TRITON_METRICS_PORT
+    triton_host: str = LOOPBACK
 
     @property
     def reachable_host(self) -> str:
-        """An address at which this machine reaches the gateway, even if the gateway listens on all addresses.
-
-        A gateway on `::` listens on IPv4's addresses too, and a machine may have IPv4 alone.
-        """
-        return LOOPBACK if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound to
+        """An address at which this machine reaches the gateway."""
+        return reachable(self.host)
 
     @property
     def url(self) -> str:
@@ -69,58 +64,61 @@ class Addresses:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def triton_program(layout: Layout, endpoint: Endpoint, metrics_port: int, repositories: Sequence[Path]) -> Program:
+def triton_program(
+    installation: Installation, endpoint: Endpoint, addresses: Addresses, repositories: Sequence[Path]
+) -> Program:
     """The real tritonserver, with these model repositories."""
     options = {
         **_TRITON_OPTIONS,
         **endpoint.options,
-        "backend-directory": str(layout.backends),
-        "metrics-port": str(metrics_port),
+        "backend-directory": str(installation.backends),
+        "metrics-address": addresses.triton_host,
+        "metrics-port": str(addresses.triton_metrics_port),
+        "allow-gpu-metrics": "true" if installation.gpu_metrics else "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     flags += [f"--model-repository={repository}" for repository in repositories]
     flags += [f"--backend-config={name},shm-region-prefix-name={shared_memory.prefix()}" for name in _BACKENDS]
-    command = [str(triton.server(layout)), *flags]
-    return Program("Triton", command, _triton_environment(layout, repositories), layout.root, _TRITON_GRACE_S)
+    command = [str(installation.tritonserver), *flags]
+    environment = _triton_environment(installation, repositories)
+    return Program("Triton", command, environment, installation.folder, _TRITON_GRACE_S)
 
 
-def reconciler_program(layout: Layout, endpoint: Endpoint, repositories: Sequence[Path]) -> Program:
+def reconciler_program(installation: Installation, endpoint: Endpoint, repositories: Sequence[Path]) -> Program:
     """What has Triton load the models of these repositories."""
-    command = [layout.python("gateway"), "-m", "gateway.repository", *repositories]
+    command = [installation.gateway_python, "-m", "gateway.repository", *repositories]
     environment = _gateway_environment(endpoint)
-    return Program("The reconciler of models", command, environment, layout.root, _RECONCILER_GRACE_S)
+    return Program("The reconciler of models", command, environment, installation.folder, _RECONCILER_GRACE_S)
 
 
-def gateway_program(layout: Layout, addresses: Addresses, endpoint: Endpoint, workers: int) -> Program:
-    """The gateway from the checkout, in its own environment, connected to that Triton."""
+def gateway_program(installation: Installation, addresses: Addresses, endpoint: Endpoint, workers: int) -> Program:
+    """The gateway in its own environment, connected to that Triton."""
     environment = _gateway_environment(endpoint) | {
         "TRITON_GATEWAY_HOST": addresses.host,
         "TRITON_GATEWAY_PORT": str(addresses.port),
         "TRITON_GATEWAY_WORKERS": str(workers),
     }
-    command = [layout.python("gateway"), "-m", "gateway"]
-    return Program("The gateway", command, environment, layout.root, _GATEWAY_GRACE_S)
+    command = [installation.gateway_python, "-m", "gateway"]
+    return Program("The gateway", command, environment, installation.folder, _GATEWAY_GRACE_S)
 
 
 def _gateway_environment(endpoint: Endpoint) -> dict[str, str]:
     return {**os.environ, **endpoint.settings, "PYTHONUNBUFFERED": "1"}
 
 
-def _triton_environment(layout: Layout, repositories: Sequence[Path]) -> dict[str, str]:
-    # If a model names no environment of its own, its stub uses the first python3 on PATH.
+def _triton_environment(installation: Installation, repositories: Sequence[Path]) -> dict[str, str]:
     environment = (
         offline(dict(os.environ))
         | _hub_settings()
         | {
-            "PATH": os.pathsep.join([str(layout.environment("pytorch") / "bin"), os.environ.get("PATH", "")]),
-            "LD_LIBRARY_PATH": os.pathsep.join([str(triton.libraries(layout)), *_libpython_folder()]),
+            **installation.variables,
             "VLLM_NO_USAGE_STATS": "1",
             "MODEL_REPOSITORIES": os.pathsep.join(map(str, repositories)),  # for the model `assets`
             "PYTHONUNBUFFERED": "1",
         }
     )
     environment.setdefault("VLLM_CPU_KVCACHE_SPACE", _KVCACHE_GB)
-    if not layout.cuda:
+    if not installation.cuda:
         environment["CUDA_VISIBLE_DEVICES"] = ""  # builds for the CPU must not take memory on a GPU
     return environment
 
@@ -129,10 +127,3 @@ def _hub_settings() -> dict[str, str]:
     """The user's HF_HUB_OFFLINE, if it is set: 0 lets models of the hub be downloaded."""
     value = os.environ.get("HF_HUB_OFFLINE")
     return {"HF_HUB_OFFLINE": value, "TRANSFORMERS_OFFLINE": value} if value else {}
-
-
-def _libpython_folder() -> list[str]:
-    library = interpreter.shared_library()
-    folders = [str(library.parent)] if library else []
-    inherited = os.environ.get("LD_LIBRARY_PATH")
-    return [*folders, inherited] if inherited else folders

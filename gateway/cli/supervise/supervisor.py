@@ -11,7 +11,7 @@ from gateway.cli.control_groups import memory_kills
 from gateway.cli.errors import Problem
 from gateway.cli.supervise import processes, shared_memory
 from gateway.cli.supervise.advice import Failure, advice
-from gateway.cli.supervise.health import Health, Verdict
+from gateway.cli.supervise.health import LOAD_TIMEOUT_S, Health, Verdict
 from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
 from gateway.cli.supervise.readiness import Prober, ProbeResult
 from gateway.cli.supervise.service import Service
@@ -33,6 +33,9 @@ class Hooks:
     ask_readiness: Callable[[], ProbeResult]
     on_first_ready: Callable[[], None]
     verbose: bool = False
+    load_timeout_s: float = LOAD_TIMEOUT_S
+    find_obstacle: Callable[[], Problem | None] = lambda: None
+    """Asked before Triton starts again: what it finds is raised, because no start would help."""
 
 
 class Supervisor:
@@ -92,7 +95,7 @@ class Supervisor:
     def _start_triton(self, now: float) -> None:
         self._triton.start(now)
         self._reconciler.start(now)
-        self._health = Health(now)
+        self._health = Health(now, load_timeout_s=self._hooks.load_timeout_s)
         self._loading = Loading()
         self._stubs, self._dead_stubs = {}, {}
         self._memory_kills = memory_kills()
@@ -107,6 +110,8 @@ class Supervisor:
         elif service.process is None and now >= service.not_before:
             say(f"Starting {_inside(service)} again")
             if service is self._triton:
+                if obstacle := self._hooks.find_obstacle():
+                    raise obstacle
                 self._start_triton(now)
             else:
                 service.start(now)

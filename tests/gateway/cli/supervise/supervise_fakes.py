@@ -24,7 +24,11 @@ def main(folder: Path) -> int:
     port = int((folder / "port").read_text())
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    hooks = Hooks(partial(readiness.ask, "127.0.0.1", port), lambda: say("READY"))
+    hooks = Hooks(
+        partial(readiness.ask, "127.0.0.1", port),
+        lambda: say("READY"),
+        find_obstacle=lambda: Problem("The GPU has gone.", "") if (folder / "no gpu").exists() else None,
+    )
     try:
         Supervisor(*(service(name, folder) for name in ("triton", "reconciler", "gateway")), hooks, stop).run()
     except Problem as problem:

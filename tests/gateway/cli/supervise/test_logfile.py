@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from gateway.cli.supervise import logfile
 from gateway.cli.supervise.logfile import LogFile
 
 
@@ -41,3 +44,25 @@ def test_nothing_is_read_from_a_log_that_is_not_there(tmp_path: Path):
     """Before the first start there is nothing to say."""
     log = LogFile(tmp_path / "a.log")
     assert (log.new_lines(), log.tail(5)) == ([], [])
+
+
+def test_a_long_log_is_put_aside_while_the_program_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No line is lost or read twice, and the file does not grow for ever."""
+    monkeypatch.setattr(logfile, "_LONGEST", 100)
+    log = LogFile(tmp_path / "a.log")
+    seen: list[str] = []
+    with log.begin() as file:
+        for number in range(50):
+            file.write(f"line {number} of fifty\n".encode())
+            file.flush()
+            seen += log.new_lines()
+            assert log.path.stat().st_size < 150
+    assert seen == [f"line {number} of fifty" for number in range(50)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.1.log",
+        "a.2.log",
+        "a.3.log",
+        "a.4.log",
+        "a.5.log",
+        "a.log",
+    ]

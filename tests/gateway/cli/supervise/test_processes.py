@@ -84,7 +84,7 @@ def test_orphans_are_collected_and_children_spared():
         "from gateway.cli.supervise import processes\n"
         "processes.become_subreaper()\n"
         "own = subprocess.Popen(['true'])\n"
-        "made = subprocess.run(['sh', '-c', 'true & echo $!'], stdout=subprocess.PIPE)\n"
+        "made = subprocess.run(['sh', '-c', 'sleep 0.5 >&2 & exec echo $!'], stdout=subprocess.PIPE)\n"
         "orphan = int(made.stdout)\n"
         "zombies = lambda: {p.pid for p in processes.snapshot() if p.is_zombie and p.parent == os.getpid()}\n"
         "while zombies() != {own.pid, orphan}: time.sleep(0.01)\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.installation import of_checkout
 from gateway.cli.layout import Layout
 from gateway.cli.supervise import shared_memory
 from gateway.cli.supervise.endpoint import Endpoint, on_port
@@ -18,11 +19,12 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
 
 
+ADDRESSES = Addresses(triton_metrics_port=9002)
 AT = Endpoint({"grpc-address": "unix:/private/grpc.sock", "grpc-port": "0"}, "unix:/private/grpc.sock:0")
 
 
 def triton(layout: Layout) -> Program:
-    return triton_program(layout, AT, 9002, [layout.model_repository])
+    return triton_program(of_checkout(layout), AT, ADDRESSES, [layout.model_repository])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_triton_listens_where_others_do_not_come(layout: Layout):
     assert (options["grpc-address"], options["grpc-port"]) == ("unix:/private/grpc.sock", "0")
     assert (options["metrics-address"], options["metrics-port"]) == ("127.0.0.1", "9002")
     assert {options[f"allow-{name}"] for name in ("http", "sagemaker", "vertex-ai")} == {"false"}
-    on_a_port = options_of(triton_program(layout, on_port(9001), 9002, []))
+    on_a_port = options_of(triton_program(of_checkout(layout), on_port(9001), ADDRESSES, []))
     assert (on_a_port["grpc-address"], on_a_port["grpc-port"]) == ("127.0.0.1", "9001")
     assert on_a_port["grpc-restricted-protocol"]
 
@@ -58,7 +60,7 @@ def test_triton_listens_where_others_do_not_come(layout: Layout):
 def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
     """What it loads is for the reconciler, which knows the same repositories."""
     repositories = [Path("/srv/a"), Path("/srv/b")]
-    program = triton_program(layout, AT, 9002, repositories)
+    program = triton_program(of_checkout(layout), AT, ADDRESSES, repositories)
     options = options_of(program)
     assert (options["model-control-mode"], options["exit-on-error"]) == ("explicit", "false")
     assert [part for part in program.command if "model-repo" in str(part)] == [
@@ -66,7 +68,7 @@ def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
         "--model-repository=/srv/b",
     ]
     assert program.environment["MODEL_REPOSITORIES"] == "/srv/a:/srv/b"
-    reconciler = reconciler_program(layout, AT, repositories)
+    reconciler = reconciler_program(of_checkout(layout), AT, repositories)
     assert list(map(str, reconciler.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
     assert reconciler.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
 
@@ -116,7 +118,7 @@ def test_gpus_are_hidden_from_builds_for_the_cpu_alone(
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
     """And where to listen, with how many workers; it runs in its own environment."""
-    program = gateway_program(layout, Addresses("0.0.0.0", 8080), AT, 3)
+    program = gateway_program(of_checkout(layout), Addresses("0.0.0.0", 8080), AT, 3)
     assert list(map(str, program.command)) == [str(layout.python("gateway")), "-m", "gateway"]
     told = {name: program.environment[f"TRITON_GATEWAY_{name}"] for name in ("HOST", "PORT", "WORKERS", "TRITON_URLS")}
     assert told == {"HOST": "0.0.0.0", "PORT": "8080", "WORKERS": "3", "TRITON_URLS": AT.target}
@@ -124,6 +126,10 @@ def test_the_gateway_is_told_where_triton_is(layout: Layout):
 
 def test_all_end_within_the_time_that_is_promised(layout: Layout):
     """Fifteen seconds, with what killing takes."""
-    programs = (triton(layout), reconciler_program(layout, AT, []), gateway_program(layout, Addresses(), AT, 1))
+    programs = (
+        triton(layout),
+        reconciler_program(of_checkout(layout), AT, []),
+        gateway_program(of_checkout(layout), Addresses(), AT, 1),
+    )
     graces = [program.grace_s for program in programs]
     assert 0 < sum(graces) < 15

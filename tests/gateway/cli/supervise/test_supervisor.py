@@ -123,6 +123,16 @@ def test_a_killed_triton_is_started_again(run: Run):
     assert run.left() == []
 
 
+def test_triton_is_not_started_again_in_vain(run: Run, folder: Path):
+    """Without its GPU a container can only end, so that a new one is made: in a line, not in a circle of starts."""
+    run.wait_for_word("READY")
+    (folder / "no gpu").touch()
+    os.kill(run.pid("triton"), signal.SIGKILL)
+    assert run.process.wait(LIMIT_S) == 1
+    assert "The GPU has gone." in run.said
+    assert run.left() == []
+
+
 def test_a_dead_stub_restarts_triton(run: Run):
     """Triton does not notice that a model's process died; the supervisor does, and finds the orphaned engine."""
     run.wait_for_word("READY")
