@@ -1,0 +1,61 @@
+"""The check at the end of an image's build: every shared library of Triton resolves, and both backends can be imported.
+
+`check.py FOLDER` with the folder that has `bin/tritonserver` and `backends/`. Exit status 1 names all that is missing.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+MODULES = ("numpy", "torch", "vllm", "psutil", "transformers", "tokenizers")
+"""What our backends import, in the Python that Triton's stub embeds."""
+FROM_THE_DRIVER = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1")
+"""The container toolkit mounts these into a running container; no image has them."""
+
+
+def main(folder: Path) -> int:
+    """Print what is missing, and return the exit status."""
+    missing = [*_libraries(folder), *_modules(), *_stub(folder)]
+    for line in missing:
+        sys.stderr.write(f"missing: {line}\n")
+    sys.stdout.write(f"{folder}: {len(missing)} things are missing\n")
+    return 1 if missing else 0
+
+
+def _libraries(folder: Path) -> Iterator[str]:
+    """Of tritonserver, of the stub and of every backend, by the dynamic linker's own answer."""
+    objects = [folder / "bin" / "tritonserver", *sorted((folder / "backends").rglob("*.so*"))]
+    for path in objects:
+        for line in _ldd(path):
+            name = line.split("=>")[0].strip()
+            if "not found" in line and name not in FROM_THE_DRIVER:
+                yield f"{name}, which {path} needs"
+
+
+def _ldd(path: Path) -> list[str]:
+    searched = os.pathsep.join([str(path.parent), os.environ.get("LD_LIBRARY_PATH", "")])
+    ended = subprocess.run(
+        ["ldd", str(path)], capture_output=True, text=True, check=False, env={**os.environ, "LD_LIBRARY_PATH": searched}
+    )
+    return ended.stdout.splitlines()
+
+
+def _modules() -> Iterator[str]:
+    for name in MODULES:
+        if importlib.util.find_spec(name) is None:
+            yield f"the Python package {name}"
+
+
+def _stub(folder: Path) -> Iterator[str]:
+    stub = folder / "backends" / "python" / "triton_python_backend_stub"
+    if not stub.is_file():
+        yield str(stub)
+    elif stub.stat().st_mode & 0o555 != 0o555:
+        yield f"the right for everybody to run {stub}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,51 @@
+# Triton, both backends and the demonstration models for a host without a GPU: what `make up` runs, from Python packages.
+# Triton in it is release 24.10 without later security fixes: for trying and for development.
+ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /opt/triton-gateway
+COPY . .
+RUN python3 -m gateway.cli setup --gpu 0 \
+    && cp -rL model_repository /opt/demonstration \
+    && rm -rf .cache/prepare .cache/models .cache/pip .cache/logs \
+    && .cache/envs/gateway/bin/python -m compileall -q gateway triton_backend
+# As in NVIDIA's images: /opt/tritonserver/bin and /opt/tritonserver/backends.
+RUN mkdir -p /opt/tritonserver/bin app \
+    && ln -s /opt/triton-gateway/.cache/triton/pytriton/tritonserver/bin/tritonserver /opt/tritonserver/bin/ \
+    && ln -s /opt/triton-gateway/.cache/backends /opt/tritonserver/backends \
+    && mv gateway app/ \
+    && echo /opt/triton-gateway/app > "$(echo .cache/envs/gateway/lib/python3.*/site-packages)/gateway.pth" \
+    && mkdir bin \
+    && printf '#!/bin/sh\nexec /opt/triton-gateway/.cache/envs/gateway/bin/python -m gateway.cli "$@"\n' > bin/triton-gateway \
+    && chmod 0755 bin/triton-gateway .cache/backends/python/triton_python_backend_stub \
+    && bin/triton-gateway --version
+
+FROM ${PYTHON_IMAGE}
+ARG VERSION=0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="triton-gateway-triton-cpu" \
+      org.opencontainers.image.description="NVIDIA Triton with the backends vllm_custom and pytorch, for CPUs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=build /opt/triton-gateway/.cache /opt/triton-gateway/.cache
+COPY --from=build /opt/triton-gateway/app /opt/triton-gateway/app
+COPY --from=build /opt/triton-gateway/bin /opt/triton-gateway/bin
+COPY --from=build /opt/triton-gateway/triton_backend /opt/triton-gateway/triton_backend
+COPY --from=build /opt/tritonserver /opt/tritonserver
+COPY --from=build /opt/demonstration /opt/demonstration
+COPY docker/triton-entrypoint.sh /opt/triton-gateway/
+RUN mkdir -p /models /cache /state && chmod 1777 /models /cache /state
+# A model that names no environment of its own runs in the first python3 on PATH: that of the classifiers.
+ENV PATH=/opt/triton-gateway/bin:/opt/triton-gateway/.cache/envs/pytorch/bin:${PATH} \
+    LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
+    HOME=/cache/home USER=triton LOGNAME=triton TMPDIR=/tmp VLLM_RPC_BASE_PATH=/tmp \
+    XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \
+    HF_HOME=/cache/huggingface VLLM_CACHE_ROOT=/cache/vllm TRITON_CACHE_DIR=/cache/triton \
+    TORCHINDUCTOR_CACHE_DIR=/cache/inductor NUMBA_CACHE_DIR=/cache/numba \
+    PYTHONDONTWRITEBYTECODE=1 GPU=0
+USER 1000:1000
+EXPOSE 8001 8002
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=10s --start-period=24h --retries=6 CMD ["triton-gateway", "ready"]
+ENTRYPOINT ["/bin/sh", "/opt/triton-gateway/triton-entrypoint.sh"]
