@@ -15,10 +15,10 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit host package models parsers integration conformance bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit host compose-test package models parsers integration conformance bench backend neighbours docs format lock clean dev
 
 help:  ## list the commands
-	@sed -n 's/^\([a-z]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT, GPU=0, VLLM_ENVIRONMENT, PYTORCH_ENVIRONMENT)
 	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(BACKENDS) $(if $(WORKERS),--workers $(WORKERS)) $(MODELS)
@@ -42,10 +42,13 @@ types: setup  ## basedpyright, strict, each part with the environment it runs in
 	$(DEV) -m basedpyright --pythonpath .cache/envs/pytorch/bin/python triton_backend/pytorch model_repository
 
 unit: dev  ## unit and contract tests; no Triton
-	$(DEV) -m pytest -m "not triton and not gpu and not package and not host"
+	$(DEV) -m pytest -m "not triton and not gpu and not package and not host and not compose"
 
 host: dev  ## the product on odd hosts: namespaces, control groups, other users; needs root (half a minute)
 	$(DEV) -m pytest -m host tests/host
+
+compose-test: setup  ## compose.yaml and compose.cpu.yaml, for real, on a Docker engine; needs root, docker.io and debootstrap (12 minutes)
+	$(DEV) -m pytest -m compose tests/compose
 
 package: dev  ## the wheel, in an empty environment of each supported Python (1 minute)
 	$(DEV) -m pytest -m package tests/packaging

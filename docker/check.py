@@ -18,29 +18,37 @@ FROM_THE_DRIVER = ("libcuda.so.1", "libnvidia-ml.so.1", "libnvcuvid.so.1", "libn
 
 def main(folder: Path) -> int:
     """Print what is missing, and return the exit status."""
-    missing = [*_libraries(folder), *_modules(), *_stub(folder)]
+    missing = [*_libraries(_objects(folder)), *_modules(), *_stub(folder)]
     for line in missing:
         sys.stderr.write(f"missing: {line}\n")
     sys.stdout.write(f"{folder}: {len(missing)} things are missing\n")
     return 1 if missing else 0
 
 
-def _libraries(folder: Path) -> Iterator[str]:
-    """Of tritonserver, of the stub and of every backend, by the dynamic linker's own answer."""
-    objects = [folder / "bin" / "tritonserver", *sorted((folder / "backends").rglob("*.so*"))]
+def _objects(folder: Path) -> list[Path]:
+    """Tritonserver, the stub, every backend, and vLLM's own extensions, which fail late and without a word."""
+    found = importlib.util.find_spec("vllm")
+    extensions = Path(found.origin).parent.glob("*.so") if found and found.origin else []
+    stub = folder / "backends" / "python" / "triton_python_backend_stub"
+    return [folder / "bin" / "tritonserver", stub, *sorted((folder / "backends").rglob("*.so*")), *sorted(extensions)]
+
+
+def _libraries(objects: list[Path]) -> Iterator[str]:
+    """By the dynamic linker's own answer. What a Python package brings along is loaded by that package."""
+    brought = {path.name for root in sys.path for path in Path(root).rglob("*.so*")}
     for path in objects:
         for line in _ldd(path):
             name = line.split("=>")[0].strip()
-            if "not found" in line and name not in FROM_THE_DRIVER:
+            if "not found" in line and name not in brought and name not in FROM_THE_DRIVER:
                 yield f"{name}, which {path} needs"
 
 
 def _ldd(path: Path) -> list[str]:
     searched = os.pathsep.join([str(path.parent), os.environ.get("LD_LIBRARY_PATH", "")])
-    ended = subprocess.run(
-        ["ldd", str(path)], capture_output=True, text=True, check=False, env={**os.environ, "LD_LIBRARY_PATH": searched}
-    )
-    return ended.stdout.splitlines()
+    environment = {**os.environ, "LD_LIBRARY_PATH": searched}
+    return subprocess.run(
+        ["ldd", str(path)], capture_output=True, text=True, check=False, env=environment
+    ).stdout.splitlines()
 
 
 def _modules() -> Iterator[str]:

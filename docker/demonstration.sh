@@ -7,6 +7,7 @@ cp -r "$models" "$out"
 python3 "$scripts/smollm2.py" --out "$out/smollm2-135m-instruct/1/weights"
 for each in all_minilm:all-minilm-l6-v2 moderation:moderation; do
     python3 "$scripts/${each%%:*}.py" --out /tmp/made
+    mkdir -p "$out/${each#*:}/1"
     cp /tmp/made/* "$out/${each#*:}/1/"
     rm -r /tmp/made
 done

@@ -3,6 +3,7 @@
 set -eu
 
 KEYS=/run/secrets/api_keys  # an empty file stands for "no keys": Compose mounts one where the user names none
+SECRET=/shared/repository-secret  # Triton's container writes it
 ADDRESS=${PUBLISHED_ADDRESS:-127.0.0.1}  # where the host publishes the port, which a container can't see
 
 refuse() {
@@ -24,5 +25,11 @@ elif [ -z "${TRITON_GATEWAY_API_KEYS:-}${TRITON_GATEWAY_KEYS:-}" ]; then
             "name a file of keys (API_KEYS_FILE=./keys.txt in .env), or say that everybody may use it: ALLOW_ANONYMOUS=1."
         echo "allow_anonymous: no API keys; whoever reaches $ADDRESS may use the models." ;;
     esac
+fi
+if [ "${1:-}" = serve ] && [ -z "${TRITON_GATEWAY_TRITON_REPOSITORY_SECRET:-}" ]; then
+    if [ -s "$SECRET" ]; then
+        TRITON_GATEWAY_TRITON_REPOSITORY_SECRET=$(cat "$SECRET")
+        export TRITON_GATEWAY_TRITON_REPOSITORY_SECRET
+    fi
 fi
 exec triton-gateway "$@"

@@ -25,6 +25,7 @@ LABEL org.opencontainers.image.title="triton-gateway" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/triton-gateway /opt/triton-gateway
 COPY docker/gateway-entrypoint.sh /opt/triton-gateway/entrypoint.sh
+RUN mkdir /shared && chmod 1777 /shared
 # HOME and the like, for a user id that no passwd knows; everything that is written goes into /tmp.
 ENV PATH=/opt/triton-gateway/bin:${PATH} \
     HOME=/tmp USER=gateway TMPDIR=/tmp XDG_STATE_HOME=/tmp \

@@ -21,6 +21,11 @@ RUN mkdir -p /opt/tritonserver/bin app \
     && bin/triton-gateway --version
 
 FROM ${PYTHON_IMAGE}
+# vLLM's build for the CPU loads it, and without it fails late and without a word.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libnuma1 \
+    && rm -rf /var/lib/apt/lists/*
 ARG VERSION=0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="triton-gateway-triton-cpu" \
@@ -34,8 +39,10 @@ COPY --from=build /opt/triton-gateway/bin /opt/triton-gateway/bin
 COPY --from=build /opt/triton-gateway/triton_backend /opt/triton-gateway/triton_backend
 COPY --from=build /opt/tritonserver /opt/tritonserver
 COPY --from=build /opt/demonstration /opt/demonstration
-COPY docker/triton-entrypoint.sh /opt/triton-gateway/
-RUN mkdir -p /models /cache /state && chmod 1777 /models /cache /state
+COPY docker/check.py docker/triton-entrypoint.sh /opt/triton-gateway/
+RUN LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
+    /opt/triton-gateway/.cache/envs/vllm_custom/bin/python /opt/triton-gateway/check.py /opt/tritonserver \
+    && mkdir -p /models /cache /state /shared && chmod 1777 /models /cache /state /shared
 # A model that names no environment of its own runs in the first python3 on PATH: that of the classifiers.
 ENV PATH=/opt/triton-gateway/bin:/opt/triton-gateway/.cache/envs/pytorch/bin:${PATH} \
     LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
@@ -43,7 +50,7 @@ ENV PATH=/opt/triton-gateway/bin:/opt/triton-gateway/.cache/envs/pytorch/bin:${P
     XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \
     HF_HOME=/cache/huggingface VLLM_CACHE_ROOT=/cache/vllm TRITON_CACHE_DIR=/cache/triton \
     TORCHINDUCTOR_CACHE_DIR=/cache/inductor NUMBA_CACHE_DIR=/cache/numba \
-    PYTHONDONTWRITEBYTECODE=1 GPU=0
+    PYTHONDONTWRITEBYTECODE=1 TRITON_GATEWAY_LOG_LEVEL=warning GPU=0
 USER 1000:1000
 EXPOSE 8001 8002
 STOPSIGNAL SIGTERM

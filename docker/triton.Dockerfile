@@ -52,13 +52,13 @@ COPY docker/check.py docker/triton-entrypoint.sh /opt/triton-gateway/
 # once leaves it with mode 0100), and new volumes take over owner and mode of these folders.
 RUN chmod 0755 /opt/tritonserver/backends/python/triton_python_backend_stub \
     && python3 /opt/triton-gateway/check.py /opt/tritonserver \
-    && mkdir -p /models /cache /state && chmod 1777 /models /cache /state
+    && mkdir -p /models /cache /state /shared && chmod 1777 /models /cache /state /shared
 ENV PATH=/opt/triton-gateway/bin:${PATH} \
     HOME=/cache/home USER=triton LOGNAME=triton TMPDIR=/tmp VLLM_RPC_BASE_PATH=/tmp \
     XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \
     HF_HOME=/cache/huggingface VLLM_CACHE_ROOT=/cache/vllm TRITON_CACHE_DIR=/cache/triton \
     TORCHINDUCTOR_CACHE_DIR=/cache/inductor NUMBA_CACHE_DIR=/cache/numba CUDA_CACHE_PATH=/cache/cuda \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 TRITON_GATEWAY_LOG_LEVEL=warning
 USER 1000:1000
 EXPOSE 8001 8002
 STOPSIGNAL SIGTERM

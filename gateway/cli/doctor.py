@@ -62,6 +62,8 @@ def elsewhere(layout: Layout, triton: str | None) -> Iterator[Finding]:
 def machine(layout: Layout) -> Iterator[Finding]:
     """Check the machine, and where the checkout lies."""
     problems = [*checks.machine(), *filter(None, (place.path(layout), place.writable(layout)))]
+    if not layout.cuda and (problem := checks.libnuma()):
+        problems.append(problem)
     judged = "Python and its shared library, C library"
     if is_in_use(layout.use_lock):
         yield "memory and /dev/shm are not judged, because what runs from this checkout uses them"

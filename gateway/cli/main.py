@@ -15,6 +15,7 @@ from gateway.cli.errors import Problem, Stopped
 from gateway.cli.gpus import nvidia_smi
 from gateway.cli.layout import Layout, find_layout, need_checkout
 from gateway.cli.models import models
+from gateway.cli.ready import ready
 from gateway.cli.run import BACKENDS, TRITONSERVER, RunOptions, run
 from gateway.cli.serve import ServeOptions, serve
 from gateway.cli.setup.place import not_written
@@ -23,7 +24,6 @@ from gateway.cli.stopping import stop_on_signals
 from gateway.cli.supervise.endpoint import LOOPBACK
 from gateway.cli.supervise.health import LOAD_TIMEOUT_S
 from gateway.cli.supervise.programs import Addresses
-from gateway.cli.supervise.readiness import is_ready
 from gateway.cli.up import UpOptions, up
 from gateway.version import VERSION
 
@@ -89,7 +89,7 @@ def _run(options: argparse.Namespace) -> int:
         case "run":
             run(layout, _run_options(options), stop_on_signals())
         case "ready":
-            return 0 if is_ready(options.host, options.port) else 1
+            return 0 if ready(layout, options.host, options.port) else 1
         case "serve":
             serve(layout, ServeOptions(options.host, options.port, options.workers, options.triton, options.config))
         case "models":
@@ -118,6 +118,7 @@ def _run_options(options: argparse.Namespace) -> RunOptions:
         tritonserver=options.tritonserver,
         backends=options.backend_directory,
         demonstration=options.demonstration,
+        secret_file=options.repository_secret_file,
         cuda=options.gpu == "1",
         workers=options.workers,
         verbose=options.verbose,
@@ -155,9 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("run", help="serve with a Triton that is installed, as in our images", description=_RUN)
     )
     _add_serve(commands.add_parser("serve", help="the gateway alone", description=_SERVE))
-    ready = commands.add_parser("ready", help="exit status 0 if the gateway at this address is ready")
-    ready.add_argument("--host", default=defaults.HOST, help=f"its address (default: {defaults.HOST})")
-    ready.add_argument("--port", type=_port, default=defaults.PORT, help=f"its port (default: {defaults.PORT})")
+    health = commands.add_parser("ready", help="exit status 0 if the gateway at this address is ready")
+    health.add_argument("--host", default=defaults.HOST, help=f"its address (default: {defaults.HOST})")
+    health.add_argument("--port", type=_port, default=defaults.PORT, help=f"its port (default: {defaults.PORT})")
     check = commands.add_parser("doctor", help="check the machine, the set-up and what is running; say what to do")
     _add_addresses(check)
     _add_backends(check)
@@ -230,6 +231,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--demonstration", type=Path, metavar="FOLDER", help="a repository that is served while the others are empty"
+    )
+    parser.add_argument(
+        "--repository-secret-file",
+        type=Path,
+        metavar="FILE",
+        help="what a gateway elsewhere needs to list Triton's models; made if it is missing",
     )
     parser.add_argument("--gpu", choices=("0", "1"), default="0", help="whether the backends run on GPUs (default: 0)")
     _add_workers(parser)

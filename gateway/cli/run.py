@@ -14,6 +14,7 @@ from gateway.cli.gpus.nvidia_smi import Report
 from gateway.cli.installation import Installation, link_assets, of_image
 from gateway.cli.layout import Layout
 from gateway.cli.stack import StackOptions, run_stack
+from gateway.cli.supervise.endpoint import shared_secret
 from gateway.cli.supervise.health import LOAD_TIMEOUT_S
 from gateway.cli.supervise.programs import Addresses
 from gateway.repository.folders import find_models
@@ -24,13 +25,15 @@ BACKENDS: Final = Path("/opt/tritonserver/backends")
 
 @dataclass(frozen=True)
 class RunOptions:
-    """The options of the command line. `demonstration` is a repository that is served while the others are empty."""
+    """The options of the command line. `demonstration` is a repository that is served while the others are empty.
+    `secret_file` holds what a gateway elsewhere needs to ask Triton for its models; it is made if it is missing."""
 
     addresses: Addresses
     repositories: tuple[Path, ...]
     tritonserver: Path = TRITONSERVER
     backends: Path = BACKENDS
     demonstration: Path | None = None
+    secret_file: Path | None = None
     cuda: bool = False
     workers: int = 1
     verbose: bool = False
@@ -50,6 +53,7 @@ def run(layout: Layout, options: RunOptions, stop: threading.Event) -> None:
         workers=options.workers,
         verbose=options.verbose,
         load_timeout_s=options.load_timeout_s,
+        repository_secret=shared_secret(options.secret_file) if options.secret_file else None,
         find_obstacle=lost_gpu if options.cuda else lambda: None,
     )
     run_stack(installation, stack, stop)

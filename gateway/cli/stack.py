@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.installation import Installation
+from gateway.cli.ready import started_mark
 from gateway.cli.supervise import endpoint, readiness
 from gateway.cli.supervise.endpoint import Endpoint
 from gateway.cli.supervise.health import LOAD_TIMEOUT_S
@@ -36,20 +37,22 @@ class StackOptions:
     workers: int = 1
     verbose: bool = False
     load_timeout_s: float = LOAD_TIMEOUT_S
+    repository_secret: str | None = None
     find_obstacle: Callable[[], Problem | None] = lambda: None
 
 
 def run_stack(installation: Installation, options: StackOptions, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises a Problem if it cannot go on."""
     with ExitStack() as stack:
-        port = options.addresses.triton_grpc_port
-        on_port = partial(endpoint.on_port, host=options.addresses.triton_host)
-        at = stack.enter_context(endpoint.on_socket()) if port is None else on_port(port)
+        at = _endpoint(options) or stack.enter_context(endpoint.on_socket())
         repositories = tuple(map(str, options.repositories))
         stack.enter_context(endpoint.published(installation.running, endpoint.Running(at.settings, repositories)))
+        mark = started_mark(installation.running)
+        stack.callback(mark.unlink, missing_ok=True)
+        mark.unlink(missing_ok=True)
         hooks = Hooks(
             ask_readiness=partial(readiness.ask, options.addresses.reachable_host, options.addresses.port),
-            on_first_ready=lambda: _announce(installation, options),
+            on_first_ready=partial(_note_start, installation, options, mark),
             verbose=options.verbose,
             load_timeout_s=options.load_timeout_s,
             find_obstacle=options.find_obstacle,
@@ -63,6 +66,13 @@ def run_stack(installation: Installation, options: StackOptions, stop: threading
             say("Stopped: no process and no shared memory is left.")
 
 
+def _endpoint(options: StackOptions) -> Endpoint | None:
+    port = options.addresses.triton_grpc_port
+    if port is None:
+        return None
+    return endpoint.on_port(port, options.addresses.triton_host, options.repository_secret)
+
+
 def _services(installation: Installation, options: StackOptions, at: Endpoint) -> tuple[Service, Service, Service]:
     programs = {
         "triton.log": triton_program(installation, at, options.addresses, options.repositories),
@@ -73,6 +83,11 @@ def _services(installation: Installation, options: StackOptions, at: Endpoint) -
         Service(program, LogFile(installation.logs / log)) for log, program in programs.items()
     )
     return triton, reconciler, gateway
+
+
+def _note_start(installation: Installation, options: StackOptions, mark: Path) -> None:
+    mark.touch()
+    _announce(installation, options)
 
 
 def _announce(installation: Installation, options: StackOptions) -> None:

@@ -44,6 +44,8 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
         if problem:
             raise problem
     _check(options)
+    if not layout.cuda and (problem := checks.libnuma()):
+        raise problem
     _check_gpus(layout, options)
     set_up(layout, stop, demonstration=options.demonstration)
     with in_use(layout.use_lock):

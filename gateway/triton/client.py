@@ -39,6 +39,9 @@ REPOSITORY_SECRET_HEADER = "triton-grpc-protocol-gateway-secret"
 """A Triton that is started with `--grpc-restricted-protocol=model-repository:gateway-secret=VALUE` wants VALUE in it:
 https://github.com/triton-inference-server/server/blob/main/docs/customization_guide/inference_protocols.md."""
 
+_RESTRICTED = "This protocol is restricted"
+"""How Triton 2.51 answers what `--grpc-restricted-protocol` keeps from us."""
+_SECRET_HINT = "; set triton_repository_secret to the value that this Triton was started with"
 _AROUND_THE_REASON = re.compile(r"^load failed for model '[^']*': (?:version \d+ is at UNAVAILABLE state: )?")
 
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
@@ -160,7 +163,8 @@ class TritonClient:
         try:
             return await self._unary[name](request, timeout=timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
-            log.warning("%s at %s failed: %s: %s", name, self.address, error.code().name, error.details())
+            hint = _SECRET_HINT if _RESTRICTED in (error.details() or "") else ""
+            log.warning("%s at %s failed: %s: %s%s", name, self.address, error.code().name, error.details(), hint)
             raise status.from_rpc_error(error) from error
 
     async def stream(

@@ -1,5 +1,6 @@
 """Checks the requirements on the machine before the long work. Each check returns a Problem or None."""
 
+import ctypes
 import os
 import platform
 import shutil
@@ -67,6 +68,18 @@ def shared_memory(folder: Path = Path("/dev/shm")) -> Problem | None:  # noqa: S
         "give the container more (docker run --shm-size=1g; Kubernetes: an emptyDir with medium: Memory at /dev/shm),\n"
         "or remove what other programs left there (ls -l /dev/shm).",
     )
+
+
+def libnuma(name: str = "libnuma.so.1") -> Problem | None:
+    """Whether the library is there that vLLM's build for the CPU loads; without it the engine fails with riddles."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return Problem(
+            f"vLLM on the CPU needs {name}, which this machine lacks.",
+            "Debian, Ubuntu: apt install libnuma1; Fedora, RHEL: dnf install numactl-libs",
+        )
+    return None
 
 
 def _architecture() -> Problem | None:

@@ -35,16 +35,31 @@ class Endpoint:
         return {"TRITON_GATEWAY_TRITON_URLS": self.target} | secret
 
 
-def on_port(port: int, host: str = LOOPBACK) -> Endpoint:
+def on_port(port: int, host: str = LOOPBACK, secret: str | None = None) -> Endpoint:
     """A port, for other clients of this machine or, in a container, of its network. They may use models; what manages them
-    wants a secret, which local users can read from Triton's command line in /proc."""
-    secret = secrets.token_hex(16)
+    wants a secret, by default a new one, which local users can read from Triton's command line in /proc."""
+    secret = secret or secrets.token_hex(16)
     options = {
         "grpc-address": host,
         "grpc-port": str(port),
         "grpc-restricted-protocol": f"{_LOCKED}:gateway-secret={secret}",
     }
     return Endpoint(options, f"{reachable(host)}:{port}", secret)
+
+
+def shared_secret(path: Path) -> str:
+    """The secret in this file; a new one is written where there is none. For a gateway in another container that runs as the
+    same user. Raises OSError."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        secret = secrets.token_hex(16)
+        aside = path.with_name(f".{path.name}.partial")
+        aside.unlink(missing_ok=True)
+        aside.touch(mode=0o600)
+        aside.write_text(secret + "\n")
+        aside.replace(path)
+        return secret
 
 
 def reachable(host: str) -> str:

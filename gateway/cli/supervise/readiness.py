@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from gateway.cli.console import say
-
 
 class State(Enum):
     """The state that /readyz reported."""
@@ -41,14 +39,6 @@ def ask(host: str, port: int, timeout: float = 5.0) -> ProbeResult:
     if status == http.client.OK:
         return ProbeResult(State.READY, awaited=_awaited(body))
     return ProbeResult(State.UNREADY, _reason(body), curable=_is_curable(body))
-
-
-def is_ready(host: str, port: int) -> bool:
-    """Whether the gateway there is ready; if not, the reason is printed. For the health checks of containers."""
-    answer = ask(host, port)
-    if answer.state is not State.READY:
-        say(f"{answer.state.value}: {answer.reason}")
-    return answer.state is State.READY
 
 
 def get(host: str, port: int, path: str, timeout: float = 5.0) -> tuple[int, bytes]:

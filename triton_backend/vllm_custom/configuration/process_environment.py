@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, MutableMapping
 
 # What the engine's process and its children need. A variable that is set already stays as it is.
@@ -15,6 +16,10 @@ DEFAULTS: Mapping[str, str] = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+
+# torch compiles some of vLLM's functions, even with enforce_eager, and fails where it finds no compiler; interpreted they do
+# the same.
+COMPILER = "g++"
 
 # A Unix socket's path has at most 107 bytes. vLLM names its sockets `<folder>/<uuid>`.
 LONGEST_SOCKET_FOLDER = 107 - len("/") - 36
@@ -31,6 +36,8 @@ def set_variables(environment: MutableMapping[str, str], chosen: Mapping[str, st
         environment.setdefault(name, value)
     # Some versions of transformers read only this one.
     environment.setdefault("TRANSFORMERS_OFFLINE", environment["HF_HUB_OFFLINE"])
+    if shutil.which(environment.get("CXX", COMPILER), path=environment.get("PATH", os.defpath)) is None:
+        environment.setdefault("TORCHDYNAMO_DISABLE", "1")
     if len(os.fsencode(_temporary_folder(environment))) > LONGEST_SOCKET_FOLDER:
         environment.setdefault("VLLM_RPC_BASE_PATH", SHORT_FOLDER)
 

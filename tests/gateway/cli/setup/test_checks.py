@@ -77,3 +77,11 @@ def test_a_python_without_venv_is_told(monkeypatch: pytest.MonkeyPatch):
     """Debian splits it off."""
     monkeypatch.setattr(interpreter, "lacks_venv", lambda: True)
     assert "-venv" in checks.machine()[0].fix
+
+
+def test_library_of_vllms_build_for_the_cpu_is_looked_for():
+    """A minimal Debian and python:slim lack it."""
+    assert checks.libnuma() is None
+    problem = checks.libnuma("libnuma-of-nobody.so.1")
+    assert problem is not None
+    assert "apt install libnuma1" in problem.fix

@@ -57,6 +57,19 @@ def test_longest_socket_can_be_bound(tmp_path):
         bound.bind(f"{folder}x/{uuid.uuid4()}")
 
 
+@pytest.mark.parametrize(
+    ("given", "there", "disabled"),
+    [({}, "g++", None), ({}, "", "1"), ({"CXX": "clang++"}, "g++", "1"), ({"TORCHDYNAMO_DISABLE": "0"}, "", "0")],
+)
+def test_nothing_is_compiled_without_a_compiler(given, there, disabled, tmp_path):
+    """The engine died of it at its first token, in an image without g++."""
+    if there:
+        (tmp_path / there).touch(mode=0o755)
+    environment = {"PATH": str(tmp_path), **given}
+    set_variables(environment, {})
+    assert environment.get("TORCHDYNAMO_DISABLE") == disabled
+
+
 def test_models_own_environment_wins(start, monkeypatch):
     """What model.json says is said of this model alone: over Triton's environment, over our defaults, over `threads`."""
     monkeypatch.setattr(os, "environ", environment := {"OMP_NUM_THREADS": "16", "LEFT": "alone"})
