@@ -11,9 +11,7 @@ RUN python3 -m venv /opt/triton-gateway \
 COPY gateway /opt/triton-gateway/app/gateway
 RUN echo /opt/triton-gateway/app > "$(echo /opt/triton-gateway/lib/python3.*/site-packages)/gateway.pth" \
     && /opt/triton-gateway/bin/python -m compileall -q /opt/triton-gateway/app \
-    && printf '#!/bin/sh\nexec /opt/triton-gateway/bin/python -m gateway.cli "$@"\n' > /opt/triton-gateway/bin/triton-gateway \
-    && chmod 0755 /opt/triton-gateway/bin/triton-gateway \
-    && /opt/triton-gateway/bin/triton-gateway --version
+    && /opt/triton-gateway/bin/python -m gateway.cli --version
 
 FROM ${PYTHON_IMAGE}
 ARG VERSION=0
@@ -25,10 +23,10 @@ LABEL org.opencontainers.image.title="triton-gateway" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/triton-gateway /opt/triton-gateway
 COPY docker/gateway-entrypoint.sh /opt/triton-gateway/entrypoint.sh
-RUN mkdir /shared && chmod 1777 /shared
+COPY docker/triton-gateway.sh /usr/local/bin/triton-gateway
+RUN chmod 0755 /usr/local/bin/triton-gateway && mkdir /shared && chmod 1777 /shared
 # HOME and the like, for a user id that no passwd knows; everything that is written goes into /tmp.
-ENV PATH=/opt/triton-gateway/bin:${PATH} \
-    HOME=/tmp USER=gateway TMPDIR=/tmp XDG_STATE_HOME=/tmp \
+ENV HOME=/tmp USER=gateway TMPDIR=/tmp XDG_STATE_HOME=/tmp \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     TRITON_GATEWAY_HOST=0.0.0.0 TRITON_GATEWAY_PORT=8000
 USER 1000:1000

@@ -7,18 +7,18 @@ WORKDIR /opt/triton-gateway
 COPY . .
 RUN python3 -m gateway.cli setup --gpu 0 \
     && cp -rL model_repository /opt/demonstration \
-    && rm -rf .cache/prepare .cache/models .cache/pip .cache/logs \
-    && .cache/envs/gateway/bin/python -m compileall -q gateway triton_backend
-# As in NVIDIA's images: /opt/tritonserver/bin and /opt/tritonserver/backends.
+    && rm -rf .cache/prepare .cache/models .cache/pip .cache/logs
+# As in the other images: /opt/tritonserver, and the gateway's environment in /opt/triton-gateway itself.
 RUN mkdir -p /opt/tritonserver/bin app \
     && ln -s /opt/triton-gateway/.cache/triton/pytriton/tritonserver/bin/tritonserver /opt/tritonserver/bin/ \
     && ln -s /opt/triton-gateway/.cache/backends /opt/tritonserver/backends \
     && mv gateway app/ \
-    && echo /opt/triton-gateway/app > "$(echo .cache/envs/gateway/lib/python3.*/site-packages)/gateway.pth" \
-    && mkdir bin \
-    && printf '#!/bin/sh\nexec /opt/triton-gateway/.cache/envs/gateway/bin/python -m gateway.cli "$@"\n' > bin/triton-gateway \
-    && chmod 0755 bin/triton-gateway .cache/backends/python/triton_python_backend_stub \
-    && bin/triton-gateway --version
+    && mv .cache/envs/gateway/* . \
+    && echo /opt/triton-gateway/app > "$(echo lib/python3.*/site-packages)/gateway.pth" \
+    && bin/python -m compileall -q app triton_backend \
+    && chmod 0755 .cache/backends/python/triton_python_backend_stub \
+    && rm -rf docker requirements model_repository \
+    && bin/python -m gateway.cli --version
 
 FROM ${PYTHON_IMAGE}
 # vLLM's build for the CPU loads it, and without it fails late and without a word.
@@ -33,18 +33,17 @@ LABEL org.opencontainers.image.title="triton-gateway-triton-cpu" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /opt/triton-gateway/.cache /opt/triton-gateway/.cache
-COPY --from=build /opt/triton-gateway/app /opt/triton-gateway/app
-COPY --from=build /opt/triton-gateway/bin /opt/triton-gateway/bin
-COPY --from=build /opt/triton-gateway/triton_backend /opt/triton-gateway/triton_backend
+COPY --from=build /opt/triton-gateway /opt/triton-gateway
 COPY --from=build /opt/tritonserver /opt/tritonserver
 COPY --from=build /opt/demonstration /opt/demonstration
 COPY docker/check.py docker/triton-entrypoint.sh /opt/triton-gateway/
-RUN LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
-    /opt/triton-gateway/.cache/envs/vllm_custom/bin/python /opt/triton-gateway/check.py /opt/tritonserver \
+COPY docker/triton-gateway.sh /usr/local/bin/triton-gateway
+RUN chmod 0755 /usr/local/bin/triton-gateway \
+    && LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
+       /opt/triton-gateway/.cache/envs/vllm_custom/bin/python /opt/triton-gateway/check.py /opt/tritonserver \
     && mkdir -p /models /cache /state /shared && chmod 1777 /models /cache /state /shared
 # A model that names no environment of its own runs in the first python3 on PATH: that of the classifiers.
-ENV PATH=/opt/triton-gateway/bin:/opt/triton-gateway/.cache/envs/pytorch/bin:${PATH} \
+ENV PATH=/opt/triton-gateway/.cache/envs/pytorch/bin:${PATH} \
     LD_LIBRARY_PATH=/opt/triton-gateway/.cache/triton/nvidia_pytriton.libs:/usr/local/lib \
     HOME=/cache/home USER=triton LOGNAME=triton TMPDIR=/tmp VLLM_RPC_BASE_PATH=/tmp \
     XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \

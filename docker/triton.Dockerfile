@@ -18,9 +18,7 @@ RUN python3 -m venv --without-pip /opt/triton-gateway \
 COPY gateway /opt/triton-gateway/app/gateway
 RUN echo /opt/triton-gateway/app > "$(echo /opt/triton-gateway/lib/python3.*/site-packages)/gateway.pth" \
     && /opt/triton-gateway/bin/python -m compileall -q /opt/triton-gateway/app \
-    && printf '#!/bin/sh\nexec /opt/triton-gateway/bin/python -m gateway.cli "$@"\n' > /opt/triton-gateway/bin/triton-gateway \
-    && chmod 0755 /opt/triton-gateway/bin/triton-gateway \
-    && /opt/triton-gateway/bin/triton-gateway --version
+    && /opt/triton-gateway/bin/python -m gateway.cli --version
 
 # The demonstration models, whose weights come from Python packages, made with the image's own torch.
 FROM ${TRITON_IMAGE} AS demonstration
@@ -48,13 +46,14 @@ COPY --from=demonstration /opt/demonstration /opt/demonstration
 COPY triton_backend/vllm_custom /opt/tritonserver/backends/vllm_custom
 COPY triton_backend/pytorch /opt/tritonserver/backends/pytorch
 COPY docker/check.py docker/triton-entrypoint.sh /opt/triton-gateway/
+COPY docker/triton-gateway.sh /usr/local/bin/triton-gateway
+# PATH stays as it is: Triton's stub takes the packages of the first python3 on it, which is the image's own.
 # Whoever runs it may be any user id: the stub that Triton starts must be executable for all (a root that has started it
 # once leaves it with mode 0100), and new volumes take over owner and mode of these folders.
-RUN chmod 0755 /opt/tritonserver/backends/python/triton_python_backend_stub \
+RUN chmod 0755 /usr/local/bin/triton-gateway /opt/tritonserver/backends/python/triton_python_backend_stub \
     && python3 /opt/triton-gateway/check.py /opt/tritonserver \
     && mkdir -p /models /cache /state /shared && chmod 1777 /models /cache /state /shared
-ENV PATH=/opt/triton-gateway/bin:${PATH} \
-    HOME=/cache/home USER=triton LOGNAME=triton TMPDIR=/tmp VLLM_RPC_BASE_PATH=/tmp \
+ENV HOME=/cache/home USER=triton LOGNAME=triton TMPDIR=/tmp VLLM_RPC_BASE_PATH=/tmp \
     XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \
     HF_HOME=/cache/huggingface VLLM_CACHE_ROOT=/cache/vllm TRITON_CACHE_DIR=/cache/triton \
     TORCHINDUCTOR_CACHE_DIR=/cache/inductor NUMBA_CACHE_DIR=/cache/numba CUDA_CACHE_PATH=/cache/cuda \

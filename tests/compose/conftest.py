@@ -109,7 +109,8 @@ def make_models(repository: Path) -> Path:
     """A language model of the replay engine, and the classifiers of the checkout with their weights."""
     layout = find_layout()
     for name in ("all-minilm-l6-v2", "moderation"):
-        shutil.copytree(layout.model_repository / name, repository / name)
+        shutil.copytree(layout.models / name, repository / name / "1", ignore=shutil.ignore_patterns(".stamp"))
+        shutil.copyfile(layout.model_repository / name / "config.pbtxt", repository / name / "config.pbtxt")
     chat = repository / "replayed" / "1"
     chat.mkdir(parents=True)
     (chat.parent / "config.pbtxt").write_text(

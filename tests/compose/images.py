@@ -71,6 +71,7 @@ def make_nvidia_base(docker: Docker, layout: Layout, folder: Path) -> None:
     _link_tree(layout.environment("vllm_custom") / "lib" / minor / "site-packages", context / "packages")
     (context / "Dockerfile").write_text(
         f"FROM {PYTHON_BASE}\n"
+        "RUN apt-get update && apt-get install --yes --no-install-recommends libnuma1\n"
         "COPY tritonserver /opt/tritonserver\n"
         "COPY libraries /opt/libraries\n"
         f"COPY packages /usr/local/lib/{minor}/dist-packages\n"

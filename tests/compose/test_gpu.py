@@ -64,7 +64,7 @@ def test_model_can_be_loaded_from_the_triton_container_alone(gpu_stack: Stack):
     """A load request with a `file:` runs the caller's Python on this Triton: from another container it is refused."""
     program = (
         "import tritonclient.grpc as t\n"
-        "client = t.InferenceServerClient('triton:8001')\n"
+        "client = t.InferenceServerClient('triton:8001', channel_args=[('grpc.enable_http_proxy', 0)])\n"
         "assert client.is_server_live()\n"
         "try: client.load_model('moderation', files={'file:1/model.py': b'x = 1'}, config='{}')\n"
         "except t.InferenceServerException as error: print('refused:', error.message())\n"
