@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 
 from gateway.addresses import triton_target
 from gateway.errors import GatewayError
-from gateway.models.loader import ASSETS, ModelLoader
+from gateway.models.loader import ModelLoader
 from gateway.models.served import ModelNotServable
 from gateway.settings import Settings
 from gateway.triton.client import RepositoryModel, TritonClient
-from gateway.triton.discovery import discover
+from gateway.triton.discovery import ASSETS, discover
 
 
 @dataclass(frozen=True, slots=True)

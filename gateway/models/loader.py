@@ -6,20 +6,17 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
 from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
-from gateway.triton.discovery import GENERATION, DiscoveredModel
+from gateway.triton.discovery import ASSETS, GENERATION, DiscoveredModel
 from gateway.triton.files import Describer, FileEntry, file_entries, travel
 
 log = logging.getLogger(__name__)
-
-ASSETS: Final = "assets"
-"""Task, and name, of the model that serves the files of those which can't describe themselves."""
 
 
 class ModelLoader:

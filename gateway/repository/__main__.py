@@ -1,7 +1,7 @@
 """`python -m gateway.repository FOLDER…`: have Triton load the models in these folders, as long as both live.
 
-It says on stdout, a line each, what it does: `loading NAME`, `loaded NAME`, `failed NAME: reason`, `refused NAME: reason`,
-`unloading NAME`, `unloaded NAME`, `trouble: reason`, and once `done: …` when each model has been tried.
+It says on stdout, a line of UTF-8 each, what happens: `loading NAME`, `loaded NAME`, `failed NAME: reason`,
+`refused NAME: reason`, `unloaded NAME`, `trouble: reason`, and once `done: …` when each model has been tried.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ async def _until_it_listens(triton: TritonClient) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """The name of a folder may be any bytes."""
+    sys.stdout.buffer.write(" ".join(line.splitlines()).encode(errors="backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main([Path(argument).resolve() for argument in sys.argv[1:]], Settings()))
+    # Not resolved: `load` and `unload` name the folders as they were given.
+    asyncio.run(_main([Path(argument).absolute() for argument in sys.argv[1:]], Settings()))

@@ -40,6 +40,8 @@ REPOSITORY_SECRET_HEADER = "triton-grpc-protocol-gateway-secret"
 https://github.com/triton-inference-server/server/blob/main/docs/customization_guide/inference_protocols.md."""
 
 _AROUND_THE_REASON = re.compile(r"^load failed for model '[^']*': (?:version \d+ is at UNAVAILABLE state: )?")
+_ENDED = re.compile(r"Stub process '[^']*' is not healthy", re.ASCII)
+"""Triton's words for a process of the Python backend that was killed, or has crashed, while it loaded a model."""
 
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 """gRPC would obey `http_proxy` even for loopback, and reads `no_proxy` in lower case only."""
@@ -61,7 +63,15 @@ class RepositoryModel(NamedTuple):
 
 
 class ModelControlFailed(Exception):
-    """Triton did not load or unload a model. The text is Triton's reason, on one line, for the operator."""
+    """Triton did not load or unload a model. The text is Triton's reason, on one line, for the operator.
+
+    `may_pass`: another try may succeed with the same files, because the model's process ended without a word, or Triton
+    could not be asked.
+    """
+
+    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
 
 
 class TritonClient:
@@ -152,7 +162,11 @@ class TritonClient:
             await self._unary[name](request, metadata=self._repository_metadata)
         except grpc.aio.AioRpcError as error:
             said = " ".join((error.details() or error.code().name).split())
-            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;")) from error
+            may_pass = _ENDED.search(said) is not None or error.code() in (
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.CANCELLED,
+            )
+            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;"), may_pass=may_pass) from error
 
     async def _call(
         self, name: str, request: Any, *, timeout_s: float, metadata: tuple[tuple[str, str], ...] | None = None
