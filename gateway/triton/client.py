@@ -40,8 +40,8 @@ REPOSITORY_SECRET_HEADER = "triton-grpc-protocol-gateway-secret"
 https://github.com/triton-inference-server/server/blob/main/docs/customization_guide/inference_protocols.md."""
 
 _AROUND_THE_REASON = re.compile(r"^load failed for model '[^']*': (?:version \d+ is at UNAVAILABLE state: )?")
-_ENDED = re.compile(r"Stub process '[^']*' is not healthy", re.ASCII)
-"""Triton's words for a process of the Python backend that was killed, or has crashed, while it loaded a model."""
+_ENDED = re.compile(r"Stub process '[^']*' is not healthy|Failed core proc\(s\): \{[^}]*: -\d", re.ASCII)
+"""Triton's words, and vLLM's, for a process that was killed or has crashed while it loaded a model."""
 
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 """gRPC would obey `http_proxy` even for loopback, and reads `no_proxy` in lower case only."""

@@ -39,6 +39,7 @@ def test_no_advice_without_a_certain_cause(lines: tuple[str, ...]):
         (UNHEALTHY, "ended by itself (exit status 1)"),
         ("", "ended by itself (killed by SIGKILL)"),
         ("", "has lost the process of m (pid 7)"),
+        ("RuntimeError: Failed core proc(s): {'EngineCore': -9}", "ended by itself (exit status 1)"),
         (ENGINE_FAILED + "\nRuntimeError: EngineCore process died unexpectedly", "ended by itself (exit status 1)"),
     ],
 )
