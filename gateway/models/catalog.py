@@ -52,6 +52,8 @@ class Catalog:
         self._holdings = {client: Holdings() for client in self._clients}
         # By Triton and model: the adapters that are loaded there.
         self._adapters: dict[tuple[TritonClient, str], frozenset[str]] = {}
+        # What each model is for, as far as a Triton has ever said so: of one that fails to load, Triton tells nothing.
+        self._tasks: dict[str, str] = {}
         self._has_looked = False
 
     def models(self) -> list[ServedModel]:
@@ -121,22 +123,48 @@ class Catalog:
         for model in self.offered().values():
             if isinstance(model, kind):
                 return model
+        raise self._no_default(kind)
+
+    def _no_default(self, kind: type[ServedModel]) -> GatewayError:
+        """Why there is no model of a kind. One that has never said what it is for may be of that kind."""
         if not self._has_looked or self.loading():
-            raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
-        raise NotFound(
-            "There is no model for this endpoint, or you do not have access to it.", code=ModelNotFound.default_code
+            return Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
+        caller = callers.caller.get()
+        broken = {name: why for name, why in sorted(self.obstacles().items()) if caller.may_use(name)}
+        for name, why in broken.items():
+            if self._tasks.get(name) == kind.task:
+                return ModelBroken(name, why.cause)
+        unknown = ", ".join(f"`{name}`" for name in broken if name not in self._tasks)
+        perhaps = f" One of these may be for it, and can't be served: {unknown}." if unknown else ""
+        return NotFound(
+            f"There is no model for this endpoint, or you do not have access to it.{perhaps}",
+            code=ModelNotFound.default_code,
         )
 
     def replicas(self, name: str) -> list[TritonClient]:
-        """The Tritons that have the model, the least busy first. Raises Unavailable when there is none."""
-        clients = self._replicas.get(name, ())
+        """The Tritons that have the model, or the adapter, the least busy first. Raises Unavailable when there is none."""
+        clients = self._clients_with(name)
         if not clients:
             raise status.unavailable()
         return sorted(clients, key=lambda client: client.in_flight)
 
     def is_there(self, name: str) -> bool:
-        """Whether a Triton has the model now."""
-        return bool(self._replicas.get(name))
+        """Whether a Triton has the model, or the adapter, now."""
+        return bool(self._clients_with(name))
+
+    def _clients_with(self, name: str) -> Sequence[TritonClient]:
+        model = self._models.get(name)
+        if model is None or model.base is None:
+            return self._replicas.get(name, ())
+        base = model.base
+        return [
+            client for client in self._replicas.get(base, ()) if name in self._adapters.get((client, base), frozenset())
+        ]
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether it is known which models there are. While a Triton starts, nobody knows."""
+        return self._has_looked
 
     async def keep_fresh(self) -> None:
         """Ask again and again, until cancelled."""
@@ -220,6 +248,7 @@ class Catalog:
         if discovered is None or not self._loader.serves(discovered):
             self._holdings[client].ignore(name)
             return
+        self._tasks[name] = discovered.task
         if name in self._aliases:
             log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
         self._models[name] = await self._loader.load(client, discovered)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ModelBroken, ModelNotFound, Unavailable
+from gateway.errors import ModelBroken, ModelNotFound, NotFound, Unavailable
+from gateway.limits import callers
+from gateway.limits.callers import Caller
 from gateway.models.catalog import Catalog
 from gateway.models.embedding import EmbeddingModel
 from gateway.models.generating import GeneratingModel
@@ -182,6 +184,54 @@ async def test_missing_assets_is_a_permanent_error() -> None:
             await catalog.refresh()
             await catalog.refresh()
             assert names(catalog) == ALL
+
+
+@pytest.mark.parametrize("why", ["labels", "load"])
+async def test_broken_default_model_is_named(why: str) -> None:
+    """Where a request names none: it is the reason why there is no other. A load may fail after a success only."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            if why == "labels":
+                triton.files = {**triton.files, MODERATION_MODEL: {**toy_files()[MODERATION_MODEL], "labels.json": b""}}
+            else:
+                await catalog.refresh()
+                triton.ready.remove(MODERATION_MODEL)
+                triton.unready = [(MODERATION_MODEL, "UNAVAILABLE", "no such file")]
+            await catalog.refresh()
+            with pytest.raises(ModelBroken, match=f"`{MODERATION_MODEL}`.*{why}"):
+                catalog.default(ModerationModel)
+
+
+async def test_model_that_never_said_what_it_is_for_may_be_the_one() -> None:
+    """Of a model that has failed to load, Triton tells nothing but why."""
+    with FakeTriton() as triton:
+        triton.ready.remove(MODERATION_MODEL)
+        triton.unready = [(MODERATION_MODEL, "UNAVAILABLE", "no such file")]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(NotFound, match=f"may be for it.*`{MODERATION_MODEL}`") as caught:
+                catalog.default(ModerationModel)
+            assert caught.value.code == "model_not_found"
+            triton.unready = []
+            await catalog.refresh()
+            with pytest.raises(NotFound) as caught:
+                catalog.default(ModerationModel)
+            assert "may be for it" not in caught.value.message
+
+
+async def test_broken_model_is_named_to_those_who_may_use_it() -> None:
+    """To the others there is none."""
+    with FakeTriton() as triton:
+        triton.files = {**triton.files, MODERATION_MODEL: {}}
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            token = callers.caller.set(Caller("guest", models=(CHAT_MODEL,)))
+            try:
+                with pytest.raises(NotFound) as caught:
+                    catalog.default(ModerationModel)
+            finally:
+                callers.caller.reset(token)
+            assert MODERATION_MODEL not in caught.value.message
 
 
 async def test_what_is_known_is_not_asked_again(pair: Pair) -> None:
