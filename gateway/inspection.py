@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from gateway.addresses import triton_target
 from gateway.errors import GatewayError
@@ -23,7 +23,7 @@ from gateway.triton.discovery import ASSETS, discover
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """One model of one Triton. `state` and `reason` are Triton's, unless the gateway has a reason of its own not to serve
-    it; `kind` is None where it is not served."""
+    it; `kind` is None where it is not served. `abilities`: what it can be asked for, see `ServedModel`."""
 
     triton: str
     name: str
@@ -31,6 +31,7 @@ class Inspected:
     kind: str | None
     state: str
     reason: str
+    abilities: tuple[str, ...] = ()
 
 
 async def inspect(address: str) -> list[Inspected]:
@@ -51,23 +52,22 @@ async def inspect(address: str) -> list[Inspected]:
 
 
 async def _inspected(client: TritonClient, loader: ModelLoader, model: RepositoryModel) -> Inspected:
-    kind, reason = None, model.reason
-    if model.is_ready:
-        kind, reason = await _kind(client, loader, model.name)
-    return Inspected(client.address, model.name, model.version, kind, model.state or "UNLOADED", reason)
+    found = Inspected(client.address, model.name, model.version, None, model.state or "UNLOADED", model.reason)
+    return await _read(client, loader, found) if model.is_ready else found
 
 
-async def _kind(client: TritonClient, loader: ModelLoader, name: str) -> tuple[str | None, str]:
-    """The kind of a model that Triton has ready, or why the gateway does not serve it."""
+async def _read(client: TritonClient, loader: ModelLoader, model: Inspected) -> Inspected:
+    """With the kind of a model that Triton has ready, or why the gateway does not serve it."""
     try:
-        discovered = await discover(client, name)
+        discovered = await discover(client, model.name)
         if discovered is None:
-            return None, "it has neither the input `request` nor the parameter `openai_task`"
+            return replace(model, reason="it has neither the input `request` nor the parameter `openai_task`")
         if discovered.task == ASSETS:
-            return ASSETS, ""
-        return (await loader.load(client, discovered)).kind, ""
+            return replace(model, kind=ASSETS, reason="")
+        served = await loader.load(client, discovered)
+        return replace(model, kind=served.kind, reason="", abilities=tuple(sorted(served.abilities)))
     except (GatewayError, ModelNotServable) as error:
-        return None, str(error)
+        return replace(model, reason=str(error))
 
 
 async def _main(addresses: Sequence[str]) -> int:

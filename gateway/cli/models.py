@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ _LONGEST_S = 60.0
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One model of one Triton; `kind` is None if the gateway does not serve it, and `reason` says why."""
+    """One model of one Triton; `kind` is None if the gateway does not serve it, and `reason` says why. `abilities`: what it
+    can be asked for, such as `chat` or `embed`."""
 
     triton: str
     name: str
@@ -27,6 +28,7 @@ class ListedModel:
     kind: str | None
     state: str
     reason: str
+    abilities: Sequence[str] = ()
 
 
 def models(layout: Layout, triton: str | None) -> None:
@@ -45,12 +47,18 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     running = read_published(layout.running) if triton is None else None
     settings = {**(running.settings if running else {}), **os.environ}
     addresses = (triton or settings.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
-    stripped = [address.strip() for address in addresses]
+    return ask_at(layout, [address.strip() for address in addresses], settings)
+
+
+def ask_at(
+    layout: Layout, addresses: Sequence[str], settings: Mapping[str, str], *, within_s: float = _LONGEST_S
+) -> list[ListedModel]:
+    """The models of these Tritons, asked by a gateway with these settings. Raises a Problem if one does not answer."""
     try:
-        asked = run_module(layout, "gateway.inspection", *stripped, settings=settings, timeout_s=_LONGEST_S)
+        asked = run_module(layout, "gateway.inspection", *addresses, settings=settings, timeout_s=within_s)
     except subprocess.TimeoutExpired:
         raise Problem(
-            f"Triton at {', '.join(addresses)} has not answered for {_LONGEST_S:.0f} s.", "look at Triton's log."
+            f"Triton at {', '.join(addresses)} has not answered for {within_s:.0f} s.", "look at Triton's log."
         ) from None
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["the inspection failed without a word"]

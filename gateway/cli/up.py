@@ -1,6 +1,5 @@
 """`triton-gateway up`: sets up a clean checkout and serves it until Ctrl-C."""
 
-import json
 import os
 import threading
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from gateway import defaults
 from gateway.cli import ports
+from gateway.cli.announce import announce
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import nvidia_smi
@@ -25,8 +25,6 @@ from gateway.cli.supervise.logfile import LogFile
 from gateway.cli.supervise.programs import Addresses, gateway_program, reconciler_program, triton_program
 from gateway.cli.supervise.service import Service
 from gateway.cli.supervise.supervisor import Hooks, Supervisor
-
-_LISTING_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def _serve(layout: Layout, options: UpOptions, stop: threading.Event, started: f
         stack.enter_context(endpoint.published(layout.running, endpoint.Running(at.settings, repositories)))
         hooks = Hooks(
             ask_readiness=partial(readiness.ask, options.addresses.reachable_host, options.addresses.port),
-            on_first_ready=lambda: _announce(options, layout, time.monotonic() - started),
+            on_first_ready=lambda: announce(layout, options.addresses, at, time.monotonic() - started),
             verbose=options.verbose,
         )
         if not options.demonstration:
@@ -140,39 +138,3 @@ def _check_gpus(layout: Layout, options: UpOptions) -> None:
         say(DEVELOPMENT)
     for problem in found if not report.gpus else ():
         say(f"No GPU is used. {problem}")
-
-
-def _announce(options: UpOptions, layout: Layout, seconds: float) -> None:
-    """Print what is served, and how to use it."""
-    addresses = options.addresses
-    url = addresses.url
-    models = _models(addresses)
-    say("")
-    say(f"Ready after {seconds:.0f} s: {url}/v1")
-    say(f"Models: {', '.join(models) if models else 'ask /v1/models with one of your keys'}")
-    say("Try:")
-    say(f"  {try_it(url, models)}")
-    say(
-        f"Metrics: {url}/metrics, Triton's http://127.0.0.1:{addresses.triton_metrics_port}/metrics. Logs: {layout.logs}"
-    )
-    say("Ctrl-C stops everything.")
-
-
-def _models(addresses: Addresses) -> list[str] | None:
-    """The model names. Each worker discovers the models separately, so a worker may know none in the first seconds."""
-    deadline = time.monotonic() + _LISTING_S
-    while True:
-        models = readiness.served_models(addresses.reachable_host, addresses.port)
-        if models != [] or time.monotonic() > deadline:
-            return models
-        time.sleep(0.2)
-
-
-def try_it(url: str, models: list[str] | None) -> str:
-    """A curl command that streams an answer, with a key if the gateway requires one."""
-    chat = [model for model in models or () if "instruct" in model or "chat" in model]
-    model = (chat or models or ["smollm2-135m-instruct"])[0]
-    key = "" if models is not None else '-H "Authorization: Bearer $KEY" '
-    message = {"role": "user", "content": "What is the capital of France?"}
-    body = json.dumps({"model": model, "stream": True, "messages": [message]})
-    return f"curl -N {url}/v1/chat/completions {key}-H 'Content-Type: application/json' -d '{body}'"

@@ -74,6 +74,11 @@ class GeneratingModel(ServedModel):
         return self.context_length
 
     @property
+    def abilities(self) -> frozenset[str]:
+        chats = self.renders_itself or self.template is not None
+        return frozenset({"complete", "chat"} if chats else {"complete"})
+
+    @property
     def base(self) -> str | None:
         return self.loaded_into
 

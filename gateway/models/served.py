@@ -2,7 +2,7 @@
 
 declared   `task` and `fits`: which of Triton's models are of this kind
 loaded     `files` and `load`: what is read of them, and what is made of that
-listed     `max_model_len`, `base`
+listed     `max_model_len`, `base`, `abilities`
 probed     `probe`: the smallest work that proves it well
 asked      by methods of the kind: `prepare` of a generating model, `pool` of one that makes rows
 """
@@ -98,6 +98,11 @@ class ServedModel(ABC):
     @abstractmethod
     def max_model_len(self) -> int:
         """The most tokens that it takes; 0 where that is not known."""
+
+    @property
+    @abstractmethod
+    def abilities(self) -> frozenset[str]:
+        """What it can be asked for: `chat`, `complete`, or the ops of a model that makes rows."""
 
     @abstractmethod
     async def probe(self, client: TritonClient, *, timeout_s: float) -> None:

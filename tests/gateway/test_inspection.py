@@ -16,6 +16,8 @@ async def test_served_models_have_a_kind(triton: FakeTriton) -> None:
     found = {model.name: model for model in await inspect(triton.address)}
     kinds = {name: found[name].kind for name in (CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL)}
     assert kinds == {CHAT_MODEL: "generating", EMBEDDING_MODEL: "embedding", MODERATION_MODEL: "moderation"}
+    abilities = {name: found[name].abilities for name in kinds}
+    assert abilities == {CHAT_MODEL: ("chat", "complete"), EMBEDDING_MODEL: ("embed",), MODERATION_MODEL: ("moderate",)}
     assert all(model.state == "READY" for model in found.values())
     assert all(bool(model.reason) is (model.kind is None) for model in found.values())
 

@@ -1,7 +1,5 @@
 """Twin of gateway/cli/up.py; that it serves is for tests/integration/test_service.py."""
 
-import json
-import shlex
 import socket
 import threading
 from pathlib import Path
@@ -12,33 +10,8 @@ from gateway.cli import up as module
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses
-from gateway.cli.up import UpOptions, try_it, up
+from gateway.cli.up import UpOptions, up
 from tests.gateway.cli.gpus import recorded
-
-URL = "http://127.0.0.1:8000"
-
-
-@pytest.mark.parametrize(
-    ("models", "model"),
-    [
-        (["embedder", "smollm2-instruct", "other-chat"], "smollm2-instruct"),
-        (["embedder", "other-chat"], "other-chat"),
-        (["embedder"], "embedder"),
-        ([], "smollm2-135m-instruct"),
-    ],
-)
-def test_the_line_to_try_asks_a_model_that_chats(models: list[str], model: str):
-    """Where one is known by its name; the line is one that a shell can read."""
-    command = shlex.split(try_it(URL, models))
-    assert command[:3] == ["curl", "-N", f"{URL}/v1/chat/completions"]
-    body = json.loads(command[command.index("-d") + 1])
-    assert (body["model"], body["stream"]) == (model, True)
-    assert not any("Authorization" in part for part in command)
-
-
-def test_a_gateway_with_keys_is_tried_with_one():
-    """Its models are not told without."""
-    assert 'Authorization: Bearer $KEY"' in try_it(URL, None)
 
 
 @pytest.mark.parametrize("name", ["PORT", "TRITON_GRPC_PORT", "TRITON_METRICS_PORT"])

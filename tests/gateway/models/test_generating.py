@@ -85,6 +85,14 @@ def test_tokenizer_may_be_the_backends_alone() -> None:
     assert GeneratingModel.load(source({"context_length": 64, "renderer": "backend"}, files)).tokenizer is not None
 
 
+@pytest.mark.parametrize(
+    ("changes", "chats"), [({}, True), ({"template": None}, False), ({"template": None, "renders_itself": True}, True)]
+)
+def test_model_with_a_template_chats(changes: dict[str, Any], chats: bool) -> None:
+    """Its own, or that of its backend; every one completes."""
+    assert generating(**changes).abilities == {"complete", *(["chat"] if chats else [])}
+
+
 def test_adapter_is_the_model_by_another_name() -> None:
     """Triton is asked for the model, which is told of the adapter."""
     base = generating(adaptable=True)

@@ -152,7 +152,7 @@ async def test_missing_model_is_told_once_and_not_asked(
             await until(lambda: "toy-reranker is not served: missing" in caplog.text)
             await asyncio.sleep(0.2)
             assert caplog.text.count("toy-reranker") == 1
-            assert not (tmp_path / "toy-reranker".encode().hex()).with_suffix(".lock").exists(), "nobody wanted to probe"
+            assert not (tmp_path / b"toy-reranker".hex()).with_suffix(".lock").exists(), "nobody wanted to probe"
             pair.tritons[1].ready.append("toy-reranker")
             await pair.catalog.refresh()
             await until(watch.is_ready)
