@@ -15,7 +15,7 @@ from gateway.addresses import triton_target
 from gateway.errors import GatewayError
 from gateway.models.loader import ModelLoader
 from gateway.models.served import ModelNotServable
-from gateway.settings import Settings
+from gateway.settings import Settings, what_is_wrong
 from gateway.triton.client import RepositoryModel, TritonClient
 from gateway.triton.discovery import ASSETS, discover
 
@@ -76,7 +76,7 @@ async def _main(addresses: Sequence[str]) -> int:
         try:
             models += await inspect(triton_target(address))
         except ValueError as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
             return 2
         except GatewayError:
             sys.stderr.write(f"no Triton answers by gRPC at {address}\n")

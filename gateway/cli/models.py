@@ -12,9 +12,12 @@ from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.serve import run_module
+from gateway.cli.settings import read
 from gateway.cli.supervise.endpoint import read_published
 
 _LONGEST_S = 60.0
+_WRONG_SETTING = 2
+"""Exit status of the inspection for an address or a setting that it can't use."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,13 @@ def models(layout: Layout, triton: str | None) -> None:
 
 def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     """The models of the Tritons at `triton` or, without it, of those that the environment names, of the one that `up` runs
-    here, or of the default one. Raises a Problem if one of them does not answer.
+    here, of those that the settings file names, or of the default one. Raises a Problem if one of them does not answer.
     """
     running = read_published(layout.running) if triton is None else None
     settings = {**(running.settings if running else {}), **os.environ}
-    addresses = (triton or settings.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
-    return ask_at(layout, [address.strip() for address in addresses], settings)
+    named = triton or settings.get("TRITON_GATEWAY_TRITON_URLS")
+    addresses = [address.strip() for address in named.split(",")] if named else read(os.environ).texts("triton_urls")
+    return ask_at(layout, addresses or [defaults.TRITON_URL], settings)
 
 
 def ask_at(
@@ -62,6 +66,8 @@ def ask_at(
         ) from None
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["the inspection failed without a word"]
+        if asked.returncode == _WRONG_SETTING:
+            raise Problem(said[0], "correct it.")
         raise Problem(said[-1], "name its gRPC address: --triton HOST:PORT. `make up` starts one on this machine.")
     found: list[dict[str, Any]] = json.loads(asked.stdout)
     return [ListedModel(**model) for model in found]

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class UpOptions:
     verbose: bool = False
     repositories: tuple[Path, ...] = ()
     demonstration: bool = True
+    state_dir: Path = field(default_factory=defaults.state_dir)
+    """Of what is wanted of the models; absolute."""
 
     def all_repositories(self, layout: Layout) -> list[Path]:
         """One's own first, then that of the checkout; where that is left out, what the gateway needs of it."""
@@ -61,7 +63,9 @@ def _serve(layout: Layout, options: UpOptions, stop: threading.Event, started: f
         port = options.addresses.triton_grpc_port
         at = stack.enter_context(endpoint.on_socket()) if port is None else endpoint.on_port(port)
         repositories = tuple(map(str, options.all_repositories(layout)))
-        stack.enter_context(endpoint.published(layout.running, endpoint.Running(at.settings, repositories)))
+        # `load` and `unload` may run in another shell, with other settings.
+        settings = {**at.settings, "TRITON_GATEWAY_STATE_DIR": str(options.state_dir)}
+        stack.enter_context(endpoint.published(layout.running, endpoint.Running(settings, repositories)))
         hooks = Hooks(
             ask_readiness=partial(readiness.ask, options.addresses.reachable_host, options.addresses.port),
             on_first_ready=lambda: announce(layout, options.addresses, at, time.monotonic() - started),
@@ -92,7 +96,7 @@ def _services(layout: Layout, options: UpOptions, at: Endpoint) -> tuple[Service
             triton_program(layout, at, options.addresses.triton_metrics_port, repositories),
             LogFile(layout.logs / "triton.log"),
         ),
-        Service(reconciler_program(layout, at, repositories), LogFile(layout.logs / "models.log")),
+        Service(reconciler_program(layout, at, repositories, options.state_dir), LogFile(layout.logs / "models.log")),
         Service(gateway_program(layout, options.addresses, at, options.workers), LogFile(layout.logs / "gateway.log")),
     )
 

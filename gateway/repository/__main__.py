@@ -15,7 +15,7 @@ from typing import Final
 
 from gateway.errors import GatewayError
 from gateway.repository.reconciler import Reconciler
-from gateway.settings import Settings
+from gateway.settings import Settings, what_is_wrong
 from gateway.triton.client import TritonClient
 
 _RETRY_S: Final = 0.2
@@ -59,6 +59,17 @@ def _say(line: str) -> None:
     sys.stdout.buffer.flush()
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 2 when the settings are wrong, which stderr explains."""
+    try:
+        settings = Settings()
+    except ValueError as error:
+        sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
+        return 2
     # Not resolved: `load` and `unload` name the folders as they were given.
-    asyncio.run(_main([Path(argument).absolute() for argument in sys.argv[1:]], Settings()))
+    asyncio.run(_main([Path(argument).absolute() for argument in arguments], settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.repository.wanted import Wanted, change_wanted
-from gateway.settings import Settings
+from gateway.settings import Settings, what_is_wrong
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,7 +18,10 @@ def main(arguments: Sequence[str]) -> int:
     action, folder = arguments[0], Path(arguments[1])
     try:
         change_wanted(Settings().state_dir, lambda wanted: _changed(wanted, action, folder))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
+        return 2
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0

@@ -36,6 +36,7 @@ def advice(failure: Failure) -> str | None:
         )
     if _PORT_TAKEN.search(text):
         return "another program took the port: end it, or choose others (PORT, TRITON_GRPC_PORT, TRITON_METRICS_PORT)."
-    if _WRONG_SETTING in failure.reason and "gateway" in map(str, failure.command):
+    modules = {str(part).partition(".")[0] for part in failure.command}
+    if _WRONG_SETTING in failure.reason and "gateway" in modules:
         return "correct the setting that it names."
     return None

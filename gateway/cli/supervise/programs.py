@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway import defaults
 from gateway.cli.layout import Layout
+from gateway.cli.serve import with_package
 from gateway.cli.setup import interpreter, triton
 from gateway.cli.setup.weights import offline
 from gateway.cli.supervise import shared_memory
@@ -84,26 +85,26 @@ def triton_program(layout: Layout, endpoint: Endpoint, metrics_port: int, reposi
     return Program("Triton", command, _triton_environment(layout, repositories), layout.root, _TRITON_GRACE_S)
 
 
-def reconciler_program(layout: Layout, endpoint: Endpoint, repositories: Sequence[Path]) -> Program:
+def reconciler_program(layout: Layout, endpoint: Endpoint, repositories: Sequence[Path], state_dir: Path) -> Program:
     """What has Triton load the models of these repositories."""
     command = [layout.python("gateway"), "-m", "gateway.repository", *repositories]
-    environment = _gateway_environment(endpoint)
-    return Program("The reconciler of models", command, environment, layout.root, _RECONCILER_GRACE_S)
+    environment = _gateway_environment(layout, endpoint) | {"TRITON_GATEWAY_STATE_DIR": str(state_dir)}
+    return Program("The reconciler of models", command, environment, Path.cwd(), _RECONCILER_GRACE_S)
 
 
 def gateway_program(layout: Layout, addresses: Addresses, endpoint: Endpoint, workers: int) -> Program:
     """The gateway from the checkout, in its own environment, connected to that Triton."""
-    environment = _gateway_environment(endpoint) | {
+    environment = _gateway_environment(layout, endpoint) | {
         "TRITON_GATEWAY_HOST": addresses.host,
         "TRITON_GATEWAY_PORT": str(addresses.port),
         "TRITON_GATEWAY_WORKERS": str(workers),
     }
     command = [layout.python("gateway"), "-m", "gateway"]
-    return Program("The gateway", command, environment, layout.root, _GATEWAY_GRACE_S)
+    return Program("The gateway", command, environment, Path.cwd(), _GATEWAY_GRACE_S)
 
 
-def _gateway_environment(endpoint: Endpoint) -> dict[str, str]:
-    return {**os.environ, **endpoint.settings, "PYTHONUNBUFFERED": "1"}
+def _gateway_environment(layout: Layout, endpoint: Endpoint) -> dict[str, str]:
+    return with_package(layout, {**os.environ, **endpoint.settings, "PYTHONUNBUFFERED": "1"})
 
 
 def _triton_environment(layout: Layout, repositories: Sequence[Path]) -> dict[str, str]:

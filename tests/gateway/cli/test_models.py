@@ -1,6 +1,12 @@
 """The list of models on the command line; tests/packaging asks a Triton for one."""
 
-from gateway.cli.models import ListedModel, lines
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.errors import Problem
+from gateway.cli.layout import Layout, find_layout
+from gateway.cli.models import ListedModel, ask, lines
 
 
 def test_columns_stand_below_each_other():
@@ -24,3 +30,28 @@ def test_reason_of_many_lines_is_one():
     """Triton may give a traceback for a reason; a model has one line."""
     listed = [ListedModel("a:1", "llm", "1", None, "UNAVAILABLE", "Internal: failed\n\nAt:\n  model.py(3): load\n")]
     assert lines(listed) == ["llm  1  not served  UNAVAILABLE  Internal: failed At: model.py(3): load"]
+
+
+def test_the_settings_file_names_the_tritons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where neither an option, nor the environment, nor a Triton of this checkout does."""
+    file = tmp_path / "gateway.toml"
+    file.write_text('triton_urls = ["127.0.0.1:1"]\n')
+    monkeypatch.setenv("TRITON_GATEWAY_CONFIG_FILE", str(file))
+    with pytest.raises(Problem, match=r"no Triton answers by gRPC at 127\.0\.0\.1:1"):
+        ask(NothingRuns(find_layout().root), None)
+
+
+def test_a_wrong_setting_is_named_and_not_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As the gateway names it."""
+    monkeypatch.setenv("TRITON_GATEWAY_PORT", "many")
+    with pytest.raises(Problem, match=r"^TRITON_GATEWAY_PORT ") as caught:
+        ask(NothingRuns(find_layout().root), "127.0.0.1:1")
+    assert caught.value.fix == "correct it."
+
+
+class NothingRuns(Layout):
+    """A checkout whose `up` does not run."""
+
+    @property
+    def running(self) -> Path:
+        return Path("/nowhere/running.json")

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from gateway.repository.__main__ import main
 from tests.fakes.triton import FakeTriton
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,3 +39,10 @@ def test_it_loads_reports_and_ends(tmp_path: Path) -> None:
         assert sorted(lines[1:5]) == ["failed bad: no weights", "loaded toy", "loading bad", "loading toy"]
         assert lines[5] == "done: 1 of 3 models are loaded"
         assert "toy" in triton.ready
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the gateway names it, and before Triton is asked."""
+    monkeypatch.setenv("TRITON_GATEWAY_PORT", "many")
+    assert main([]) == 2
+    assert capsys.readouterr().err.startswith("TRITON_GATEWAY_PORT (or port in the file): ")

@@ -59,3 +59,6 @@ def test_a_wrong_setting():
     line = "TRITON_GATEWAY_PROT is no setting of the gateway; did you mean TRITON_GATEWAY_PORT?"
     assert "correct the setting" in told(line, reason="ended by itself (exit status 2)", command=GATEWAY)
     assert told(line, reason="ended by itself (exit status 1)", command=GATEWAY) == ""
+    reconciler = ("/envs/gateway/bin/python", "-m", "gateway.repository", "/models")
+    assert "correct the setting" in told(line, reason="ended by itself (exit status 2)", command=reconciler)
+    assert told(line, reason="ended by itself (exit status 2)", command=("tritonserver",)) == ""

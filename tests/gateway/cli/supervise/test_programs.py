@@ -21,6 +21,10 @@ def layout(tmp_path: Path) -> Layout:
 AT = Endpoint({"grpc-address": "unix:/private/grpc.sock", "grpc-port": "0"}, "unix:/private/grpc.sock:0")
 
 
+def reconciler(layout: Layout) -> Program:
+    return reconciler_program(layout, AT, [], Path("/state"))
+
+
 def triton(layout: Layout) -> Program:
     return triton_program(layout, AT, 9002, [layout.model_repository])
 
@@ -66,9 +70,10 @@ def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
         "--model-repository=/srv/b",
     ]
     assert program.environment["MODEL_REPOSITORIES"] == "/srv/a:/srv/b"
-    reconciler = reconciler_program(layout, AT, repositories)
-    assert list(map(str, reconciler.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
-    assert reconciler.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
+    loads = reconciler_program(layout, AT, repositories, Path("/state"))
+    assert list(map(str, loads.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
+    assert loads.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
+    assert loads.environment["TRITON_GATEWAY_STATE_DIR"] == "/state"
 
 
 def test_every_backend_names_its_memory_as_we_do(layout: Layout):
@@ -124,6 +129,16 @@ def test_the_gateway_is_told_where_triton_is(layout: Layout):
 
 def test_all_end_within_the_time_that_is_promised(layout: Layout):
     """Fifteen seconds, with what killing takes."""
-    programs = (triton(layout), reconciler_program(layout, AT, []), gateway_program(layout, Addresses(), AT, 1))
+    programs = (triton(layout), reconciler(layout), gateway_program(layout, Addresses(), AT, 1))
     graces = [program.grace_s for program in programs]
     assert 0 < sum(graces) < 15
+
+
+def test_relative_paths_in_the_settings_stay_valid(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The user wrote them where `up` was started; the package is found from there."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for program in (reconciler(layout), gateway_program(layout, Addresses(), AT, 1)):
+        assert program.folder == elsewhere
+        assert program.environment["PYTHONPATH"].split(os.pathsep)[0] == str(layout.root)
