@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
+from gateway.errors import GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
 from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
 from gateway.prompting.tokenizer import Tokenizers
@@ -17,6 +17,8 @@ from gateway.triton.discovery import ASSETS, GENERATION, DiscoveredModel
 from gateway.triton.files import Describer, FileEntry, file_entries, travel
 
 log = logging.getLogger(__name__)
+
+_NOT_DESCRIBED: Final = "it is not described as this gateway needs it"
 
 
 class ModelLoader:
@@ -97,7 +99,9 @@ async def _describe(client: TritonClient, about: Describer, model: DiscoveredMod
             ) from error
         raise
     except GatewayError as error:
-        raise ModelNotServable("it is not described as this gateway needs it", str(error)) from error
+        lacks_files = isinstance(error, NotFound) and model.task != GENERATION
+        cause = "the model `assets` has no folder with its files" if lacks_files else _NOT_DESCRIBED
+        raise ModelNotServable(cause, str(error)) from error
 
 
 async def _has_assets(client: TritonClient) -> bool:

@@ -268,8 +268,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             text = f"Request for unknown model: '{asked}' is not found"
             yield service_pb2.ModelStreamInferResponse(error_message=text)
             return
-        files = self.files[envelope.get("model", asked)]
         rid = envelope["rid"]
+        if (about := envelope.get("model", asked)) not in self.files:
+            yield _message(asked, [[rid, "error", None, "not_found", None, "model", f"there is no folder {about!r}"]])
+            return
+        files = self.files[about]
         for name in envelope.get("files", ()):
             for offset in range(0, len(files[name]), PART_BYTES):
                 part = files[name][offset : offset + PART_BYTES]
