@@ -18,7 +18,7 @@ from gateway.models.served import ModelNotServable, ServedModel
 from gateway.pooling import Op
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.discovery import discover
+from gateway.triton.discovery import GENERATION, discover
 
 log = logging.getLogger(__name__)
 
@@ -196,19 +196,32 @@ class Catalog:
         held.take(repository)
         self._update()
         await self._learn(client, repository.ready)
+        if await self._look_again(client):
+            await self._learn(client, repository.ready)
         self._log_obstacles(client, before)
-        await self._learn_adapters(client)
 
-    async def _learn_adapters(self, client: TritonClient) -> None:
-        """Adapters come and go while their model stays, so each model that takes any is asked each time."""
-        for name in sorted(self._holdings[client].served):
-            model = self._models.get(name)
-            if model is None or not model.takes_adapters:
+    async def _look_again(self, client: TritonClient) -> bool:
+        """Learn what changes of a model that stays: its adapters come and go, and it may be loaded anew, with other files,
+        while Triton says all the time that it is ready. Whether one has been loaded anew."""
+        held = self._holdings[client]
+        finished = await client.finished()
+        anew = [] if finished is None else held.count(finished)
+        for name in sorted(held.served):
+            if self._tasks.get(name) != GENERATION:
                 continue
             try:
-                self._adapters[client, name] = await self._loader.adapters(client, name)
+                self._adapters[client, name], description = await self._loader.look(client, name)
             except GatewayError as error:
-                log.warning("the adapters of %s at %s are not known: %s", name, client.address, error)
+                log.warning("%s at %s does not say what it is now: %s", name, client.address, error)
+                continue
+            if held.describe(name, description):
+                anew.append(name)
+        for name in anew:
+            log.info("%s at %s has been loaded anew", name, client.address)
+        self._offer_adapters()
+        return bool(anew)
+
+    def _offer_adapters(self) -> None:
         loaded: dict[str, set[str]] = {}
         for (_, name), adapters in self._adapters.items():
             loaded.setdefault(name, set()).update(adapters)
@@ -222,26 +235,29 @@ class Catalog:
             return
         before = held.served
         for name in new:
-            if name not in held.obstacles:
+            if name not in held.obstacles and name not in held.served:
                 held.wait_for(name)
         self._update()
-        for name in new:
-            await self._try(client, name)
-        undone = held.loading | held.obstacles.keys()
+        undone = {name for name in new if not await self._try(client, name)}
         held.seen = frozenset((name, version) for name, version in ready if name not in undone)
         if held.served != before:
             log.info("%s serves %s", client.address, ", ".join(sorted(held.served)) or "nothing")
 
-    async def _try(self, client: TritonClient, name: str) -> None:
+    async def _try(self, client: TritonClient, name: str) -> bool:
+        """Whether the model needs no other look. One that is served stays so while it can't be read anew."""
         held = self._holdings[client]
+        done = False
         try:
             await self._load(client, name)
+            done = True
         except ModelNotServable as error:
             held.refuse(name, error)
         except GatewayError as error:
-            held.wait_for(name)
-            log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
+            if name not in held.served:
+                held.wait_for(name)
+            log.warning("model %s at %s can't be read yet: %s", name, client.address, error)
         self._update()
+        return done
 
     async def _load(self, client: TritonClient, name: str) -> None:
         discovered = await discover(client, name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 from gateway.errors import GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
@@ -19,6 +20,13 @@ from gateway.triton.files import Describer, FileEntry, file_entries, travel
 log = logging.getLogger(__name__)
 
 _NOT_DESCRIBED: Final = "it is not described as this gateway needs it"
+
+
+class Look(NamedTuple):
+    """The adapters that a model has now, and all else that it says of itself, which only a new load changes."""
+
+    adapters: frozenset[str]
+    description: Mapping[str, Any]
 
 
 class ModelLoader:
@@ -56,10 +64,12 @@ class ModelLoader:
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
             return await asyncio.to_thread(kind.load, source)
 
-    async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
-        """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
-        loras = (await Describer(client, name).describe()).get("loras")
-        return frozenset(str(lora) for lora in cast("list[Any]", loras)) if isinstance(loras, list) else frozenset()
+    async def look(self, client: TritonClient, name: str) -> Look:
+        """What a model that speaks our contract says of itself now. Raises GatewayError when Triton fails."""
+        said = await Describer(client, name).describe()
+        loras = said.pop("loras", None)
+        names = cast("list[Any]", loras) if isinstance(loras, list) else []
+        return Look(frozenset(str(lora) for lora in names), said)
 
     async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:
         cached = {entry.name: content for entry in entries if (content := self._cached(entry)) is not None}

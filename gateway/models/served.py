@@ -113,11 +113,6 @@ class ServedModel(ABC):
         """Of an adapter, the model that it was loaded into."""
         return None
 
-    @property
-    def takes_adapters(self) -> bool:
-        """Whether LoRA adapters may be loaded into it."""
-        return False
-
     def with_adapter(self, name: str, created: int) -> ServedModel | None:
         """The adapter of that name, which is loaded into this model, as a served model; None for kinds without any."""
         return None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _END_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 1.0
+_STATISTICS_TIMEOUT_S = 5.0
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
@@ -117,6 +119,7 @@ class TritonClient:
                 ("RepositoryModelUnload", pb.RepositoryModelUnloadRequest, pb.RepositoryModelUnloadResponse),
                 ("ModelConfig", pb.ModelConfigRequest, pb.ModelConfigResponse),
                 ("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse),
+                ("ModelStatistics", pb.ModelStatisticsRequest, pb.ModelStatisticsResponse),
             )
         }
 
@@ -148,6 +151,17 @@ class TritonClient:
         """The completed ModelConfig of a model."""
         response = await self._call("ModelConfig", pb.ModelConfigRequest(name=model), timeout_s=5)
         return response.config
+
+    async def finished(self) -> dict[str, int] | None:
+        """How many requests each model has finished since it was loaded; None where Triton counts none."""
+        try:
+            said = await self._unary["ModelStatistics"](pb.ModelStatisticsRequest(), timeout=_STATISTICS_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return None
+        counts: Counter[str] = Counter()
+        for model in said.model_stats:
+            counts[model.name] += model.inference_stats.success.count + model.inference_stats.fail.count
+        return dict(counts)
 
     async def infer(self, request: Any, *, timeout_s: float) -> Any:
         """One ModelInferResponse for one ModelInferRequest."""

@@ -141,4 +141,6 @@ async def test_adapters_are_those_of_now(
 ) -> None:
     """None at all where the model takes none."""
     triton.loras = loras
-    assert await ModelLoader(None).adapters(pair.clients[0], CHAT_MODEL) == expected
+    look = await ModelLoader(None).look(pair.clients[0], CHAT_MODEL)
+    assert look.adapters == expected
+    assert "loras" not in look.description, "they change without a new load"
