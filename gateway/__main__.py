@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.limits.callers import known_keys
+from gateway.mistakes import check_environment, what_is_wrong
 from gateway.prompting.images.certificates import trusted
-from gateway.settings import ENV_PREFIX, Settings, check_environment, what_is_wrong
+from gateway.settings import ENV_PREFIX, Settings
 
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, replace
 
 from gateway.addresses import triton_target
 from gateway.errors import GatewayError
+from gateway.mistakes import what_is_wrong
 from gateway.models.loader import ModelLoader
 from gateway.models.served import ModelNotServable
-from gateway.settings import Settings, what_is_wrong
+from gateway.settings import Settings
 from gateway.triton.client import RepositoryModel, TritonClient
 from gateway.triton.discovery import ASSETS, discover
 

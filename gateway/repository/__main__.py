@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import GatewayError
+from gateway.mistakes import what_is_wrong
 from gateway.repository.reconciler import Reconciler
-from gateway.settings import Settings, what_is_wrong
+from gateway.settings import Settings
 from gateway.triton.client import TritonClient
 
 _RETRY_S: Final = 0.2

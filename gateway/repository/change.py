@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gateway.mistakes import what_is_wrong
 from gateway.repository.wanted import Wanted, change_wanted
-from gateway.settings import Settings, what_is_wrong
+from gateway.settings import Settings
 
 
 def main(arguments: Sequence[str]) -> int:
