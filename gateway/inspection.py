@@ -1,4 +1,5 @@
-"""`python -m gateway.inspection HOST:PORT …`: every model of these Tritons, and why it is or is not served, as JSON.
+"""`python -m gateway.inspection HOST:PORT … [-- FOLDER …]`: every model of these Tritons, and why it is or is not served, as
+JSON. The folders are their model repositories, where a reconciler has models loaded.
 
 It runs in the gateway's environment, for the commands `models` and `doctor`, which themselves need no library.
 """
@@ -10,12 +11,16 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from gateway.addresses import triton_target
 from gateway.errors import GatewayError
 from gateway.mistakes import what_is_wrong
+from gateway.models.holdings import UNLOADED_REASONS
 from gateway.models.loader import ModelLoader
 from gateway.models.served import ModelNotServable
+from gateway.repository.folders import find_models
+from gateway.repository.wanted import read_wanted
 from gateway.settings import Settings
 from gateway.triton.client import RepositoryModel, TritonClient
 from gateway.triton.discovery import ASSETS, discover
@@ -71,8 +76,27 @@ async def _read(client: TritonClient, loader: ModelLoader, model: Inspected) -> 
         return replace(model, reason=str(error))
 
 
-async def _main(addresses: Sequence[str]) -> int:
+def explained(models: Sequence[Inspected], repositories: Sequence[Path], state_dir: Path) -> list[Inspected]:
+    """With the reason why the reconciler of these repositories has not had a model loaded, where Triton knows none."""
+    try:
+        folders, wanted = find_models(repositories), read_wanted(state_dir)
+    except (OSError, ValueError):
+        return list(models)  # the reconciler tells of it
+    reasons = {folder.name: folder.flaw for folder in folders if folder.flaw}
+    unwanted = [folder.name for folder in folders if not wanted.is_wanted(folder.path)]
+    reasons |= {name: f"unloaded, until `triton-gateway load {name}`" for name in unwanted}
+    return [
+        replace(model, reason=reasons.get(model.name, model.reason))
+        if model.kind is None and model.reason in UNLOADED_REASONS
+        else model
+        for model in models
+    ]
+
+
+async def _main(arguments: Sequence[str]) -> int:
     models: list[Inspected] = []
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    addresses, repositories = arguments[:end], [Path(folder) for folder in arguments[end + 1 :]]
     for address in addresses:
         try:
             models += await inspect(triton_target(address))
@@ -82,6 +106,8 @@ async def _main(addresses: Sequence[str]) -> int:
         except GatewayError:
             sys.stderr.write(f"no Triton answers by gRPC at {address}\n")
             return 1
+    if repositories:
+        models = explained(models, repositories, Settings().state_dir)
     json.dump([asdict(model) for model in models], sys.stdout)
     return 0
 

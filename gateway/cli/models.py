@@ -47,19 +47,30 @@ def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     """The models of the Tritons at `triton` or, without it, of those that the environment names, of the one that `up` runs
     here, of those that the settings file names, or of the default one. Raises a Problem if one of them does not answer.
     """
-    running = read_published(layout.running) if triton is None else None
-    settings = {**(running.settings if running else {}), **os.environ}
-    named = triton or settings.get("TRITON_GATEWAY_TRITON_URLS")
-    addresses = [address.strip() for address in named.split(",")] if named else read(os.environ).texts("triton_urls")
-    return ask_at(layout, addresses or [defaults.TRITON_URL], settings)
+    named = triton or os.environ.get("TRITON_GATEWAY_TRITON_URLS")
+    if named:
+        return ask_at(layout, [address.strip() for address in named.split(",")], os.environ)
+    if running := read_published(layout.running):
+        target = running.settings["TRITON_GATEWAY_TRITON_URLS"]
+        return ask_at(layout, [target], {**os.environ, **running.settings}, repositories=running.repositories)
+    return ask_at(layout, read(os.environ).texts("triton_urls") or [defaults.TRITON_URL], os.environ)
 
 
 def ask_at(
-    layout: Layout, addresses: Sequence[str], settings: Mapping[str, str], *, within_s: float = _LONGEST_S
+    layout: Layout,
+    addresses: Sequence[str],
+    settings: Mapping[str, str],
+    *,
+    repositories: Sequence[str] = (),
+    within_s: float = _LONGEST_S,
 ) -> list[ListedModel]:
-    """The models of these Tritons, asked by a gateway with these settings. Raises a Problem if one does not answer."""
+    """The models of these Tritons, asked by a gateway with these settings. Raises a Problem if one does not answer.
+
+    `repositories` are theirs, where `up` has models loaded: what lies there may say why one is not.
+    """
+    arguments = [*addresses, *(["--", *repositories] if repositories else [])]
     try:
-        asked = run_module(layout, "gateway.inspection", *addresses, settings=settings, timeout_s=within_s)
+        asked = run_module(layout, "gateway.inspection", *arguments, settings=settings, timeout_s=within_s)
     except subprocess.TimeoutExpired:
         raise Problem(
             f"Triton at {', '.join(addresses)} has not answered for {within_s:.0f} s.", "look at Triton's log."

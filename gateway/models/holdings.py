@@ -10,7 +10,8 @@ from typing import Any
 from gateway.models.served import ModelNotServable
 from gateway.triton.client import RepositoryModel
 
-_UNLOADED_REASONS = ("", "unloaded")
+UNLOADED_REASONS = ("", "unloaded")
+"""What Triton says of a version that nobody has loaded, or that was unloaded."""
 
 
 class State(IntEnum):
@@ -31,7 +32,7 @@ def state_of(model: RepositoryModel) -> State:
         return State.LOADING
     if not model.state:
         return State.NEVER_LOADED
-    failed = model.state == "UNAVAILABLE" and model.reason not in _UNLOADED_REASONS
+    failed = model.state == "UNAVAILABLE" and model.reason not in UNLOADED_REASONS
     return State.FAILED if failed else State.GONE
 
 

@@ -7,6 +7,8 @@ import pytest
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout, find_layout
 from gateway.cli.models import ListedModel, ask, lines
+from gateway.cli.supervise.endpoint import Running, published
+from tests.fakes.triton import FakeTriton
 
 
 def test_columns_stand_below_each_other():
@@ -49,9 +51,25 @@ def test_a_wrong_setting_is_named_and_not_the_address(tmp_path: Path, monkeypatc
     assert caught.value.fix == "correct it."
 
 
+def test_what_runs_here_is_asked_with_its_repositories(tmp_path: Path):
+    """They say why a model is not loaded of which Triton knows nothing but the name."""
+    (tmp_path / "repository" / "a model").mkdir(parents=True)
+    layout = NothingRuns(find_layout().root)
+    object.__setattr__(layout, "folder", tmp_path)
+    with FakeTriton() as triton:
+        triton.ready, triton.unready = [], [("a model", "", "")]
+        settings = {"TRITON_GATEWAY_TRITON_URLS": triton.address, "TRITON_GATEWAY_STATE_DIR": str(tmp_path)}
+        with published(layout.running, Running(settings, (str(tmp_path / "repository"),))):
+            [model] = ask(layout, None)
+    assert (model.name, model.kind, model.state) == ("a model", None, "UNLOADED")
+    assert "rename the folder" in model.reason
+
+
 class NothingRuns(Layout):
     """A checkout whose `up` does not run."""
 
+    folder = Path("/nowhere")
+
     @property
     def running(self) -> Path:
-        return Path("/nowhere/running.json")
+        return self.folder / "running.json"
