@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from benchmarks.processes import Running, free_ports, listens, running, used, wait_for
+from gateway import defaults
 from gateway.cli.installation import of_checkout
 from gateway.cli.layout import Layout, find_layout
 from gateway.cli.supervise import shared_memory
@@ -151,7 +152,10 @@ def triton(
     """The real tritonserver, with its models loaded."""
     port, metrics_port = free_ports(2)
     program = triton_program(
-        of_checkout(layout), unlocked(port), Addresses(triton_metrics_port=metrics_port), [layout.model_repository]
+        of_checkout(layout, defaults.state_dir()),
+        unlocked(port),
+        Addresses(triton_metrics_port=metrics_port),
+        [layout.model_repository],
     )
     variables = {**program.environment, **(environment or {})}
     command = [*program.command, *LOAD_ALL]
@@ -179,7 +183,9 @@ def gateway(
     """The gateway from the checkout, or from the source tree `at`, on the cores `on`, ready: every model of Triton's has
     answered."""
     [port] = free_ports(1)
-    program = gateway_program(of_checkout(find_layout()), Addresses(port=port), unlocked(triton_port), workers)
+    program = gateway_program(
+        of_checkout(find_layout(), defaults.state_dir()), Addresses(port=port), unlocked(triton_port), workers
+    )
     variables = {**program.environment, **_QUIET, **(settings or {})}
     with running(name, program.command, folder, on=on, environment=variables, at=at or program.folder) as started:
         wait_for(lambda: answers(port, "/readyz"), [started], ready_limit_s)

@@ -17,7 +17,8 @@ INTRODUCTION = f"""\
 
 Of the gateway, for `triton-gateway serve` and `up`. An environment variable has `{ENV_PREFIX}` before the name, in
 capitals (`{ENV_PREFIX}MAX_IN_FLIGHT=64`); the TOML file that `--config` or `{ENV_PREFIX}CONFIG_FILE` names has the
-name as it stands here (`max_in_flight = 64`). The environment wins. Made by `make docs` from `gateway/settings.py`.
+name as it stands here (`max_in_flight = 64`). Options of the command line win, and then the environment. Relative paths
+begin where the command was started. Made by `make docs` from `gateway/settings.py`.
 
 """
 

@@ -10,11 +10,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from gateway.limits.callers import known_keys
+from gateway.mistakes import check_environment, what_is_wrong
 from gateway.prompting.images.certificates import trusted
-from gateway.settings import ENV_PREFIX, Settings, check_environment
+from gateway.settings import ENV_PREFIX, Settings
 
 _METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -28,11 +27,10 @@ def main() -> int:
         settings = Settings()
         _check(settings)  # before workers are started that would fail on it
         _serve(settings)
-    except ValidationError as error:
-        for problem in error.errors():
-            sys.stderr.write(f"{_place(problem['loc'])}{problem['msg'].removeprefix('Value error, ')}\n")
+    except ValueError as error:
+        sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
         return 2
-    except (OSError, ValueError) as error:
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
@@ -70,15 +68,6 @@ def _runtime_folder(settings: Settings) -> Generator[Path]:
                 f"TMPDIR=…, or {ENV_PREFIX}RUNTIME_DIR=…"
             ) from error
         yield folder
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Where the mistake is, as it is written there: `TRITON_GATEWAY_KEYS (or keys[0].models in gateway.toml): `."""
-    if not location:
-        return ""
-    file = os.environ.get(f"{ENV_PREFIX}CONFIG_FILE") or "the file"
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    return f"{ENV_PREFIX}{str(location[0]).upper()} (or {path} in {file}): "
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ The environment overrides the file. Unknown names in the file are refused.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -292,18 +290,3 @@ class Settings(BaseSettings):
         except ValueError as error:  # not TOML, or not UTF-8
             raise ValueError(f"{named}: {error}") from error
         return init_settings, env_settings, from_file
-
-
-def check_environment(environment: Mapping[str, str]) -> None:
-    """Raises ValueError for a variable that looks like a setting but is none, and names the setting that may be meant."""
-    if f"{ENV_PREFIX}SERVICE_HOST" in environment:
-        raise ValueError(
-            f"Kubernetes has set {ENV_PREFIX}SERVICE_HOST, {ENV_PREFIX}PORT and others for a service named triton-gateway;"
-            " write `enableServiceLinks: false` into the pod's specification"
-        )
-    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for name in environment:
-        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            similar = difflib.get_close_matches(name.upper(), known, n=1)
-            advice = f"; did you mean {similar[0]}?" if similar else ";"
-            raise ValueError(f"{name} is no setting of the gateway{advice} docs/settings.md lists all")

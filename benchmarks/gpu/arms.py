@@ -24,6 +24,7 @@ from benchmarks.gpu.gather import MODEL
 from benchmarks.gpu.programs import Program, ask_capital, start, wait_for
 from benchmarks.processes import free_ports
 from benchmarks.system import LOAD_ALL, RunLayout, unlocked
+from gateway import defaults
 from gateway.cli.installation import of_checkout
 from gateway.cli.layout import Layout
 from gateway.cli.supervise.programs import Addresses, gateway_program, triton_program
@@ -126,7 +127,10 @@ class Workshop:
         port, metrics_port = free_ports(2)
         layout = self._triton_layout(name, backend)
         program = triton_program(
-            of_checkout(layout), unlocked(port), Addresses(triton_metrics_port=metrics_port), [layout.model_repository]
+            of_checkout(layout, defaults.state_dir()),
+            unlocked(port),
+            Addresses(triton_metrics_port=metrics_port),
+            [layout.model_repository],
         )
         environment = {**program.environment, **self._environment(program.environment)}
         # A later option wins: two Tritons at a time must not share their shared memory's names.
@@ -139,7 +143,9 @@ class Workshop:
         """A gateway before that Triton."""
         [port] = free_ports(1)
         server, grpc_port = triton
-        program = gateway_program(of_checkout(self.layout), Addresses(port=port), unlocked(grpc_port), workers)
+        program = gateway_program(
+            of_checkout(self.layout, defaults.state_dir()), Addresses(port=port), unlocked(grpc_port), workers
+        )
         environment = {**program.environment, **_QUIET, "TRITON_GATEWAY_TRAVEL": travel}
         environment["PYTHONPATH"] = str(self.layout.root)
         started = self._start(name, program.command, environment)

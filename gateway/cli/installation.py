@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway import defaults
 from gateway.cli.layout import Layout
 from gateway.cli.setup import interpreter, triton
 
@@ -15,14 +14,17 @@ from gateway.cli.setup import interpreter, triton
 class Installation:
     """Paths of the programs, and of what they write.
 
-    `variables` are added to Triton's environment. `cuda` says whether its backends are builds for CUDA, which may see GPUs;
+    `root` is the folder from which Python imports the gateway. `state_dir` keeps what is wanted of the models. `variables`
+    are added to Triton's environment. `cuda` says whether its backends are builds for CUDA, which may see GPUs;
     `gpu_metrics` whether Triton shall report them.
     """
 
     tritonserver: Path
     backends: Path
     gateway_python: Path
+    root: Path
     folder: Path
+    state_dir: Path
     logs: Path
     running: Path
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -30,7 +32,7 @@ class Installation:
     gpu_metrics: bool = False
 
 
-def of_checkout(layout: Layout) -> Installation:
+def of_checkout(layout: Layout, state_dir: Path) -> Installation:
     """What set-up has made in a checkout.
 
     A model that names no environment of its own runs in the first python3 on PATH, which is that of the classifiers.
@@ -40,7 +42,9 @@ def of_checkout(layout: Layout) -> Installation:
         tritonserver=triton.server(layout),
         backends=layout.backends,
         gateway_python=layout.python("gateway"),
+        root=layout.root,
         folder=layout.root,
+        state_dir=state_dir,
         logs=layout.logs,
         running=layout.running,
         variables={
@@ -51,15 +55,16 @@ def of_checkout(layout: Layout) -> Installation:
     )
 
 
-def of_image(layout: Layout, tritonserver: Path, backends: Path, *, cuda: bool) -> Installation:
+def of_image(layout: Layout, tritonserver: Path, backends: Path, state_dir: Path, *, cuda: bool) -> Installation:
     """A Triton that is installed, as in NVIDIA's images, beside this Python, which has the gateway."""
-    state = defaults.state_dir()
     return Installation(
         tritonserver=tritonserver,
         backends=backends,
         gateway_python=Path(sys.executable),
-        folder=state,
-        logs=state / "logs",
+        root=layout.root,
+        folder=state_dir,
+        state_dir=state_dir,
+        logs=state_dir / "logs",
         running=layout.running,
         cuda=cuda,
         gpu_metrics=cuda,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway import defaults
+from gateway.cli import settings
 from gateway.cli.change import change
 from gateway.cli.console import complain, show_any_text, stop_printing
 from gateway.cli.doctor import doctor
@@ -18,6 +19,7 @@ from gateway.cli.models import models
 from gateway.cli.ready import ready
 from gateway.cli.run import BACKENDS, TRITONSERVER, RunOptions, run
 from gateway.cli.serve import ServeOptions, serve
+from gateway.cli.settings import Given
 from gateway.cli.setup.place import not_written
 from gateway.cli.setup.plan import EXTRAS, set_up
 from gateway.cli.stopping import stop_on_signals
@@ -26,6 +28,9 @@ from gateway.cli.supervise.health import LOAD_TIMEOUT_S
 from gateway.cli.supervise.programs import Addresses
 from gateway.cli.up import UpOptions, up
 from gateway.version import VERSION
+
+_HIGHEST_PORT = 65535
+_MOST_WORKERS = 256
 
 _DESCRIPTION = "An OpenAI-compatible gateway in front of NVIDIA Triton."
 
@@ -46,7 +51,8 @@ TRITON_GATEWAY_ before its name: TRITON_GATEWAY_API_KEYS, TRITON_GATEWAY_MAX_IN_
 _UP = """\
 Sets up what is missing (environments from the lock files, the real tritonserver, weights: everything below .cache/),
 starts Triton on loopback and the gateway before it, waits until a token has come through, and says where. Restarts what
-fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that have no option here come from TRITON_GATEWAY_*."""
+fails. Ctrl-C or SIGTERM stops all of it. Settings of the gateway that are not given here come from TRITON_GATEWAY_*, and
+then from the file that TRITON_GATEWAY_CONFIG_FILE names, as for `serve`."""
 
 
 _RUN = """\
@@ -97,32 +103,36 @@ def _run(options: argparse.Namespace) -> int:
         case "load" | "unload":
             change(layout, options.command, options.model)
         case _:
-            return 0 if doctor(layout, _addresses(options), options.triton) else 1
+            return 0 if doctor(layout, _addresses(options, settings.read(os.environ)), options.triton) else 1
     return 0
 
 
 def _up_options(options: argparse.Namespace) -> UpOptions:
+    given = settings.read(os.environ)
     return UpOptions(
-        _addresses(options),
-        options.workers,
+        _addresses(options, given),
+        _workers(options, given),
         options.verbose,
         tuple(path.expanduser().resolve() for path in options.model_repository),
         demonstration=options.demonstration,
+        state_dir=given.state_dir,
     )
 
 
 def _run_options(options: argparse.Namespace) -> RunOptions:
+    given = settings.read(os.environ)
     return RunOptions(
-        replace(_addresses(options), triton_host=options.triton_host),
+        replace(_addresses(options, given), triton_host=options.triton_host),
         tuple(path.resolve() for path in options.model_repository),
         tritonserver=options.tritonserver,
         backends=options.backend_directory,
         demonstration=options.demonstration,
         secret_file=options.repository_secret_file,
         cuda=options.gpu == "1",
-        workers=options.workers,
+        workers=_workers(options, given),
         verbose=options.verbose,
         load_timeout_s=options.load_timeout,
+        state_dir=given.state_dir,
     )
 
 
@@ -138,8 +148,14 @@ def _layout(options: argparse.Namespace) -> Layout:
     return replace(layout, cuda=cuda, ready=ready)
 
 
-def _addresses(options: argparse.Namespace) -> Addresses:
-    return Addresses(options.host, options.port, options.triton_grpc_port, options.triton_metrics_port)
+def _workers(options: argparse.Namespace, given: Given) -> int:
+    return options.workers or given.number("workers", most=_MOST_WORKERS) or defaults.WORKERS
+
+
+def _addresses(options: argparse.Namespace, given: Given) -> Addresses:
+    host = options.host or given.text("host") or defaults.HOST
+    port = options.port or given.number("port", most=_HIGHEST_PORT) or defaults.PORT
+    return Addresses(host, port, options.triton_grpc_port, options.triton_metrics_port)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -254,17 +270,14 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=_positive,
-        default=defaults.WORKERS,
         help=f"worker processes of the gateway (default: {defaults.WORKERS})",
     )
 
 
 def _add_addresses(parser: argparse.ArgumentParser) -> None:
     default = Addresses()
-    parser.add_argument("--host", default=default.host, help=f"address of the gateway (default: {default.host})")
-    parser.add_argument(
-        "--port", type=_port, default=default.port, help=f"port of the gateway (default: {default.port})"
-    )
+    parser.add_argument("--host", help=f"address of the gateway (default: {default.host})")
+    parser.add_argument("--port", type=_port, help=f"port of the gateway (default: {default.port})")
     parser.add_argument(
         "--triton-grpc-port", type=_port, metavar="PORT", help="on loopback (default: none, but a Unix socket)"
     )
@@ -288,8 +301,8 @@ def _add_triton(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _port(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 65535")
+    if not 1 <= number <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and {_HIGHEST_PORT}")
     return number
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,18 @@ from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.serve import run_module
+from gateway.cli.settings import read
 from gateway.cli.supervise.endpoint import read_published
 
 _LONGEST_S = 60.0
+_WRONG_SETTING = 2
+"""Exit status of the inspection for an address or a setting that it can't use."""
 
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One model of one Triton; `kind` is None if the gateway does not serve it, and `reason` says why."""
+    """One model of one Triton; `kind` is None if the gateway does not serve it, and `reason` says why. `abilities`: what it
+    can be asked for, such as `chat` or `embed`."""
 
     triton: str
     name: str
@@ -27,6 +31,7 @@ class ListedModel:
     kind: str | None
     state: str
     reason: str
+    abilities: Sequence[str] = ()
 
 
 def models(layout: Layout, triton: str | None) -> None:
@@ -40,20 +45,40 @@ def models(layout: Layout, triton: str | None) -> None:
 
 def ask(layout: Layout, triton: str | None) -> list[ListedModel]:
     """The models of the Tritons at `triton` or, without it, of those that the environment names, of the one that `up` runs
-    here, or of the default one. Raises a Problem if one of them does not answer.
+    here, of those that the settings file names, or of the default one. Raises a Problem if one of them does not answer.
     """
-    running = read_published(layout.running) if triton is None else None
-    settings = {**(running.settings if running else {}), **os.environ}
-    addresses = (triton or settings.get("TRITON_GATEWAY_TRITON_URLS") or defaults.TRITON_URL).split(",")
-    stripped = [address.strip() for address in addresses]
+    named = triton or os.environ.get("TRITON_GATEWAY_TRITON_URLS")
+    if named:
+        return ask_at(layout, [address.strip() for address in named.split(",")], os.environ)
+    if running := read_published(layout.running):
+        target = running.settings["TRITON_GATEWAY_TRITON_URLS"]
+        return ask_at(layout, [target], {**os.environ, **running.settings}, repositories=running.repositories)
+    return ask_at(layout, read(os.environ).texts("triton_urls") or [defaults.TRITON_URL], os.environ)
+
+
+def ask_at(
+    layout: Layout,
+    addresses: Sequence[str],
+    settings: Mapping[str, str],
+    *,
+    repositories: Sequence[str] = (),
+    within_s: float = _LONGEST_S,
+) -> list[ListedModel]:
+    """The models of these Tritons, asked by a gateway with these settings. Raises a Problem if one does not answer.
+
+    `repositories` are theirs, where `up` has models loaded: what lies there may say why one is not.
+    """
+    arguments = [*addresses, *(["--", *repositories] if repositories else [])]
     try:
-        asked = run_module(layout, "gateway.inspection", *stripped, settings=settings, timeout_s=_LONGEST_S)
+        asked = run_module(layout, "gateway.inspection", *arguments, settings=settings, timeout_s=within_s)
     except subprocess.TimeoutExpired:
         raise Problem(
-            f"Triton at {', '.join(addresses)} has not answered for {_LONGEST_S:.0f} s.", "look at Triton's log."
+            f"Triton at {', '.join(addresses)} has not answered for {within_s:.0f} s.", "look at Triton's log."
         ) from None
     if asked.returncode:
         said = asked.stderr.strip().splitlines() or ["the inspection failed without a word"]
+        if asked.returncode == _WRONG_SETTING:
+            raise Problem(said[0], "correct it.")
         raise Problem(said[-1], "name its gRPC address: --triton HOST:PORT. `make up` starts one on this machine.")
     found: list[dict[str, Any]] = json.loads(asked.stdout)
     return [ListedModel(**model) for model in found]

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from gateway import defaults
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import nvidia_smi, trouble
@@ -38,6 +39,7 @@ class RunOptions:
     workers: int = 1
     verbose: bool = False
     load_timeout_s: float = LOAD_TIMEOUT_S
+    state_dir: Path = field(default_factory=defaults.state_dir)
 
 
 def run(layout: Layout, options: RunOptions, stop: threading.Event) -> None:
@@ -45,7 +47,7 @@ def run(layout: Layout, options: RunOptions, stop: threading.Event) -> None:
     started = time.monotonic()
     for problem in _obstacles(options):
         raise problem
-    installation = of_image(layout, options.tritonserver, options.backends, cuda=options.cuda)
+    installation = of_image(layout, options.tritonserver, options.backends, options.state_dir, cuda=options.cuda)
     stack = StackOptions(
         options.addresses,
         _repositories(installation, options),
@@ -56,7 +58,7 @@ def run(layout: Layout, options: RunOptions, stop: threading.Event) -> None:
         repository_secret=shared_secret(options.secret_file) if options.secret_file else None,
         find_obstacle=lost_gpu if options.cuda else lambda: None,
     )
-    run_stack(installation, stack, stop)
+    run_stack(layout, installation, stack, stop)
 
 
 def lost_gpu() -> Problem | None:

@@ -54,7 +54,7 @@ def environment(layout: Layout, options: ServeOptions, inherited: Mapping[str, s
         "TRITON_GATEWAY_CONFIG_FILE": options.config,
     }
     given = {name: str(value) for name, value in said.items() if value is not None}
-    return _with_package(layout, {**inherited, **given})
+    return with_package(layout.root, {**inherited, **given})
 
 
 def run_module(
@@ -63,7 +63,7 @@ def run_module(
     """Run a module of the gateway where its libraries are, to its end. Raises subprocess.TimeoutExpired."""
     return subprocess.run(
         [choose_python(layout), "-m", module, *arguments],
-        env=_with_package(layout, settings),
+        env=with_package(layout.root, settings),
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -72,7 +72,8 @@ def run_module(
     )
 
 
-def _with_package(layout: Layout, environment: Mapping[str, str]) -> dict[str, str]:
-    """With this, Python finds the package from any working directory, so relative paths in the settings stay valid."""
-    path = os.pathsep.join(part for part in (str(layout.root), environment.get("PYTHONPATH")) if part)
-    return {**environment, "PYTHONPATH": path}
+def with_package(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """With this, Python finds the package from any working directory, so relative paths in the settings stay valid, and
+    imports nothing that lies there."""
+    path = os.pathsep.join(part for part in (str(root), environment.get("PYTHONPATH")) if part)
+    return {**environment, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}

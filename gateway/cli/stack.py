@@ -1,6 +1,5 @@
 """Triton, what loads its models, and the gateway, kept running as one until somebody stops them."""
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.cli.announce import announce
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.installation import Installation
+from gateway.cli.layout import Layout
 from gateway.cli.ready import started_mark
 from gateway.cli.supervise import endpoint, readiness
 from gateway.cli.supervise.endpoint import Endpoint
@@ -20,8 +21,6 @@ from gateway.cli.supervise.logfile import LogFile
 from gateway.cli.supervise.programs import Addresses, gateway_program, reconciler_program, triton_program
 from gateway.cli.supervise.service import Service
 from gateway.cli.supervise.supervisor import Hooks, Supervisor
-
-_LISTING_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,20 @@ class StackOptions:
     find_obstacle: Callable[[], Problem | None] = lambda: None
 
 
-def run_stack(installation: Installation, options: StackOptions, stop: threading.Event) -> None:
+def run_stack(layout: Layout, installation: Installation, options: StackOptions, stop: threading.Event) -> None:
     """Serve until `stop` is set. Raises a Problem if it cannot go on."""
     with ExitStack() as stack:
         at = _endpoint(options) or stack.enter_context(endpoint.on_socket())
         repositories = tuple(map(str, options.repositories))
-        stack.enter_context(endpoint.published(installation.running, endpoint.Running(at.settings, repositories)))
+        # `load` and `unload` may run in another shell, with other settings.
+        settings = {**at.settings, "TRITON_GATEWAY_STATE_DIR": str(installation.state_dir)}
+        stack.enter_context(endpoint.published(installation.running, endpoint.Running(settings, repositories)))
         mark = started_mark(installation.running)
         stack.callback(mark.unlink, missing_ok=True)
         mark.unlink(missing_ok=True)
         hooks = Hooks(
             ask_readiness=partial(readiness.ask, options.addresses.reachable_host, options.addresses.port),
-            on_first_ready=partial(_note_start, installation, options, mark),
+            on_first_ready=partial(_note_start, layout, installation, options, at),
             verbose=options.verbose,
             load_timeout_s=options.load_timeout_s,
             find_obstacle=options.find_obstacle,
@@ -85,41 +86,6 @@ def _services(installation: Installation, options: StackOptions, at: Endpoint) -
     return triton, reconciler, gateway
 
 
-def _note_start(installation: Installation, options: StackOptions, mark: Path) -> None:
-    mark.touch()
-    _announce(installation, options)
-
-
-def _announce(installation: Installation, options: StackOptions) -> None:
-    """Print what is served, and how to use it."""
-    addresses = options.addresses
-    url = addresses.url
-    models = _models(addresses)
-    say("")
-    say(f"Ready after {time.monotonic() - options.started:.0f} s: {url}/v1")
-    say(f"Models: {', '.join(models) if models else 'ask /v1/models with one of your keys'}")
-    say("Try:")
-    say(f"  {try_it(url, models)}")
-    metrics = f"http://127.0.0.1:{addresses.triton_metrics_port}/metrics"
-    say(f"Metrics: {url}/metrics, Triton's {metrics}. Logs: {installation.logs}")
-    say("Ctrl-C stops everything.")
-
-
-def _models(addresses: Addresses) -> list[str] | None:
-    """The model names. Each worker discovers the models separately, so a worker may know none in the first seconds."""
-    deadline = time.monotonic() + _LISTING_S
-    while True:
-        models = readiness.served_models(addresses.reachable_host, addresses.port)
-        if models != [] or time.monotonic() > deadline:
-            return models
-        time.sleep(0.2)
-
-
-def try_it(url: str, models: list[str] | None) -> str:
-    """A curl command that streams an answer, with a key if the gateway requires one."""
-    chat = [model for model in models or () if "instruct" in model or "chat" in model]
-    model = (chat or models or ["smollm2-135m-instruct"])[0]
-    key = "" if models is not None else '-H "Authorization: Bearer $KEY" '
-    message = {"role": "user", "content": "What is the capital of France?"}
-    body = json.dumps({"model": model, "stream": True, "messages": [message]})
-    return f"curl -N {url}/v1/chat/completions {key}-H 'Content-Type: application/json' -d '{body}'"
+def _note_start(layout: Layout, installation: Installation, options: StackOptions, at: Endpoint) -> None:
+    started_mark(installation.running).touch()
+    announce(layout, options.addresses, at, installation.logs, time.monotonic() - options.started)

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway import defaults
@@ -31,6 +31,8 @@ class UpOptions:
     verbose: bool = False
     repositories: tuple[Path, ...] = ()
     demonstration: bool = True
+    state_dir: Path = field(default_factory=defaults.state_dir)
+    """Of what is wanted of the models; absolute."""
 
     def all_repositories(self, layout: Layout) -> list[Path]:
         """One's own first, then that of the checkout; where that is left out, what the gateway needs of it."""
@@ -59,7 +61,7 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
             workers=options.workers,
             verbose=options.verbose,
         )
-        run_stack(of_checkout(layout), stack, stop)
+        run_stack(layout, of_checkout(layout, options.state_dir), stack, stop)
 
 
 def _check(options: UpOptions) -> None:

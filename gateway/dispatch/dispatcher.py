@@ -48,7 +48,7 @@ class Dispatcher:
             # vLLM hashes it into the blocks of the cache. Clients can't set it, so the name of the key will do.
             salted = {**request.sampling_params, "cache_salt": callers.caller.get().name}
             request = replace(request, sampling_params=salted)
-        replicas = self._catalog.replicas(request.model)[:2]
+        replicas = self._catalog.replicas(request.lora or request.model)[:2]
         counted = CountedSink(sink, request.model, record, self._health.last_success(request.model), reservation)
         for attempt, client in enumerate(replicas):
             counted.begin()

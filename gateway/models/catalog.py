@@ -18,7 +18,7 @@ from gateway.models.served import ModelNotServable, ServedModel
 from gateway.pooling import Op
 from gateway.triton import status
 from gateway.triton.client import TritonClient
-from gateway.triton.discovery import discover
+from gateway.triton.discovery import GENERATION, discover
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Catalog:
         self._holdings = {client: Holdings() for client in self._clients}
         # By Triton and model: the adapters that are loaded there.
         self._adapters: dict[tuple[TritonClient, str], frozenset[str]] = {}
+        # What each model is for, as far as a Triton has ever said so: of one that fails to load, Triton tells nothing.
+        self._tasks: dict[str, str] = {}
         self._has_looked = False
 
     def models(self) -> list[ServedModel]:
@@ -121,22 +123,48 @@ class Catalog:
         for model in self.offered().values():
             if isinstance(model, kind):
                 return model
+        raise self._no_default(kind)
+
+    def _no_default(self, kind: type[ServedModel]) -> GatewayError:
+        """Why there is no model of a kind. One that has never said what it is for may be of that kind."""
         if not self._has_looked or self.loading():
-            raise Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
-        raise NotFound(
-            "There is no model for this endpoint, or you do not have access to it.", code=ModelNotFound.default_code
+            return Unavailable("No model is ready for this endpoint.", retry_after_s=status.RETRY_AFTER_S)
+        caller = callers.caller.get()
+        broken = {name: why for name, why in sorted(self.obstacles().items()) if caller.may_use(name)}
+        for name, why in broken.items():
+            if self._tasks.get(name) == kind.task:
+                return ModelBroken(name, why.cause)
+        unknown = ", ".join(f"`{name}`" for name in broken if name not in self._tasks)
+        perhaps = f" One of these may be for it, and can't be served: {unknown}." if unknown else ""
+        return NotFound(
+            f"There is no model for this endpoint, or you do not have access to it.{perhaps}",
+            code=ModelNotFound.default_code,
         )
 
     def replicas(self, name: str) -> list[TritonClient]:
-        """The Tritons that have the model, the least busy first. Raises Unavailable when there is none."""
-        clients = self._replicas.get(name, ())
+        """The Tritons that have the model, or the adapter, the least busy first. Raises Unavailable when there is none."""
+        clients = self._clients_with(name)
         if not clients:
             raise status.unavailable()
         return sorted(clients, key=lambda client: client.in_flight)
 
     def is_there(self, name: str) -> bool:
-        """Whether a Triton has the model now."""
-        return bool(self._replicas.get(name))
+        """Whether a Triton has the model, or the adapter, now."""
+        return bool(self._clients_with(name))
+
+    def _clients_with(self, name: str) -> Sequence[TritonClient]:
+        model = self._models.get(name)
+        if model is None or model.base is None:
+            return self._replicas.get(name, ())
+        base = model.base
+        return [
+            client for client in self._replicas.get(base, ()) if name in self._adapters.get((client, base), frozenset())
+        ]
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether it is known which models there are. While a Triton starts, nobody knows."""
+        return self._has_looked
 
     async def keep_fresh(self) -> None:
         """Ask again and again, until cancelled."""
@@ -168,19 +196,32 @@ class Catalog:
         held.take(repository)
         self._update()
         await self._learn(client, repository.ready)
+        if await self._look_again(client):
+            await self._learn(client, repository.ready)
         self._log_obstacles(client, before)
-        await self._learn_adapters(client)
 
-    async def _learn_adapters(self, client: TritonClient) -> None:
-        """Adapters come and go while their model stays, so each model that takes any is asked each time."""
-        for name in sorted(self._holdings[client].served):
-            model = self._models.get(name)
-            if model is None or not model.takes_adapters:
+    async def _look_again(self, client: TritonClient) -> bool:
+        """Learn what changes of a model that stays: its adapters come and go, and it may be loaded anew, with other files,
+        while Triton says all the time that it is ready. Whether one has been loaded anew."""
+        held = self._holdings[client]
+        finished = await client.finished()
+        anew = [] if finished is None else held.count(finished)
+        for name in sorted(held.served):
+            if self._tasks.get(name) != GENERATION:
                 continue
             try:
-                self._adapters[client, name] = await self._loader.adapters(client, name)
+                self._adapters[client, name], description = await self._loader.look(client, name)
             except GatewayError as error:
-                log.warning("the adapters of %s at %s are not known: %s", name, client.address, error)
+                log.warning("%s at %s does not say what it is now: %s", name, client.address, error)
+                continue
+            if held.describe(name, description):
+                anew.append(name)
+        for name in anew:
+            log.info("%s at %s has been loaded anew", name, client.address)
+        self._offer_adapters()
+        return bool(anew)
+
+    def _offer_adapters(self) -> None:
         loaded: dict[str, set[str]] = {}
         for (_, name), adapters in self._adapters.items():
             loaded.setdefault(name, set()).update(adapters)
@@ -194,32 +235,36 @@ class Catalog:
             return
         before = held.served
         for name in new:
-            if name not in held.obstacles:
+            if name not in held.obstacles and name not in held.served:
                 held.wait_for(name)
         self._update()
-        for name in new:
-            await self._try(client, name)
-        undone = held.loading | held.obstacles.keys()
+        undone = {name for name in new if not await self._try(client, name)}
         held.seen = frozenset((name, version) for name, version in ready if name not in undone)
         if held.served != before:
             log.info("%s serves %s", client.address, ", ".join(sorted(held.served)) or "nothing")
 
-    async def _try(self, client: TritonClient, name: str) -> None:
+    async def _try(self, client: TritonClient, name: str) -> bool:
+        """Whether the model needs no other look. One that is served stays so while it can't be read anew."""
         held = self._holdings[client]
+        done = False
         try:
             await self._load(client, name)
+            done = True
         except ModelNotServable as error:
             held.refuse(name, error)
         except GatewayError as error:
-            held.wait_for(name)
-            log.warning("model %s at %s can't be served yet: %s", name, client.address, error)
+            if name not in held.served:
+                held.wait_for(name)
+            log.warning("model %s at %s can't be read yet: %s", name, client.address, error)
         self._update()
+        return done
 
     async def _load(self, client: TritonClient, name: str) -> None:
         discovered = await discover(client, name)
         if discovered is None or not self._loader.serves(discovered):
             self._holdings[client].ignore(name)
             return
+        self._tasks[name] = discovered.task
         if name in self._aliases:
             log.warning("%s is an alias in the settings, and a model that Triton has: the model is served", name)
         self._models[name] = await self._loader.load(client, discovered)

@@ -40,7 +40,6 @@ class GeneratingModel(ServedModel):
     tokenizer: Tokenizer | None
     template: ChatTemplate | None
     calls_tools: bool = False
-    adaptable: bool = False
     loaded_into: str | None = None
     renders_itself: bool = False
     images: int = 0
@@ -64,7 +63,6 @@ class GeneratingModel(ServedModel):
             tokenizer,
             template,
             calls_tools=description.get("tool_parser") is not None,
-            adaptable=description.get("loras") is not None,
             renders_itself=renders_itself,
             images=int(cast("dict[str, Any]", description.get("media") or {}).get("image", 0)),
         )
@@ -72,6 +70,11 @@ class GeneratingModel(ServedModel):
     @property
     def max_model_len(self) -> int:
         return self.context_length
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        chats = self.renders_itself or self.template is not None
+        return frozenset({"complete", "chat"} if chats else {"complete"})
 
     @property
     def base(self) -> str | None:
@@ -86,10 +89,6 @@ class GeneratingModel(ServedModel):
     def adapter(self) -> str | None:
         """The adapter that it is asked for."""
         return None if self.loaded_into is None else self.name
-
-    @property
-    def takes_adapters(self) -> bool:
-        return self.adaptable
 
     def with_adapter(self, name: str, created: int) -> GeneratingModel:
         return replace(self, name=name, created=created, loaded_into=self.name)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway import metrics
-from gateway.errors import GatewayError, ModelNotFound, Overloaded
+from gateway.errors import GatewayError, Overloaded
 from gateway.models.catalog import Catalog
 
 State = Literal["ready", "not_ready", "loading", "not_servable", "missing"]
@@ -97,6 +97,8 @@ class Health:
         self._stale_s = stale_s
         self._last_successes: dict[str, LastSuccess] = {}
         self._probes: dict[str, asyncio.Task[None]] = {}
+        # What was told last of a required model that is not served, and of a probe that failed.
+        self._told: dict[str, str] = {}
         self._has_been_ready = False
 
     def succeeded(self, model: str) -> None:
@@ -175,14 +177,29 @@ class Health:
     def _look(self, name: str) -> None:
         success = self.last_success(name)
         success.sync()
-        metrics.labelled(metrics.MODEL_READY, name).set(self._health_of(name).ready)
+        health = self._health_of(name)
+        metrics.labelled(metrics.MODEL_READY, name).set(health.ready)
+        if name in self._required and self._catalog.has_looked:
+            unserved = health.state in ("missing", "loading", "not_servable")
+            self._tell(f"the required model {name}", f"is not served: {health.state}" if unserved else "")
         probing = name in self._probes and not self._probes[name].done()
-        if not probing and time.time() - success.at > self._fresh_s:
+        if not probing and self._catalog.is_there(name) and time.time() - success.at > self._fresh_s:
             self._probes[name] = asyncio.create_task(self._probe(name))
+
+    def _tell(self, what: str, trouble: str) -> None:
+        """Log a trouble when it is new; an empty one has passed."""
+        if trouble == self._told.get(what, ""):
+            return
+        if trouble:
+            log.warning("%s %s", what, trouble)
+        else:
+            log.info("%s is well again", what)
+        self._told[what] = trouble
 
     def _forget(self, name: str) -> None:
         """The model is unloaded. If it is loaded again, it starts without a success of before."""
         self._last_successes.pop(name).discard()
+        self._told.pop(f"model {name}", None)
         metrics.labelled(metrics.MODEL_READY, name).set(0)
         if (probe := self._probes.pop(name, None)) is not None:
             probe.cancel()
@@ -195,19 +212,16 @@ class Health:
             try:
                 async with asyncio.timeout(_PROBE_TIMEOUT_S):
                     await self._ask(name)
+                trouble = ""
             except Overloaded:
-                self.succeeded(name)
+                trouble = ""
             except (GatewayError, TimeoutError) as error:
-                log.warning("model %s does not answer the probe: %s", name, error or "no answer in time")
-            else:
+                trouble = f"does not answer the probe: {error or 'no answer in time'}"
+            self._tell(f"model {name}", trouble)
+            if not trouble:
                 self.succeeded(name)
             self.last_success(name).sync()
 
     async def _ask(self, name: str) -> None:
-        try:
-            model = self._catalog.find(name)
-        except ModelNotFound:
-            log.warning("model %s is required but no Triton has it", name)
-            raise
-        client = self._catalog.replicas(name)[0]
+        model, client = self._catalog.find(name), self._catalog.replicas(name)[0]
         await model.probe(client, timeout_s=_PROBE_TIMEOUT_S)

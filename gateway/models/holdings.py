@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from gateway.models.served import ModelNotServable
 from gateway.triton.client import RepositoryModel
 
-_UNLOADED_REASONS = ("", "unloaded")
+UNLOADED_REASONS = ("", "unloaded")
+"""What Triton says of a version that nobody has loaded, or that was unloaded."""
 
 
 class State(IntEnum):
@@ -30,7 +32,7 @@ def state_of(model: RepositoryModel) -> State:
         return State.LOADING
     if not model.state:
         return State.NEVER_LOADED
-    failed = model.state == "UNAVAILABLE" and model.reason not in _UNLOADED_REASONS
+    failed = model.state == "UNAVAILABLE" and model.reason not in UNLOADED_REASONS
     return State.FAILED if failed else State.GONE
 
 
@@ -73,7 +75,8 @@ class Holdings:
 
     `seen` has the names and versions that need no second look. `served` has the models that Triton can be asked for now.
     `known` has these and the ones that were served before Triton went away. `loading` has the models that are being
-    added, and `obstacles` says why others can't be served.
+    added, and `obstacles` says why others can't be served. `descriptions` and `finished` are what the served ones said of
+    themselves last, and how many requests they had finished: by these a new load shows, which Triton's index does not.
     """
 
     seen: frozenset[tuple[str, str]] = frozenset()
@@ -81,11 +84,14 @@ class Holdings:
     known: frozenset[str] = frozenset()
     loading: frozenset[str] = frozenset()
     obstacles: dict[str, ModelNotServable] = field(default_factory=dict[str, ModelNotServable])
+    descriptions: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    finished: dict[str, int] = field(default_factory=dict[str, int])
 
     def lose(self) -> None:
         """Triton does not answer. Its models stay known, because they may come back with it."""
         self.seen = frozenset()
         self.served = frozenset()
+        self.descriptions, self.finished = {}, {}
 
     def take(self, repository: Repository) -> None:
         """Triton has answered. Forget the models that it has no more.
@@ -96,6 +102,7 @@ class Holdings:
         ready = repository.named(State.READY)
         self.seen &= repository.ready
         self.served &= ready
+        self.descriptions = {name: said for name, said in self.descriptions.items() if name in ready}
         self.known &= stays
         self.loading = repository.named(State.LOADING) | (self.loading & ready)
         self.obstacles = {name: why for name, why in self.obstacles.items() if name in ready} | repository.failures()
@@ -119,6 +126,27 @@ class Holdings:
         self.served -= {name}
         self.known -= {name}
         self.obstacles[name] = obstacle
+        self._see_again(name)
+
+    def describe(self, name: str, description: Mapping[str, Any]) -> bool:
+        """The model says this of itself. Whether it has been loaded anew since it last said something: then it needs another
+        look."""
+        anew = self.descriptions.get(name, description) != description
+        if anew:
+            self._see_again(name)
+        self.descriptions[name] = description
+        return anew
+
+    def count(self, finished: Mapping[str, int]) -> list[str]:
+        """The models have finished so many requests. Those that have been loaded anew, by which the count begins anew: they
+        need another look. What counts up to the old number within one interval is not noticed."""
+        anew = [name for name in sorted(self.served) if finished.get(name, 0) < self.finished.get(name, 0)]
+        for name in anew:
+            self._see_again(name)
+        self.finished = {name: finished.get(name, 0) for name in self.served}
+        return anew
+
+    def _see_again(self, name: str) -> None:
         self.seen = frozenset(seen for seen in self.seen if seen[0] != name)
 
     def ignore(self, name: str) -> None:

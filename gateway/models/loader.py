@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
-from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable, UpstreamTimeout
+from gateway.errors import GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
 from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
-from gateway.triton.discovery import GENERATION, DiscoveredModel
+from gateway.triton.discovery import ASSETS, GENERATION, DiscoveredModel
 from gateway.triton.files import Describer, FileEntry, file_entries, travel
 
 log = logging.getLogger(__name__)
 
-ASSETS: Final = "assets"
-"""Task, and name, of the model that serves the files of those which can't describe themselves."""
+_NOT_DESCRIBED: Final = "it is not described as this gateway needs it"
+
+
+class Look(NamedTuple):
+    """The adapters that a model has now, and all else that it says of itself, which only a new load changes."""
+
+    adapters: frozenset[str]
+    description: Mapping[str, Any]
 
 
 class ModelLoader:
@@ -57,10 +64,12 @@ class ModelLoader:
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
             return await asyncio.to_thread(kind.load, source)
 
-    async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
-        """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
-        loras = (await Describer(client, name).describe()).get("loras")
-        return frozenset(str(lora) for lora in cast("list[Any]", loras)) if isinstance(loras, list) else frozenset()
+    async def look(self, client: TritonClient, name: str) -> Look:
+        """What a model that speaks our contract says of itself now. Raises GatewayError when Triton fails."""
+        said = await Describer(client, name).describe()
+        loras = said.pop("loras", None)
+        names = cast("list[Any]", loras) if isinstance(loras, list) else []
+        return Look(frozenset(str(lora) for lora in names), said)
 
     async def _read(self, about: Describer, entries: list[FileEntry]) -> dict[str, bytes]:
         cached = {entry.name: content for entry in entries if (content := self._cached(entry)) is not None}
@@ -100,7 +109,9 @@ async def _describe(client: TritonClient, about: Describer, model: DiscoveredMod
             ) from error
         raise
     except GatewayError as error:
-        raise ModelNotServable("it is not described as this gateway needs it", str(error)) from error
+        lacks_files = isinstance(error, NotFound) and model.task != GENERATION
+        cause = "the model `assets` has no folder with its files" if lacks_files else _NOT_DESCRIBED
+        raise ModelNotServable(cause, str(error)) from error
 
 
 async def _has_assets(client: TritonClient) -> bool:

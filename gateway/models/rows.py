@@ -23,6 +23,10 @@ class RowsModel(ServedModel):
     def ops(self) -> frozenset[Op]:
         """What it can be asked for."""
 
+    @property
+    def abilities(self) -> frozenset[str]:
+        return self.ops
+
     @abstractmethod
     async def pool(self, client: TritonClient, request: PoolingRequest, *, timeout_s: float) -> Rows:
         """Ask one Triton for a row each. Raises GatewayError."""

@@ -2,7 +2,7 @@
 
 declared   `task` and `fits`: which of Triton's models are of this kind
 loaded     `files` and `load`: what is read of them, and what is made of that
-listed     `max_model_len`, `base`
+listed     `max_model_len`, `base`, `abilities`
 probed     `probe`: the smallest work that proves it well
 asked      by methods of the kind: `prepare` of a generating model, `pool` of one that makes rows
 """
@@ -99,6 +99,11 @@ class ServedModel(ABC):
     def max_model_len(self) -> int:
         """The most tokens that it takes; 0 where that is not known."""
 
+    @property
+    @abstractmethod
+    def abilities(self) -> frozenset[str]:
+        """What it can be asked for: `chat`, `complete`, or the ops of a model that makes rows."""
+
     @abstractmethod
     async def probe(self, client: TritonClient, *, timeout_s: float) -> None:
         """Ask it for as little as can be. Raises GatewayError when it does not answer."""
@@ -107,11 +112,6 @@ class ServedModel(ABC):
     def base(self) -> str | None:
         """Of an adapter, the model that it was loaded into."""
         return None
-
-    @property
-    def takes_adapters(self) -> bool:
-        """Whether LoRA adapters may be loaded into it."""
-        return False
 
     def with_adapter(self, name: str, created: int) -> ServedModel | None:
         """The adapter of that name, which is loaded into this model, as a served model; None for kinds without any."""

@@ -1,7 +1,7 @@
 """`python -m gateway.repository FOLDER…`: have Triton load the models in these folders, as long as both live.
 
-It says on stdout, a line each, what it does: `loading NAME`, `loaded NAME`, `failed NAME: reason`, `refused NAME: reason`,
-`unloading NAME`, `unloaded NAME`, `trouble: reason`, and once `done: …` when each model has been tried.
+It says on stdout, a line of UTF-8 each, what happens: `loading NAME`, `loaded NAME`, `failed NAME: reason`,
+`refused NAME: reason`, `unloaded NAME`, `trouble: reason`, and once `done: …` when each model has been tried.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import GatewayError
+from gateway.mistakes import what_is_wrong
 from gateway.repository.reconciler import Reconciler
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
@@ -54,9 +55,22 @@ async def _until_it_listens(triton: TritonClient) -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """The name of a folder may be any bytes."""
+    sys.stdout.buffer.write(" ".join(line.splitlines()).encode(errors="backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 2 when the settings are wrong, which stderr explains."""
+    try:
+        settings = Settings()
+    except ValueError as error:
+        sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
+        return 2
+    # Not resolved: `load` and `unload` name the folders as they were given.
+    asyncio.run(_main([Path(argument).absolute() for argument in arguments], settings))
+    return 0
 
 
 if __name__ == "__main__":
-    asyncio.run(_main([Path(argument).resolve() for argument in sys.argv[1:]], Settings()))
+    sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.repository.wanted import read_wanted, write_wanted
+from gateway.mistakes import what_is_wrong
+from gateway.repository.wanted import Wanted, change_wanted
 from gateway.settings import Settings
 
 
@@ -17,13 +18,18 @@ def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 2 when the state can't be read or written, which stderr explains."""
     action, folder = arguments[0], Path(arguments[1])
     try:
-        state_dir = Settings().state_dir
-        wanted = read_wanted(state_dir)
-        write_wanted(state_dir, wanted.load(folder) if action == "load" else wanted.unload(folder))
-    except (OSError, ValueError) as error:
+        change_wanted(Settings().state_dir, lambda wanted: _changed(wanted, action, folder))
+    except ValueError as error:
+        sys.stderr.writelines(f"{line}\n" for line in what_is_wrong(error))
+        return 2
+    except OSError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     return 0
+
+
+def _changed(wanted: Wanted, action: str, folder: Path) -> Wanted:
+    return wanted.load(folder) if action == "load" else wanted.unload(folder)
 
 
 if __name__ == "__main__":

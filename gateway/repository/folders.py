@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -9,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from stat import S_ISREG
+from typing import Final, NamedTuple
 
 _IGNORED: Final = ("lost+found", "__pycache__")
 _NAME: Final = re.compile(r"[!-.0-~]+", re.ASCII)
@@ -19,6 +21,8 @@ _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES: Final = 1024
 """A Git LFS pointer is smaller: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md."""
 _MOST_FILES: Final = 10_000
+_NO_FILE: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+"""What the end of a link may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +42,52 @@ def find_models(repositories: Iterable[Path]) -> list[ModelFolder]:
     found: dict[str, ModelFolder] = {}
     for repository in repositories:
         for path in sorted(repository.iterdir()):
-            if not path.is_dir() or _is_ignored(path.name):
+            if _is_ignored(path.name) or (model := _read(path)) is None:
                 continue
-            model = _read(path)
             if (first := found.get(path.name)) is not None:
                 model = replace(first, flaw=f"{path} has the same name; rename one of them")
             found[path.name] = model
     return sorted(found.values(), key=lambda model: (model.size, model.name))
 
 
-def _read(path: Path) -> ModelFolder:
-    files = list(_files(path))
-    stats = [(str(file), stat.st_size, stat.st_mtime_ns) for file, stat in ((file, file.stat()) for file in files)]
-    fingerprint = hash(tuple(stats))
-    flaw = next(_flaws(path), "") or _flaw_of_files(path, fingerprint)
-    return ModelFolder(path.name, path, sum(size for _, size, _ in stats), fingerprint, flaw)
+def _read(path: Path) -> ModelFolder | None:
+    """None for what is no folder. One that can't be read is a flaw of its own, and no trouble of the others."""
+    try:
+        if not path.is_dir():
+            return None
+        files = tuple(_files(path))
+        fingerprint = hash(files)
+        flaw = next(_flaws(path), "") or _flaw_of_files(path, fingerprint)
+    except FileNotFoundError:
+        return None  # removed at this moment
+    except OSError as error:
+        return ModelFolder(path.name, path, 0, 0, f"it can't be read: {error}")
+    return ModelFolder(path.name, path, sum(file.size for file in files), fingerprint, flaw)
 
 
-def _files(folder: Path) -> Iterator[Path]:
+class _File(NamedTuple):
+    """A file at one moment; `size` in bytes, `changed` in nanoseconds since 1970."""
+
+    path: Path
+    size: int
+    changed: int
+
+
+def _files(folder: Path) -> Iterator[_File]:
     """All regular files below, also behind links; the first of them where there are very many."""
     below = (Path(root, name) for root, names in _walk(folder) for name in sorted(names))
-    yield from islice((path for path in below if path.is_file()), _MOST_FILES)
+    yield from islice(filter(None, map(_file, below)), _MOST_FILES)
+
+
+def _file(path: Path) -> _File | None:
+    """None for what is no regular file, or is gone by now: a copy that is under way renames its files."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise
+    return _File(path, stat.st_size, stat.st_mtime_ns) if S_ISREG(stat.st_mode) else None
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
@@ -82,17 +111,25 @@ def _flaw_of_files(path: Path, _fingerprint: int) -> str:
     return next((flaw for file in _files(path) for flaw in _flaws_of_file(path, file, configured)), "")
 
 
-def _flaws_of_file(model: Path, file: Path, configured: Collection[Path]) -> Iterator[str]:
-    is_configuration = file.suffix in (".pbtxt", ".json") and file.parent in configured
-    small = file.stat().st_size <= _POINTER_BYTES
+def _flaws_of_file(model: Path, file: _File, configured: Collection[Path]) -> Iterator[str]:
+    is_configuration = file.path.suffix in (".pbtxt", ".json") and file.path.parent in configured
+    small = file.size <= _POINTER_BYTES
     if not (is_configuration or small):
         return
-    with file.open("rb") as opened:
-        head = opened.read(len(_LFS_POINTER))
+    head = _head(file.path)
     if is_configuration and head.startswith(_BOM):
-        yield f"{file.relative_to(model)} begins with a byte order mark; save it as UTF-8 without one"
+        yield f"{file.path.relative_to(model)} begins with a byte order mark; save it as UTF-8 without one"
     if small and head == _LFS_POINTER:
-        yield f"{file.relative_to(model)} is a Git LFS pointer in place of the file; run `git lfs pull`"
+        yield f"{file.path.relative_to(model)} is a Git LFS pointer in place of the file; run `git lfs pull`"
+
+
+def _head(path: Path) -> bytes:
+    """How a file begins; empty where it is gone by now."""
+    try:
+        with path.open("rb") as opened:
+            return opened.read(len(_LFS_POINTER))
+    except FileNotFoundError:
+        return b""
 
 
 def _is_ignored(name: str) -> bool:

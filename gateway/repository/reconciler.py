@@ -1,32 +1,22 @@
-"""Has Triton load what lies in the repositories and is wanted, and nothing else.
-
-    a folder ──flaw──► named, not loaded
-       │ quiet                          failed ──its files change, or `load`──► once more
-       ▼                                  ▲
-    loading ──────────────────────────────┴──► loaded ──`load`──► loading
-                                                  └──folder gone, or `unload`──► unloaded
-
-A loaded model whose files change stays as it is until somebody loads it: half a copy must not replace what works.
-"""
+"""Has Triton load what lies in the repositories and is wanted, and nothing else; `known.py` has the states of a model."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from gateway.errors import GatewayError
 from gateway.repository.folders import ModelFolder, find_models
-from gateway.repository.wanted import Wanted, read_wanted, write_wanted
+from gateway.repository.known import QUIET_ROUNDS, Due, Known
+from gateway.repository.wanted import Wanted, change_wanted, read_wanted
 from gateway.triton.client import ModelControlFailed, RepositoryModel
+from gateway.triton.discovery import ASSETS
 
 _AT_A_TIME: Final = 4
 """The smallest models begin, so that they serve before the large ones have loaded."""
 _INTERVAL_S: Final = 1.0
-_QUIET_ROUNDS: Final = 2
-"""So many rounds in a row the files of a model that comes later must be the same before it is loaded."""
 
 
 class Triton(Protocol):
@@ -45,22 +35,8 @@ class Triton(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Known:
-    """What this run knows of one model."""
-
-    folder: ModelFolder
-    quiet_rounds: int = 0
-    tried: tuple[int, int] | None = None
-    """Fingerprint and count of `load` at the last try."""
-    loaded: bool = False
-    busy: bool = False
-    named: str = ""
-    """The flaw that was named last."""
-
-
 class Reconciler:
-    """One for a run of Triton, which starts without models. `say` prints a line for the operator."""
+    """One for a run of Triton, which starts without models, or for the rest of it. `say` prints a line for the operator."""
 
     def __init__(
         self, triton: Triton, repositories: Sequence[Path], state_dir: Path, say: Callable[[str], None]
@@ -69,101 +45,135 @@ class Reconciler:
         self._repositories = repositories
         self._state_dir = state_dir
         self._say = say
-        self._known: dict[Path, _Known] = {}
+        self._known: dict[Path, Known] = {}
+        self._wanted: Wanted | None = None
+        self._ready_at_start: frozenset[str] = frozenset()
         self._loads = asyncio.Semaphore(_AT_A_TIME)
-        self._trouble = ""
+        self._assets_settled = asyncio.Event()
+        self._assets_settled.set()
+        self._troubles: dict[str, str] = {}
 
     async def run(self) -> None:
         """Until cancelled. Raises GatewayError when Triton can't be asked at the beginning."""
-        ready = await self._ready()
+        await self.begin()
         async with asyncio.TaskGroup() as tasks:
-            await asyncio.gather(*self.round(tasks, at_start=ready))
+            await asyncio.gather(*self.round(tasks))
             count = sum(known.loaded for known in self._known.values())
             self._say(f"done: {count} of {len(self._known)} models are loaded")
             while True:
                 await asyncio.sleep(_INTERVAL_S)
-                await self.heed_unloads()
+                await self.heed_others()
                 self.round(tasks)
 
-    def round(self, tasks: asyncio.TaskGroup, *, at_start: Collection[str] | None = None) -> list[asyncio.Task[None]]:
-        """Compare once, and begin to load and unload what is due. The first time has, as `at_start`, what Triton has loaded
-        already; what lies in the folders then counts as quiet."""
+    async def begin(self) -> None:
+        """Learn what Triton has loaded: a reconciler before this one may have ended. Raises GatewayError."""
+        self._ready_at_start = await self._ready()
+
+    def round(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Compare once, and begin to load and unload what is due. What lies there the first time counts as quiet."""
         seen = self._look()
         if seen is None:
             return []
         folders, wanted = seen
-        self._note(folders, at_start)
-        work = [self._due(known, wanted) for known in self._known.values() if not known.busy]
+        self._note(folders, wanted)
+        self._wanted = wanted
+        work = [self._due(known, wanted) for known in self._known.values()]
         return [tasks.create_task(each) for each in work if each is not None]
 
-    async def heed_unloads(self) -> None:
-        """Somebody may have unloaded a model by Triton's own API: that stands, like an unload by ours."""
-        settled = [known for known in self._known.values() if known.loaded and not known.busy]
+    async def heed_others(self) -> None:
+        """Somebody may have used Triton's own API. An unload stands, like one by ours; a load is noticed."""
+        settled = [known for known in self._known.values() if not known.busy]
         try:
             ready = await self._ready()
         except GatewayError:
             return  # Triton is busy, or ends
         for known in settled:
-            if known.folder.name not in ready and known.loaded and not known.busy:
-                known.loaded = False
+            is_ready = known.folder.name in ready
+            if known.busy or known.loaded is is_ready:
+                continue
+            if not is_ready:
+                known.loaded, known.unload_to_note = False, True
                 self._say(f"unloaded {known.folder.name}")
-                write_wanted(self._state_dir, read_wanted(self._state_dir).unload(known.folder.path))
+            elif self._wanted is not None and self._wanted.is_wanted(known.folder.path):
+                self._note_loaded(known, self._wanted)
+        self._note_unloads()
 
-    async def _ready(self) -> set[str]:
-        return {model.name for model in await self._triton.repository_index() if model.is_ready}
+    async def _ready(self) -> frozenset[str]:
+        return frozenset(model.name for model in await self._triton.repository_index() if model.is_ready)
 
-    def _due(self, known: _Known, wanted: Wanted) -> Coroutine[Any, Any, None] | None:
+    def _note_unloads(self) -> None:
+        """Have what others have unloaded stay so at the next start, too. What can't be noted now is noted later."""
+        for known in [known for known in self._known.values() if known.unload_to_note]:
+            trouble = ""
+            try:
+                change_wanted(self._state_dir, lambda wanted, known=known: _without(wanted, known))
+                known.unload_to_note = False
+            except (OSError, ValueError) as error:
+                trouble = f"that {known.folder.name} is unloaded can't be noted for the next start: {error}"
+            self._tell(f"{known.folder.path} in the file", trouble)
+
+    def _due(self, known: Known, wanted: Wanted) -> Coroutine[Any, Any, None] | None:
         """What there is to do for one model, already marked as begun."""
-        if known.loaded and not (known.folder.path.is_dir() and wanted.is_wanted(known.folder.path)):
-            known.busy = True
+        due = known.due(wanted)
+        if due is Due.NOTHING:
+            return None
+        known.busy = True
+        if due is Due.UNLOAD:
             return self._unload(known)
-        if self._may_load(known, wanted):
-            known.busy, known.tried = True, _try_of(known, wanted)
-            return self._load(known)
-        return None
+        known.note_try(wanted)
+        if known.folder.name == ASSETS:
+            self._assets_settled.clear()
+        return self._load(known)
 
     def _look(self) -> tuple[list[ModelFolder], Wanted] | None:
         """None, with a word for the operator, where something can't be read: then everything stays as it is."""
         try:
             seen = find_models(self._repositories), read_wanted(self._state_dir)
         except (OSError, ValueError) as error:
-            if str(error) != self._trouble:
-                self._say(f"trouble: {error}")
-            self._trouble = str(error)
+            self._tell("look", f"all models stay as they are: {error}")
             return None
-        self._trouble = ""
+        self._tell("look", "")
         return seen
 
-    def _note(self, folders: Sequence[ModelFolder], at_start: Collection[str] | None) -> None:
-        there = {folder.path for folder in folders}
-        self._known = {
-            path: known for path, known in self._known.items() if path in there or known.loaded or known.busy
-        }
+    def _note(self, folders: Sequence[ModelFolder], wanted: Wanted) -> None:
+        for known in self._known.values():
+            known.gone = True
         for folder in folders:
             if (known := self._known.get(folder.path)) is None:
-                known = self._known[folder.path] = _Known(folder)
-                known.quiet_rounds = 0 if at_start is None else _QUIET_ROUNDS
-                known.loaded = folder.name in (at_start or ())
-            same = known.folder.fingerprint == folder.fingerprint
-            known.quiet_rounds = known.quiet_rounds + 1 if same else 0
-            known.folder = folder
+                known = self._known[folder.path] = self._new(folder, wanted)
+            known.see(folder, wanted)
             self._name_flaw(known)
+        self._known = {path: known for path, known in self._known.items() if not known.is_forgotten}
 
-    def _name_flaw(self, known: _Known) -> None:
+    def _new(self, folder: ModelFolder, wanted: Wanted) -> Known:
+        is_first_look = self._wanted is None
+        known = Known(folder, quiet_rounds=QUIET_ROUNDS if is_first_look else 0)
+        if is_first_look and folder.name in self._ready_at_start:
+            self._note_loaded(known, wanted)
+        return known
+
+    def _note_loaded(self, known: Known, wanted: Wanted) -> None:
+        """Triton has it already, by somebody else's doing."""
+        known.loaded = True
+        known.note_try(wanted)
+        self._say(f"loaded {known.folder.name}")
+
+    def _name_flaw(self, known: Known) -> None:
         if known.folder.flaw and known.folder.flaw != known.named:
             self._say(f"refused {known.folder.name}: {known.folder.flaw}")
         known.named = known.folder.flaw
 
-    @staticmethod
-    def _may_load(known: _Known, wanted: Wanted) -> bool:
-        if known.folder.flaw or known.quiet_rounds < _QUIET_ROUNDS or not wanted.is_wanted(known.folder.path):
-            return False
-        now = _try_of(known, wanted)
-        if known.loaded:
-            return known.tried is not None and known.tried[1] != now[1]
-        return known.tried != now
+    def _tell(self, of: str, trouble: str) -> None:
+        """Tell a trouble when it is new; an empty one has passed."""
+        if trouble and trouble != self._troubles.get(of):
+            self._say(f"trouble: {trouble}")
+        self._troubles[of] = trouble
 
-    async def _load(self, known: _Known) -> None:
+    async def _load(self, known: Known) -> None:
+        is_assets = known.folder.name == ASSETS
+        if not is_assets:
+            # The gateway reads their tokenizers through it, and would call them broken until it is there.
+            await self._assets_settled.wait()
         async with self._loads:
             self._say(f"loading {known.folder.name}")
             try:
@@ -172,21 +182,27 @@ class Reconciler:
                 self._say(f"loaded {known.folder.name}")
             except ModelControlFailed as error:
                 # What was loaded before goes on: Triton replaces it only by what has loaded.
-                self._say(f"failed {known.folder.name}: {error}")
+                rounds = known.note_failure(may_pass=error.may_pass)
+                again = "" if rounds is None else f"; it is tried again in {rounds * _INTERVAL_S:.0f} s"
+                self._say(f"failed {known.folder.name}: {error}{again}")
             finally:
                 known.busy = False
+                if is_assets:
+                    self._assets_settled.set()
 
-    async def _unload(self, known: _Known) -> None:
-        self._say(f"unloading {known.folder.name}")
+    async def _unload(self, known: Known) -> None:
+        trouble = ""
         try:
             await self._triton.unload_model(known.folder.name)
             known.loaded, known.tried = False, None
             self._say(f"unloaded {known.folder.name}")
         except ModelControlFailed as error:
-            self._say(f"failed {known.folder.name}: it can't be unloaded: {error}")
+            trouble = f"{known.folder.name} can't be unloaded: {error}"
         finally:
             known.busy = False
+        self._tell(f"{known.folder.path} in Triton", trouble)
 
 
-def _try_of(known: _Known, wanted: Wanted) -> tuple[int, int]:
-    return known.folder.fingerprint, wanted.loads.get(str(known.folder.path), 0)
+def _without(wanted: Wanted, known: Known) -> Wanted:
+    """With the model unloaded, unless somebody has asked for it meanwhile."""
+    return wanted if known.was_asked_for(wanted) else wanted.unload(known.folder.path)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _END_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 1.0
+_STATISTICS_TIMEOUT_S = 5.0
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
@@ -43,6 +45,8 @@ _RESTRICTED = "This protocol is restricted"
 """How Triton 2.51 answers what `--grpc-restricted-protocol` keeps from us."""
 _SECRET_HINT = "; set triton_repository_secret to the value that this Triton was started with"
 _AROUND_THE_REASON = re.compile(r"^load failed for model '[^']*': (?:version \d+ is at UNAVAILABLE state: )?")
+_ENDED = re.compile(r"Stub process '[^']*' is not healthy|Failed core proc\(s\): \{[^}]*: -\d", re.ASCII)
+"""Triton's words, and vLLM's, for a process that was killed or has crashed while it loaded a model."""
 
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 """gRPC would obey `http_proxy` even for loopback, and reads `no_proxy` in lower case only."""
@@ -64,7 +68,15 @@ class RepositoryModel(NamedTuple):
 
 
 class ModelControlFailed(Exception):
-    """Triton did not load or unload a model. The text is Triton's reason, on one line, for the operator."""
+    """Triton did not load or unload a model. The text is Triton's reason, on one line, for the operator.
+
+    `may_pass`: another try may succeed with the same files, because the model's process ended without a word, or Triton
+    could not be asked.
+    """
+
+    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
 
 
 class TritonClient:
@@ -110,6 +122,7 @@ class TritonClient:
                 ("RepositoryModelUnload", pb.RepositoryModelUnloadRequest, pb.RepositoryModelUnloadResponse),
                 ("ModelConfig", pb.ModelConfigRequest, pb.ModelConfigResponse),
                 ("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse),
+                ("ModelStatistics", pb.ModelStatisticsRequest, pb.ModelStatisticsResponse),
             )
         }
 
@@ -142,6 +155,17 @@ class TritonClient:
         response = await self._call("ModelConfig", pb.ModelConfigRequest(name=model), timeout_s=5)
         return response.config
 
+    async def finished(self) -> dict[str, int] | None:
+        """How many requests each model has finished since it was loaded; None where Triton counts none."""
+        try:
+            said = await self._unary["ModelStatistics"](pb.ModelStatisticsRequest(), timeout=_STATISTICS_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return None
+        counts: Counter[str] = Counter()
+        for model in said.model_stats:
+            counts[model.name] += model.inference_stats.success.count + model.inference_stats.fail.count
+        return dict(counts)
+
     async def infer(self, request: Any, *, timeout_s: float) -> Any:
         """One ModelInferResponse for one ModelInferRequest."""
         self.in_flight += 1
@@ -155,7 +179,11 @@ class TritonClient:
             await self._unary[name](request, metadata=self._repository_metadata)
         except grpc.aio.AioRpcError as error:
             said = " ".join((error.details() or error.code().name).split())
-            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;")) from error
+            may_pass = _ENDED.search(said) is not None or error.code() in (
+                grpc.StatusCode.UNAVAILABLE,
+                grpc.StatusCode.CANCELLED,
+            )
+            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;"), may_pass=may_pass) from error
 
     async def _call(
         self, name: str, request: Any, *, timeout_s: float, metadata: tuple[tuple[str, str], ...] | None = None

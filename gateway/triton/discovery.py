@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 GENERATION: Final = "generation"
 """The task of a model that speaks our contract and says nothing else."""
 
+ASSETS: Final = "assets"
+"""Task, and name, of the model that serves the files of those which can't describe themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class DiscoveredModel:

@@ -2,7 +2,7 @@
 
     errors, generation, pooling, …   values that all may use
     request_record
-    log  limits  answers  prompting
+    mistakes  log  limits  answers  prompting
     triton
     models  repository
     dispatch
@@ -29,7 +29,7 @@ PACKAGE = ROOT / "gateway"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "addresses", "version"),
     ("wire", "settings", "request_record"),
-    ("log", "limits", "answers", "prompting"),
+    ("mistakes", "log", "limits", "answers", "prompting"),
     ("triton",),
     ("models", "repository"),
     ("dispatch",),
@@ -41,7 +41,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 """The rooms by row: each may import what stands above it, and its own folder."""
 
 ALONE = {
-    "pydantic": ("wire", "apis", "settings", "web", "__main__"),
+    "pydantic": ("wire", "apis", "settings", "mistakes", "web"),
     "pydantic_settings": ("settings",),
     "jinja2": ("prompting",),
     "tokenizers": ("prompting",),

@@ -14,6 +14,7 @@ import hashlib
 import json
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -127,6 +128,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.script: Script = hello
         self.calls: list[Call] = []
         self._arrivals: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self.finished: Counter[str] = Counter()  # unary inferences since the model was loaded
+        self.counts = True  # whether it has statistics
         self.inferred: list[tuple[str, tuple[int, ...]]] = []  # model and shape of every unary inference
         self.pooled: list[dict[str, Any]] = []  # the envelope of every request for vectors, classes or scores
         self.before_pooling: Callable[[dict[str, Any], Any], None] = lambda envelope, context: None
@@ -197,6 +200,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         if (reason := self.unloadable.get(request.model_name)) is not None:
             text = f"load failed for model '{request.model_name}': {reason}"
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
+        self.finished[request.model_name] = 0
         self.ready = [*(name for name in self.ready if name != request.model_name), request.model_name]
         return service_pb2.RepositoryModelLoadResponse()
 
@@ -211,9 +215,18 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             config.parameters["openai_task"].string_value = self.tasks[request.name]
         return service_pb2.ModelConfigResponse(config=config)
 
+    def ModelStatistics(self, request: Any, context: Any) -> Any:
+        if not self.counts:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "statistics are not enabled")
+        answer = service_pb2.ModelStatisticsResponse()
+        for name in self.ready:
+            answer.model_stats.add(name=name, version="1").inference_stats.success.count = self.finished[name]
+        return answer
+
     def ModelInfer(self, request: Any, context: Any) -> Any:
         if self.infer_error is not None:
             context.abort(self.infer_error.status, "internal detail")
+        self.finished[request.model_name] += 1
         shape = tuple(request.inputs[0].shape)
         self.inferred.append((request.model_name, shape))
         ids = np.frombuffer(request.raw_input_contents[0], np.int64).reshape(shape)
@@ -268,8 +281,11 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             text = f"Request for unknown model: '{asked}' is not found"
             yield service_pb2.ModelStreamInferResponse(error_message=text)
             return
-        files = self.files[envelope.get("model", asked)]
         rid = envelope["rid"]
+        if (about := envelope.get("model", asked)) not in self.files:
+            yield _message(asked, [[rid, "error", None, "not_found", None, "model", f"there is no folder {about!r}"]])
+            return
+        files = self.files[about]
         for name in envelope.get("files", ()):
             for offset in range(0, len(files[name]), PART_BYTES):
                 part = files[name][offset : offset + PART_BYTES]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.errors import Unavailable
-from gateway.inspection import inspect
+from gateway.inspection import Inspected, explained, inspect
+from gateway.repository.wanted import change_wanted
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, FakeTriton, toy_files
 
 pytestmark = pytest.mark.anyio
@@ -16,6 +19,8 @@ async def test_served_models_have_a_kind(triton: FakeTriton) -> None:
     found = {model.name: model for model in await inspect(triton.address)}
     kinds = {name: found[name].kind for name in (CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL)}
     assert kinds == {CHAT_MODEL: "generating", EMBEDDING_MODEL: "embedding", MODERATION_MODEL: "moderation"}
+    abilities = {name: found[name].abilities for name in kinds}
+    assert abilities == {CHAT_MODEL: ("chat", "complete"), EMBEDDING_MODEL: ("embed",), MODERATION_MODEL: ("moderate",)}
     assert all(model.state == "READY" for model in found.values())
     assert all(bool(model.reason) is (model.kind is None) for model in found.values())
 
@@ -57,3 +62,24 @@ async def test_triton_that_is_away_is_an_error() -> None:
     """And not an empty list."""
     with pytest.raises(Unavailable):
         await inspect("127.0.0.1:1")
+
+
+def test_what_nobody_has_loaded_says_why(tmp_path: Path) -> None:
+    """Where the folders tell, or an administrator has unloaded it; Triton's own reasons stay."""
+    for name in ("a model", "resting", "failed", "served", "new"):
+        (tmp_path / "repository" / name / "1").mkdir(parents=True)
+    change_wanted(tmp_path, lambda wanted: wanted.unload(tmp_path / "repository" / "resting"))
+    said = {"resting": "unloaded", "failed": "no such file"}
+    models = [
+        Inspected("t", name, "1", "generating" if name == "served" else None, "", said.get(name, ""))
+        for name in ("a model", "resting", "failed", "served", "new")
+    ]
+    reasons = {model.name: model.reason for model in explained(models, [tmp_path / "repository"], tmp_path)}
+    assert "rename the folder" in reasons.pop("a model")
+    assert reasons == {
+        "resting": "unloaded, until `triton-gateway load resting`",
+        "failed": "no such file",
+        "served": "",
+        "new": "",
+    }
+    assert explained(models, [tmp_path / "nowhere"], tmp_path) == models

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from benchmarks.processes import free_ports, running, wait_for
+from gateway import defaults
 from gateway.cli.installation import of_checkout
 from gateway.cli.layout import find_layout
 from gateway.cli.supervise.endpoint import Endpoint, on_port, on_socket
@@ -118,7 +119,10 @@ def triton_without_models(at: Endpoint, folder: Path) -> Generator[None, None, N
     [metrics_port] = free_ports(1)
     (folder / "repository").mkdir()
     program = triton_program(
-        of_checkout(find_layout()), at, Addresses(triton_metrics_port=metrics_port), [folder / "repository"]
+        of_checkout(find_layout(), defaults.state_dir()),
+        at,
+        Addresses(triton_metrics_port=metrics_port),
+        [folder / "repository"],
     )
     with running("triton", program.command, folder, environment=program.environment) as started:
         log = folder / "triton.log"

@@ -62,7 +62,7 @@ def _ask(
 ) -> list[tuple[list[Any], bytes]]:
     """Each response's record and part, through execute(); asserts the one final response."""
     model = assets.TritonPythonModel()
-    model.initialize({"model_repository": str(repository / "assets")})
+    model.initialize({"model_repository": str(repository / "assets"), "model_name": "assets"})
     text = envelope if isinstance(envelope, bytes) else json.dumps(envelope).encode()
     request = python_backend.InferenceRequest({"request": np.array([text], dtype=np.object_)})
     request.sender.cancelled = cancelled
@@ -118,6 +118,34 @@ def test_names_that_are_no_model_are_not_found(assets: ModuleType, repository: P
     """A model is what the repository lists as a folder with a version in it: no path leads anywhere."""
     ((record, _),) = _ask(assets, repository, _envelope(model=model))
     assert record[1:6] == ["error", None, "not_found", None, "model"]
+
+
+@pytest.mark.parametrize(
+    ("own_folder", "named", "searched"),
+    [
+        ("/srv/models/assets", "", ["/srv/models"]),
+        ("/srv/models/assets", "/srv/a:/srv/b", ["/srv/a", "/srv/b"]),
+        ("/tmp/folderXb3kQz", "", []),
+        ("/tmp/folderXb3kQz", "/srv/a", ["/srv/a"]),
+    ],
+)
+def test_it_looks_into_the_repositories_of_its_triton(
+    assets: ModuleType, own_folder: str, named: str, searched: list[str]
+) -> None:
+    """Beside a copy from object storage there is none: it lies in /tmp, where anybody may put a folder."""
+    found = assets.repositories(Path(own_folder), "assets", {"MODEL_REPOSITORIES": named} if named else {})
+    assert found == [Path(folder) for folder in searched]
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"), [(["/nowhere"], "in /nowhere; "), ([], "in object storage, which is not")]
+)
+def test_what_is_not_found_says_where_it_was_looked_for(assets: ModuleType, folders: list[str], said: str) -> None:
+    """And how to name other folders."""
+    text = json.dumps(_envelope()).encode()
+    [response] = assets.answer([Path(folder) for folder in folders], text)
+    assert said in response.record[-1]
+    assert "MODEL_REPOSITORIES" in response.record[-1]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-_SAYS = re.compile(r"(loading|loaded|failed|refused|unloaded) ([^:]+)(?:: (.*))?")
+_SAYS = re.compile(r"(loading|loaded|failed|refused|unloaded) (.+?)(?:: (.*))?")
+"""A name may have a colon, but none with a space behind it."""
 _DONE = "done: "
 _TROUBLE = "trouble: "
 _POLL_FAILED = re.compile(r"Poll failed for model directory '([^']+)': (.+?)\"?$")
@@ -14,7 +15,7 @@ _HARMLESS = re.compile(r"NVML|DCGM|CudaDriverHelper|CUDA driver version|pinned (
 
 @dataclass
 class Loading:
-    """The models of one run of Triton: those that are being loaded, those that are loaded, and why others are not."""
+    """The models of one run of Triton: those that are being loaded, and those that are loaded."""
 
     waiting: list[str] = field(default_factory=list)
     loaded: set[str] = field(default_factory=set)
@@ -42,7 +43,7 @@ class Loading:
         if line.startswith(_DONE):
             self.tried_all = True
         elif line.startswith(_TROUBLE):
-            return f"The model repository can't be read: {line.removeprefix(_TROUBLE)}"
+            return f"Trouble with the models: {line.removeprefix(_TROUBLE)}"
         elif found := _SAYS.fullmatch(line):
             return self._note(found[1], found[2], found[3] or "")
         return None
@@ -53,12 +54,11 @@ class Loading:
             self.waiting.append(name)
         elif event == "loaded":
             self.loaded.add(name)
-            self.failed.pop(name, None)
         elif event == "unloaded":
             self.loaded.discard(name)
         else:
-            self.failed[name] = self._complaints.pop(name, reason)
-            return f"The model {name} is not loaded: {self.failed[name]}"
+            outcome = "stays as it was loaded before" if name in self.loaded else "is not loaded"
+            return f"The model {name} {outcome}: {self._complaints.pop(name, reason)}"
         return None
 
 

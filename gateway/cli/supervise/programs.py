@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway import defaults
 from gateway.cli.installation import Installation
+from gateway.cli.serve import with_package
 from gateway.cli.setup.weights import offline
 from gateway.cli.supervise import shared_memory
 from gateway.cli.supervise.endpoint import LOOPBACK, Endpoint, reachable
@@ -87,23 +88,24 @@ def triton_program(
 def reconciler_program(installation: Installation, endpoint: Endpoint, repositories: Sequence[Path]) -> Program:
     """What has Triton load the models of these repositories."""
     command = [installation.gateway_python, "-m", "gateway.repository", *repositories]
-    environment = _gateway_environment(endpoint)
-    return Program("The reconciler of models", command, environment, installation.folder, _RECONCILER_GRACE_S)
+    environment = _gateway_environment(installation, endpoint)
+    return Program("The reconciler of models", command, environment, Path.cwd(), _RECONCILER_GRACE_S)
 
 
 def gateway_program(installation: Installation, addresses: Addresses, endpoint: Endpoint, workers: int) -> Program:
     """The gateway in its own environment, connected to that Triton."""
-    environment = _gateway_environment(endpoint) | {
+    environment = _gateway_environment(installation, endpoint) | {
         "TRITON_GATEWAY_HOST": addresses.host,
         "TRITON_GATEWAY_PORT": str(addresses.port),
         "TRITON_GATEWAY_WORKERS": str(workers),
     }
     command = [installation.gateway_python, "-m", "gateway"]
-    return Program("The gateway", command, environment, installation.folder, _GATEWAY_GRACE_S)
+    return Program("The gateway", command, environment, Path.cwd(), _GATEWAY_GRACE_S)
 
 
-def _gateway_environment(endpoint: Endpoint) -> dict[str, str]:
-    return {**os.environ, **endpoint.settings, "PYTHONUNBUFFERED": "1"}
+def _gateway_environment(installation: Installation, endpoint: Endpoint) -> dict[str, str]:
+    settings = {**endpoint.settings, "TRITON_GATEWAY_STATE_DIR": str(installation.state_dir)}
+    return with_package(installation.root, {**os.environ, **settings, "PYTHONUNBUFFERED": "1"})
 
 
 def _triton_environment(installation: Installation, repositories: Sequence[Path]) -> dict[str, str]:

@@ -15,15 +15,13 @@ from gateway.cli.supervise.health import LOAD_TIMEOUT_S, Health, Verdict
 from gateway.cli.supervise.loading import Loading, unloaded_model, worth_showing
 from gateway.cli.supervise.readiness import Prober, ProbeResult
 from gateway.cli.supervise.service import Service
+from gateway.cli.supervise.stubs import Stubs
 
 _TICK_S = 0.25
 _PROGRESS_S = 5.0
 _NOTE_MEMORY_S = 10.0
 _FAILED_GRACE_S = 2.0
 """The grace period of a program that no longer works, and so is unlikely to end properly."""
-_STUB_GRACE_S = 1.0
-"""Time for Triton to say that it has unloaded the model of a process that has ended."""
-_STUB = "triton_python_backend_stub"
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ class Supervisor:
         self._was_idle = False
         self._health = Health(0.0)
         self._loading = Loading()
-        self._stubs: dict[int, str] = {}
-        self._dead_stubs: dict[int, float] = {}
+        self._stubs = Stubs()
         self._memory_kills = 0
         self._progress = Progress(_PROGRESS_S)
         self._note_memory = Throttle(_NOTE_MEMORY_S)
@@ -97,7 +94,7 @@ class Supervisor:
         self._reconciler.start(now)
         self._health = Health(now, load_timeout_s=self._hooks.load_timeout_s)
         self._loading = Loading()
-        self._stubs, self._dead_stubs = {}, {}
+        self._stubs = Stubs()
         self._memory_kills = memory_kills()
 
     def _revive(self, service: Service, now: float) -> None:
@@ -167,20 +164,13 @@ class Supervisor:
         self._hooks.on_first_ready()
 
     def _remember_stubs(self) -> None:
-        commands = {pid: processes.command_line(pid) for pid in self._triton.members() if pid not in self._stubs}
-        self._stubs |= {pid: _model(command) for pid, command in commands.items() if _STUB in command}
+        commands = {pid: processes.command_line(pid) for pid in self._triton.members()}
+        self._read_logs()  # a load is told before its process begins
+        self._stubs.remember(commands, self._loading.waiting)
 
     def _check_stubs(self, now: float) -> None:
-        """Detect that the process of a loaded model has died. Triton does not notice it: its requests would wait forever.
-
-        A process also ends when its model is unloaded, loaded anew, or can't be loaded; Triton says so a moment later.
-        """
-        for pid in [pid for pid in self._stubs if not processes.is_alive(pid)]:
-            if self._stubs[pid] not in self._loading.loaded:
-                del self._stubs[pid]
-            elif now - self._dead_stubs.setdefault(pid, now) >= _STUB_GRACE_S:
-                self._restart(self._triton, now, f"has lost the process of {self._stubs[pid]} (pid {pid})")
-                return
+        if lost := self._stubs.lost(now, self._loading.loaded, processes.is_alive):
+            self._restart(self._triton, now, f"has lost the process of {lost.model} (pid {lost.pid})")
 
     def _say_progress(self, now: float) -> None:
         if self._health.ready_since is not None:
@@ -212,8 +202,7 @@ class Supervisor:
     def _heed(self, service: Service, line: str) -> None:
         if service is self._triton:
             self._loading.feed_triton(line)
-            gone = unloaded_model(line)
-            self._stubs = {pid: model for pid, model in self._stubs.items() if model != gone}
+            self._stubs.forget(unloaded_model(line))
         elif service is self._reconciler and (news := self._loading.feed(line)):
             complain(news)
             if told := self._advice(self._triton, news, self._triton.log.tail(50)):
@@ -239,12 +228,6 @@ class Supervisor:
         self._triton.stop(None if self._loading.serving else _FAILED_GRACE_S)
         processes.reap_orphans([])
         self._forget_shared_memory()
-
-
-def _model(command: str) -> str:
-    """The model of a stub process. A stub's command line contains the path of a file in <model>/<version>/."""
-    parts = [Path(part).parts for part in command.split()[1:2]]
-    return parts[0][-3] if parts and len(parts[0]) >= 3 else "a model"
 
 
 def _inside(service: Service) -> str:

@@ -44,17 +44,21 @@ class Response:
 
 class TritonPythonModel:
     def initialize(self, args: dict[str, str]) -> None:
-        self._repositories = repositories(Path(args["model_repository"]), os.environ)
+        self._repositories = repositories(Path(args["model_repository"]), args["model_name"], os.environ)
 
     def execute(self, requests: list[pb_utils.InferenceRequest]) -> None:
         for request in requests:
             _send(request.get_response_sender(), answer(self._repositories, _envelope_text(request)))
 
 
-def repositories(own_folder: Path, environment: Mapping[str, str]) -> list[Path]:
-    """The model repositories of this Triton: those that `MODEL_REPOSITORIES` names, or the one in which this model is."""
+def repositories(own_folder: Path, name: str, environment: Mapping[str, str]) -> list[Path]:
+    """The model repositories of this Triton: those that `MODEL_REPOSITORIES` names, or the one in which this model is.
+
+    From object storage Triton copies each model to a temporary folder with another name. Beside that is no repository, but
+    what anybody may have put there.
+    """
     named = [Path(part) for part in environment.get("MODEL_REPOSITORIES", "").split(os.pathsep) if part]
-    return named or [own_folder.parent]
+    return named or ([own_folder.parent] if own_folder.name == name else [])
 
 
 def answer(repositories: Sequence[Path], text: bytes) -> Iterator[Response]:

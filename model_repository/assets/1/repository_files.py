@@ -46,7 +46,10 @@ class ModelFiles:
         folders = (entry for repository in repositories if repository.is_dir() for entry in repository.iterdir())
         found = next((folder for folder in folders if folder.name == model and folder.is_dir()), None)
         if found is None:
-            raise UnknownModel(f"the model {model!r} does not exist in this repository")
+            searched = ", ".join(map(str, repositories)) or "object storage, which is not read"
+            raise UnknownModel(
+                f"there is no folder {model!r} in {searched}; MODEL_REPOSITORIES in Triton's environment names others"
+            )
         # Triton's own rule: versions are folders named by a whole number, and the highest is the newest.
         versions = [entry for entry in found.iterdir() if _is_version(entry)]
         if not versions:

@@ -42,6 +42,20 @@ def test_a_model_of_what_runs_is_noted(layout: CheckoutWithCache, tmp_path: Path
         assert read_wanted(tmp_path / "state").is_wanted(model)
 
 
+def test_it_is_noted_where_the_one_that_runs_looks(
+    layout: CheckoutWithCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`up` may have been started with other settings than this shell has."""
+    model = tmp_path / "repository" / "llm"
+    model.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    theirs = {"TRITON_GATEWAY_STATE_DIR": str(tmp_path / "theirs")}
+    with published(layout.running, Running(theirs, (str(model.parent),))):
+        change(layout, "unload", "llm")
+    assert not read_wanted(tmp_path / "theirs").is_wanted(model)
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.parametrize("name", ["other", "../repository", "", ".."])
 def test_what_is_no_model_is_refused(layout: CheckoutWithCache, tmp_path: Path, name: str) -> None:
     """With the repositories that were looked into."""

@@ -10,6 +10,7 @@ import pytest
 from gateway.cli import main as module
 from gateway.cli.layout import Layout
 from gateway.cli.main import main
+from gateway.cli.up import UpOptions
 from tests.gateway.cli.gpus import recorded
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,6 +42,31 @@ def test_a_port_in_use_is_told_at_once(capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert main(["up", "--port", str(server.getsockname()[1])]) == 1
     assert "make up PORT=" in capsys.readouterr().err
+
+
+def test_options_come_before_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`up` listens where the settings file says, unless an option says otherwise, and keeps its state there."""
+    file = tmp_path / "gateway.toml"
+    file.write_text('port = 9000\nworkers = 2\nhost = "10.0.0.5"\nstate_dir = "/var/lib/gateway"\n')
+    monkeypatch.setenv("TRITON_GATEWAY_CONFIG_FILE", str(file))
+    asked: list[UpOptions] = []
+    monkeypatch.setattr(module, "up", lambda _layout, options, _stop: asked.append(options))
+    monkeypatch.setattr(module, "stop_on_signals", lambda: None)
+    assert main(["up"]) == main(["up", "--port", "9001", "--workers", "1"]) == 0
+    assert [(up.addresses.host, up.addresses.port, up.workers) for up in asked] == [
+        ("10.0.0.5", 9000, 2),
+        ("10.0.0.5", 9001, 1),
+    ]
+    assert {up.state_dir for up in asked} == {Path("/var/lib/gateway")}
+
+
+def test_a_settings_file_that_is_not_there_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Before anything is done."""
+    monkeypatch.setenv("TRITON_GATEWAY_CONFIG_FILE", "/nowhere.toml")
+    assert main(["up"]) == 1
+    assert "/nowhere.toml" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(

@@ -25,7 +25,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Started:
     """What would have been started, without starting it; state in a folder of the test's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     seen: Started = []
-    monkeypatch.setattr(module, "run_stack", lambda installation, options, _: seen.append((installation, options)))
+    monkeypatch.setattr(module, "run_stack", lambda _, installation, options, __: seen.append((installation, options)))
     return seen
 
 

@@ -20,6 +20,7 @@ def test_the_command_line_wins_over_the_environment(tmp_path: Path):
         "TRITON_GATEWAY_CONFIG_FILE": "x.toml",
         "HOME": "/",
         "PYTHONPATH": str(tmp_path),
+        "PYTHONSAFEPATH": "1",
     }
 
 
@@ -35,8 +36,9 @@ def test_the_gateways_environment_is_used_where_this_python_lacks_it(tmp_path: P
 
 
 def test_a_module_of_the_gateway_runs_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """And its text comes back, whatever the locale is."""
+    """And its text comes back, whatever the locale is, and whatever lies in that folder."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "gateway.py").write_text("raise SystemExit(99)")
     done = run_module(
         find_layout(), "gateway.repository.change", "load", "/é", settings={"TRITON_GATEWAY_STATE_DIR": "/dev/null"}
     )

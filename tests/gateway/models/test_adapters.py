@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
+
 import httpx
 import pytest
 
+from gateway.dispatch.dispatcher import Dispatcher
 from gateway.errors import ModelNotFound
+from gateway.generation import GenerationRequest
+from gateway.ids import new_id
+from gateway.limits.admission import Admission
 from gateway.models.generating import GeneratingModel
 from tests.fakes.gateway import running_gateway
 from tests.fakes.openai import chat, completion
+from tests.fakes.sinks import KeepingSink
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, FakeTriton
 from tests.gateway.conftest import Pair
 
@@ -35,6 +42,20 @@ async def test_adapters_of_all_tritons_are_served(pair: Pair) -> None:
     await pair.catalog.refresh()
     await pair.catalog.refresh()
     assert {"poet", "lawyer"} <= {model.name for model in pair.catalog.models()}
+
+
+async def test_adapter_is_asked_of_a_triton_that_has_it(pair: Pair) -> None:
+    """The other would not know it, however idle it is."""
+    pair.tritons[0].loras, pair.tritons[1].loras = [], ["poet"]
+    await pair.catalog.refresh()
+    pair.clients[1].in_flight += 1
+    assert pair.catalog.replicas("poet") == [pair.clients[1]]
+    assert len(pair.catalog.replicas(CHAT_MODEL)) == 2
+    request = GenerationRequest(new_id(), CHAT_MODEL, "chat", array("i", [5]), {}, "poet")
+    dispatcher = Dispatcher(pair.catalog, pair.health, stall_timeout_s=5)
+    with await Admission(limit=1, queue=0, max_wait_s=1).acquire() as permit:
+        await dispatcher.generate(request, permit, KeepingSink())
+    assert pair.tritons[1].calls[-1].envelope["lora"] == "poet"
 
 
 async def test_model_keeps_its_name(pair: Pair) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import ModelBroken, ModelNotFound, Unavailable
+from gateway.errors import ModelBroken, ModelNotFound, NotFound, Unavailable
+from gateway.limits import callers
+from gateway.limits.callers import Caller
 from gateway.models.catalog import Catalog
 from gateway.models.embedding import EmbeddingModel
 from gateway.models.generating import GeneratingModel
@@ -184,12 +186,124 @@ async def test_missing_assets_is_a_permanent_error() -> None:
             assert names(catalog) == ALL
 
 
-async def test_what_is_known_is_not_asked_again(pair: Pair) -> None:
-    """A look that finds nothing new loads nothing."""
+@pytest.mark.parametrize("why", ["labels", "load"])
+async def test_broken_default_model_is_named(why: str) -> None:
+    """Where a request names none: it is the reason why there is no other. A load may fail after a success only."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            if why == "labels":
+                triton.files = {**triton.files, MODERATION_MODEL: {**toy_files()[MODERATION_MODEL], "labels.json": b""}}
+            else:
+                await catalog.refresh()
+                triton.ready.remove(MODERATION_MODEL)
+                triton.unready = [(MODERATION_MODEL, "UNAVAILABLE", "no such file")]
+            await catalog.refresh()
+            with pytest.raises(ModelBroken, match=f"`{MODERATION_MODEL}`.*{why}"):
+                catalog.default(ModerationModel)
+
+
+async def test_model_that_never_said_what_it_is_for_may_be_the_one() -> None:
+    """Of a model that has failed to load, Triton tells nothing but why."""
+    with FakeTriton() as triton:
+        triton.ready.remove(MODERATION_MODEL)
+        triton.unready = [(MODERATION_MODEL, "UNAVAILABLE", "no such file")]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(NotFound, match=f"may be for it.*`{MODERATION_MODEL}`") as caught:
+                catalog.default(ModerationModel)
+            assert caught.value.code == "model_not_found"
+            triton.unready = []
+            await catalog.refresh()
+            with pytest.raises(NotFound) as caught:
+                catalog.default(ModerationModel)
+            assert "may be for it" not in caught.value.message
+
+
+async def test_broken_model_is_named_to_those_who_may_use_it() -> None:
+    """To the others there is none."""
+    with FakeTriton() as triton:
+        triton.files = {**triton.files, MODERATION_MODEL: {}}
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            token = callers.caller.set(Caller("guest", models=(CHAT_MODEL,)))
+            try:
+                with pytest.raises(NotFound) as caught:
+                    catalog.default(ModerationModel)
+            finally:
+                callers.caller.reset(token)
+            assert MODERATION_MODEL not in caught.value.message
+
+
+async def test_what_is_known_is_not_read_again(pair: Pair) -> None:
+    """A look that finds nothing new asks only those that can tell by themselves whether they are new."""
     await pair.catalog.refresh()
     described = [triton.described for triton in pair.tritons]
+    known = pair.catalog.models()
     await pair.catalog.refresh()
-    assert [triton.described for triton in pair.tritons] == described
+    assert [triton.described - before for triton, before in zip(pair.tritons, described, strict=True)] == [1, 1]
+    assert pair.catalog.models() == known
+
+
+def labels(threshold: float) -> dict[str, bytes]:
+    content = {"labels": ["rude"], "categories": {"rude": "harassment"}, "threshold": threshold}
+    return {**toy_files()[MODERATION_MODEL], "labels.json": json.dumps(content).encode()}
+
+
+async def test_model_that_is_loaded_anew_is_read_anew() -> None:
+    """Triton calls it ready all the time. Files that have changed without a load change nothing: the model is the old."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            triton.finished[MODERATION_MODEL] = 3
+            await catalog.refresh()
+            triton.files = {**triton.files, MODERATION_MODEL: labels(0.9)}
+            await catalog.refresh()
+            assert catalog.get(MODERATION_MODEL, ModerationModel).labels.threshold == 0.5
+            triton.finished[MODERATION_MODEL] = 1
+            await catalog.refresh()
+            assert catalog.get(MODERATION_MODEL, ModerationModel).labels.threshold == 0.9
+
+
+async def test_language_model_that_is_loaded_anew_is_read_anew() -> None:
+    """It says by itself what it is now."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            triton.description = {"context_length": 64}
+            await catalog.refresh()
+            assert catalog.get(CHAT_MODEL, GeneratingModel).context_length == 64
+            described = triton.described
+            await catalog.refresh()
+            assert triton.described == described + 1, "it is settled again"
+
+
+async def test_model_that_cannot_be_read_anew_serves_as_it_was() -> None:
+    """For as long as Triton has no answer; then it is read."""
+    with FakeTriton() as triton:
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            triton.finished[MODERATION_MODEL] = 3
+            await catalog.refresh()
+            triton.finished[MODERATION_MODEL] = 0
+            triton.files = {**triton.files, MODERATION_MODEL: labels(0.9)}
+            triton.ready.remove("assets")
+            triton.unready = [("assets", "LOADING", "")]
+            await catalog.refresh()
+            assert catalog.get(MODERATION_MODEL, ModerationModel).labels.threshold == 0.5
+            assert len(catalog.replicas(MODERATION_MODEL)) == 1
+            triton.ready.append("assets")
+            await catalog.refresh()
+            assert catalog.get(MODERATION_MODEL, ModerationModel).labels.threshold == 0.9
+
+
+async def test_triton_without_statistics_is_served() -> None:
+    """New loads of its classifiers are not noticed; nothing else is missing."""
+    with FakeTriton() as triton:
+        triton.counts = False
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            await catalog.refresh()
+            assert names(catalog) == ALL
 
 
 async def test_triton_goes_and_comes_back() -> None:
@@ -252,7 +366,7 @@ async def test_broken_model_hides_no_other(files: dict[str, bytes]) -> None:
             triton.files = {**triton.files, CHAT_MODEL: GOOD}
             await catalog.refresh()
             assert names(catalog) == ALL
-            assert triton.described == described + 2, "only the one that had failed is loaded"
+            assert triton.described == described + 3, "only the one that had failed is loaded, and then looked at"
 
 
 @pytest.mark.parametrize(
@@ -285,7 +399,7 @@ async def test_files_are_kept_by_digest(triton: FakeTriton, tmp_path: Path) -> N
     async with catalog_of(triton.address, cache=tmp_path / "files") as catalog:
         await catalog.refresh()
         assert names(catalog) == ALL
-    assert triton.described == described + len(ALL)
+    assert triton.described == described + len(ALL) + 1, "a description of each, and a look at the one that is served"
     (tmp_path / "occupied").write_bytes(b"")
     async with catalog_of(triton.address, cache=tmp_path / "occupied") as catalog:
         await catalog.refresh()

@@ -20,7 +20,6 @@ def test_embedder_is_its_configuration() -> None:
     assert (model.name, model.max_batch_size, model.max_model_len) == ("toy-embedding", 4, 32)
     assert model.ops == {"embed"}
     assert model.base is model.with_adapter("poet", 1) is None
-    assert not model.takes_adapters
 
 
 @pytest.mark.parametrize("dimensions", [None, 3])

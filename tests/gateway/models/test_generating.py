@@ -64,9 +64,8 @@ def test_model_without_template_completes_only() -> None:
 @pytest.mark.parametrize(
     ("description", "members"),
     [
-        ({}, {"calls_tools": False, "adaptable": False, "renders_itself": False, "images": 0}),
+        ({}, {"calls_tools": False, "renders_itself": False, "images": 0}),
         ({"tool_parser": "hermes"}, {"calls_tools": True}),
-        ({"loras": []}, {"adaptable": True, "takes_adapters": True}),
         ({"renderer": "backend", "media": {"image": 3}}, {"renders_itself": True, "images": 3}),
         ({"media": {"audio": 1}}, {"images": 0}),
     ],
@@ -85,9 +84,17 @@ def test_tokenizer_may_be_the_backends_alone() -> None:
     assert GeneratingModel.load(source({"context_length": 64, "renderer": "backend"}, files)).tokenizer is not None
 
 
+@pytest.mark.parametrize(
+    ("changes", "chats"), [({}, True), ({"template": None}, False), ({"template": None, "renders_itself": True}, True)]
+)
+def test_model_with_a_template_chats(changes: dict[str, Any], chats: bool) -> None:
+    """Its own, or that of its backend; every one completes."""
+    assert generating(**changes).abilities == {"complete", *(["chat"] if chats else [])}
+
+
 def test_adapter_is_the_model_by_another_name() -> None:
     """Triton is asked for the model, which is told of the adapter."""
-    base = generating(adaptable=True)
+    base = generating()
     poet = base.with_adapter("poet", 5)
     assert (base.triton_name, base.adapter, base.base) == ("m", None, None)
     assert (poet.name, poet.created, poet.triton_name, poet.adapter, poet.base) == ("poet", 5, "m", "poet", "m")

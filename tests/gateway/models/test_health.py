@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.models import health as module
 from gateway.models.health import Health, LastSuccess
 from tests.fakes.triton import CHAT_MODEL, EMBEDDING_MODEL, MODERATION_MODEL, Call, Message
 from tests.gateway.conftest import Pair
@@ -131,6 +132,94 @@ async def test_required_models_make_the_report(pair: Pair, tmp_path: Path) -> No
     async with watching(watch):
         await until(lambda: readiness(watch) == {CHAT_MODEL: True, "missing": False})
         await until(lambda: len(pair.tritons[0].inferred) + len(pair.tritons[1].inferred) == 2)
+
+
+@pytest.fixture
+def many_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch looks a hundred times a second."""
+    monkeypatch.setattr(module, "_LOOK_EVERY_S", 0.01)
+
+
+async def test_missing_model_is_told_once_and_not_asked(
+    pair: Pair, tmp_path: Path, many_looks: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When it is missed, and when it is there."""
+    caplog.set_level("INFO")
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path, required=("toy-reranker",))
+    try:
+        async with watching(watch):
+            await until(lambda: "toy-reranker is not served: missing" in caplog.text)
+            await asyncio.sleep(0.2)
+            assert caplog.text.count("toy-reranker") == 1
+            assert not (tmp_path / b"toy-reranker".hex()).with_suffix(".lock").exists(), "nobody wanted to probe"
+            pair.tritons[1].ready.append("toy-reranker")
+            await pair.catalog.refresh()
+            await until(watch.is_ready)
+        assert caplog.text.count("required model toy-reranker is well again") == 1
+    finally:
+        pair.tritons[1].ready.remove("toy-reranker")
+
+
+async def test_before_the_first_look_nothing_is_missed(
+    pair: Pair, tmp_path: Path, many_looks: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every start would begin with a complaint."""
+    async with watching(health(pair, tmp_path, required=(CHAT_MODEL,))):
+        await asyncio.sleep(0.2)
+    assert CHAT_MODEL not in caplog.text
+
+
+async def test_failing_probe_is_told_once(
+    pair: Pair, tmp_path: Path, many_looks: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often the model is asked."""
+    await pair.catalog.refresh()
+
+    def fails(call: Call) -> Iterator[Message]:
+        yield [call.error("internal")]
+
+    for triton in pair.tritons:
+        triton.script = fails
+    async with watching(health(pair, tmp_path)):
+        await until(lambda: len(chat_calls(pair)) > 3)
+    told = [record for record in caplog.records if "does not answer the probe" in record.getMessage()]
+    assert len(told) == 1
+
+
+async def test_model_whose_tritons_are_away_is_not_asked(
+    pair: Pair, tmp_path: Path, many_looks: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is known and not ready; each try would say the same."""
+    await pair.catalog.refresh()
+    for triton in pair.tritons:
+        triton.ready.remove(CHAT_MODEL)
+        triton.unready = [(CHAT_MODEL, "", "")]
+    try:
+        await pair.catalog.refresh()
+        watch = health(pair, tmp_path)
+        async with watching(watch):
+            await until(lambda: readiness(watch)[EMBEDDING_MODEL])
+            await asyncio.sleep(0.2)
+        assert readiness(watch)[CHAT_MODEL] is False
+        assert "does not answer the probe" not in caplog.text
+    finally:
+        for triton in pair.tritons:
+            triton.unready = []
+            triton.ready.insert(0, CHAT_MODEL)
+
+
+async def test_required_adapter_is_asked_where_it_is(pair: Pair, tmp_path: Path) -> None:
+    """It is ready when it has answered, on a Triton that has it."""
+    pair.tritons[0].loras, pair.tritons[1].loras = [], ["poet"]
+    await pair.catalog.refresh()
+    watch = health(pair, tmp_path, required=("poet",))
+    async with watching(watch):
+        await until(watch.is_ready)
+    assert [call.envelope["lora"] for call in pair.tritons[1].calls if "lora" in call.envelope] == ["poet"]
+    pair.tritons[1].loras = []
+    await pair.catalog.refresh()
+    assert not watch.is_ready()
 
 
 async def test_added_model_does_not_undo_readiness(pair: Pair, tmp_path: Path) -> None:

@@ -60,3 +60,34 @@ def test_model_is_in_one_state_at_a_time() -> None:
     held.wait_for("m")
     held.ignore("m")
     assert held == Holdings()
+
+
+def test_new_load_shows_in_what_a_model_says() -> None:
+    """It says the same as long as it is the same; then it needs another look."""
+    held = Holdings(seen=frozenset({("m", "1"), ("other", "1")}), served=frozenset({"m"}))
+    assert not held.describe("m", {"context_length": 8})
+    assert not held.describe("m", {"context_length": 8})
+    assert held.describe("m", {"context_length": 16})
+    assert held.seen == {("other", "1")}
+    assert not held.describe("m", {"context_length": 16})
+
+
+def test_new_load_shows_in_a_count_that_begins_anew() -> None:
+    """Of those that are served; a model that was added has no count to fall below."""
+    held = Holdings(seen=frozenset({("m", "1"), ("other", "1")}), served=frozenset({"m", "other"}))
+    assert held.count({"m": 5, "other": 1, "foreign": 9}) == []
+    assert held.count({"m": 6, "other": 1}) == []
+    assert held.count({"m": 2, "other": 2}) == ["m"]
+    assert held.seen == {("other", "1")}
+    assert held.count({"m": 2, "other": 2}) == []
+
+
+def test_nothing_is_compared_over_a_restart() -> None:
+    """What Triton says afterwards is of another process, and is read in any case."""
+    held = Holdings(served=frozenset({"m"}))
+    held.describe("m", {"a": 1})
+    held.count({"m": 5})
+    held.lose()
+    held.serve("m")
+    assert held.count({"m": 1}) == []
+    assert not held.describe("m", {"a": 2})

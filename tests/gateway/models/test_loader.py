@@ -81,6 +81,17 @@ async def test_missing_file_server_is_an_obstacle() -> None:
         await client.close()
 
 
+async def test_files_that_the_file_server_does_not_see_are_an_obstacle() -> None:
+    """Those of a model in object storage. The client reads whose they are, the operator where they were looked for."""
+    with FakeTriton() as triton:
+        del triton.files[EMBEDDING_MODEL]
+        client = TritonClient(triton.address)
+        with pytest.raises(ModelNotServable, match="there is no folder 'toy-embedding'") as caught:
+            await ModelLoader(None).load(client, DiscoveredModel(EMBEDDING_MODEL, "embedding"))
+        assert caught.value.cause == "the model `assets` has no folder with its files"
+        await client.close()
+
+
 async def test_files_are_fetched_once(pair: Pair, triton: FakeTriton, tmp_path: Path) -> None:
     """The next worker finds them in the folder; without one each fetches its own."""
     asked = triton.described
@@ -130,4 +141,6 @@ async def test_adapters_are_those_of_now(
 ) -> None:
     """None at all where the model takes none."""
     triton.loras = loras
-    assert await ModelLoader(None).adapters(pair.clients[0], CHAT_MODEL) == expected
+    look = await ModelLoader(None).look(pair.clients[0], CHAT_MODEL)
+    assert look.adapters == expected
+    assert "loras" not in look.description, "they change without a new load"

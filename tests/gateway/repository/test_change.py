@@ -24,6 +24,13 @@ def test_it_notes_what_is_wanted(state: Path) -> None:
     assert read_wanted(state).is_wanted(Path("/models/llm"))
 
 
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the gateway names it."""
+    monkeypatch.setenv("TRITON_GATEWAY_PORT", "many")
+    assert main(["load", "/models/llm"]) == 2
+    assert capsys.readouterr().err.startswith("TRITON_GATEWAY_PORT (or port in the file): ")
+
+
 def test_a_state_that_cannot_be_written_is_named(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In one line."""
     state.write_text("a file where the folder should be")

@@ -98,3 +98,21 @@ def test_a_repository_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """It may be mounted later: the caller decides."""
     with pytest.raises(OSError, match="absent"):
         find_models([tmp_path / "absent"])
+
+
+def test_a_folder_that_cannot_be_read_is_a_flaw_of_its_own(tmp_path: Path) -> None:
+    """The others are as they are."""
+    folder = make(tmp_path, "odd")
+    (folder / "1" / "model.json").symlink_to("/proc/self/mem")  # a regular file that nobody can read at its beginning
+    make(tmp_path, "good")
+    flaws = {model.name: model.flaw for model in find_models([tmp_path])}
+    assert flaws["odd"].startswith("it can't be read: ")
+    assert flaws["good"] == ""
+
+
+@pytest.mark.parametrize("target", ["nowhere", "loop"])
+def test_a_link_to_nothing_is_no_file(tmp_path: Path, target: str) -> None:
+    """It is passed over, as Triton does."""
+    folder = make(tmp_path, "model")
+    (folder / "1" / "loop").symlink_to(target)
+    assert the_one(tmp_path).flaw == ""

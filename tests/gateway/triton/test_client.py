@@ -261,6 +261,39 @@ async def test_the_reason_why_a_model_does_not_load_is_one_line() -> None:
         await client.close()
 
 
+@pytest.mark.parametrize(
+    ("reason", "may_pass"),
+    [
+        ("version 1 is at UNAVAILABLE state: Internal: Stub process 'bad_0' is not healthy.;\n", True),
+        (
+            "version 1 is at UNAVAILABLE state: Internal: RuntimeError: Engine core initialization failed."
+            " See root cause above. Failed core proc(s): {'EngineCore': -9}\n\nAt:\n  x(5): y\n;\n",
+            True,
+        ),
+        ("version 1 is at UNAVAILABLE state: Internal: RuntimeError: Failed core proc(s): {'EngineCore': 1};", False),
+        ("version 1 is at UNAVAILABLE state: Internal: ValueError: no weights\n\nAt:\n  x(5): y\n;\n", False),
+    ],
+)
+async def test_a_process_that_was_killed_may_load_another_time(reason: str, may_pass: bool) -> None:
+    """One that has said why it can't load will say so again. Recorded with Triton 2.51 and vLLM 0.32."""
+    with FakeTriton() as triton:
+        triton.unloadable = {"bad": reason}
+        client = TritonClient(triton.address, sessions=False)
+        with pytest.raises(ModelControlFailed) as caught:
+            await client.load_model("bad")
+        assert caught.value.may_pass is may_pass
+        await client.close()
+
+
+async def test_a_triton_that_is_away_may_load_another_time() -> None:
+    """Its silence says nothing of the model."""
+    client = TritonClient("127.0.0.1:1", sessions=False)
+    with pytest.raises(ModelControlFailed) as caught:
+        await client.load_model("toy")
+    assert caught.value.may_pass
+    await client.close()
+
+
 async def test_the_secret_goes_with_calls_that_concern_the_repository() -> None:
     """And with no other."""
     with FakeTriton() as triton:

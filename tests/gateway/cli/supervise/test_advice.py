@@ -39,6 +39,7 @@ def test_no_advice_without_a_certain_cause(lines: tuple[str, ...]):
         (UNHEALTHY, "ended by itself (exit status 1)"),
         ("", "ended by itself (killed by SIGKILL)"),
         ("", "has lost the process of m (pid 7)"),
+        ("RuntimeError: Failed core proc(s): {'EngineCore': -9}", "ended by itself (exit status 1)"),
         (ENGINE_FAILED + "\nRuntimeError: EngineCore process died unexpectedly", "ended by itself (exit status 1)"),
     ],
 )
@@ -58,3 +59,6 @@ def test_a_wrong_setting():
     line = "TRITON_GATEWAY_PROT is no setting of the gateway; did you mean TRITON_GATEWAY_PORT?"
     assert "correct the setting" in told(line, reason="ended by itself (exit status 2)", command=GATEWAY)
     assert told(line, reason="ended by itself (exit status 1)", command=GATEWAY) == ""
+    reconciler = ("/envs/gateway/bin/python", "-m", "gateway.repository", "/models")
+    assert "correct the setting" in told(line, reason="ended by itself (exit status 2)", command=reconciler)
+    assert told(line, reason="ended by itself (exit status 2)", command=("tritonserver",)) == ""

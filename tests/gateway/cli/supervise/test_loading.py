@@ -46,9 +46,24 @@ def test_what_fails_is_news():
     loading = Loading()
     assert loading.feed("failed llm: its weights: gone") == "The model llm is not loaded: its weights: gone"
     assert loading.feed("refused a b: it has a space") == "The model a b is not loaded: it has a space"
-    assert loading.feed("trouble: no such folder") == "The model repository can't be read: no such folder"
+    assert loading.feed("trouble: no such folder") == "Trouble with the models: no such folder"
     assert [loading.feed(line) for line in ("loading llm", "loaded llm", "done: 1 of 1")] == [None] * 3
-    assert "llm" not in loading.failed
+
+
+def test_a_model_that_is_loaded_already_stays():
+    """Whatever fails then is no end of it."""
+    loading = fed("loading llm", "loaded llm", "loading llm")
+    assert loading.feed("failed llm: no memory") == "The model llm stays as it was loaded before: no memory"
+    assert loading.loaded == {"llm"}
+    loading.feed("unloaded llm")
+    assert loading.feed("failed llm: no memory") == "The model llm is not loaded: no memory"
+
+
+def test_a_name_may_have_a_colon():
+    """Triton takes it."""
+    loading = fed("loading a:b", "loaded a:b", "loading c:d")
+    assert (loading.waiting, loading.loaded) == (["c:d"], {"a:b"})
+    assert loading.feed("failed c:d: its weights: gone") == "The model c:d is not loaded: its weights: gone"
 
 
 def test_tritons_log_knows_more_of_a_wrong_configuration():

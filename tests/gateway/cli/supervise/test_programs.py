@@ -19,12 +19,17 @@ def layout(tmp_path: Path) -> Layout:
     return Layout(tmp_path)
 
 
+STATE = Path("/state")
 ADDRESSES = Addresses(triton_metrics_port=9002)
 AT = Endpoint({"grpc-address": "unix:/private/grpc.sock", "grpc-port": "0"}, "unix:/private/grpc.sock:0")
 
 
+def reconciler(layout: Layout) -> Program:
+    return reconciler_program(of_checkout(layout, STATE), AT, [])
+
+
 def triton(layout: Layout) -> Program:
-    return triton_program(of_checkout(layout), AT, ADDRESSES, [layout.model_repository])
+    return triton_program(of_checkout(layout, STATE), AT, ADDRESSES, [layout.model_repository])
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_triton_listens_where_others_do_not_come(layout: Layout):
     assert (options["grpc-address"], options["grpc-port"]) == ("unix:/private/grpc.sock", "0")
     assert (options["metrics-address"], options["metrics-port"]) == ("127.0.0.1", "9002")
     assert {options[f"allow-{name}"] for name in ("http", "sagemaker", "vertex-ai")} == {"false"}
-    on_a_port = options_of(triton_program(of_checkout(layout), on_port(9001), ADDRESSES, []))
+    on_a_port = options_of(triton_program(of_checkout(layout, STATE), on_port(9001), ADDRESSES, []))
     assert (on_a_port["grpc-address"], on_a_port["grpc-port"]) == ("127.0.0.1", "9001")
     assert on_a_port["grpc-restricted-protocol"]
 
@@ -60,7 +65,7 @@ def test_triton_listens_where_others_do_not_come(layout: Layout):
 def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
     """What it loads is for the reconciler, which knows the same repositories."""
     repositories = [Path("/srv/a"), Path("/srv/b")]
-    program = triton_program(of_checkout(layout), AT, ADDRESSES, repositories)
+    program = triton_program(of_checkout(layout, STATE), AT, ADDRESSES, repositories)
     options = options_of(program)
     assert (options["model-control-mode"], options["exit-on-error"]) == ("explicit", "false")
     assert [part for part in program.command if "model-repo" in str(part)] == [
@@ -68,9 +73,10 @@ def test_triton_starts_empty_and_outlives_a_model_that_fails(layout: Layout):
         "--model-repository=/srv/b",
     ]
     assert program.environment["MODEL_REPOSITORIES"] == "/srv/a:/srv/b"
-    reconciler = reconciler_program(of_checkout(layout), AT, repositories)
-    assert list(map(str, reconciler.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
-    assert reconciler.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
+    loads = reconciler_program(of_checkout(layout, STATE), AT, repositories)
+    assert list(map(str, loads.command[1:])) == ["-m", "gateway.repository", "/srv/a", "/srv/b"]
+    assert loads.environment["TRITON_GATEWAY_TRITON_URLS"] == AT.target
+    assert loads.environment["TRITON_GATEWAY_STATE_DIR"] == "/state"
 
 
 def test_every_backend_names_its_memory_as_we_do(layout: Layout):
@@ -118,7 +124,7 @@ def test_gpus_are_hidden_from_builds_for_the_cpu_alone(
 
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
     """And where to listen, with how many workers; it runs in its own environment."""
-    program = gateway_program(of_checkout(layout), Addresses("0.0.0.0", 8080), AT, 3)
+    program = gateway_program(of_checkout(layout, STATE), Addresses("0.0.0.0", 8080), AT, 3)
     assert list(map(str, program.command)) == [str(layout.python("gateway")), "-m", "gateway"]
     told = {name: program.environment[f"TRITON_GATEWAY_{name}"] for name in ("HOST", "PORT", "WORKERS", "TRITON_URLS")}
     assert told == {"HOST": "0.0.0.0", "PORT": "8080", "WORKERS": "3", "TRITON_URLS": AT.target}
@@ -126,10 +132,16 @@ def test_the_gateway_is_told_where_triton_is(layout: Layout):
 
 def test_all_end_within_the_time_that_is_promised(layout: Layout):
     """Fifteen seconds, with what killing takes."""
-    programs = (
-        triton(layout),
-        reconciler_program(of_checkout(layout), AT, []),
-        gateway_program(of_checkout(layout), Addresses(), AT, 1),
-    )
+    programs = (triton(layout), reconciler(layout), gateway_program(of_checkout(layout, STATE), Addresses(), AT, 1))
     graces = [program.grace_s for program in programs]
     assert 0 < sum(graces) < 15
+
+
+def test_relative_paths_in_the_settings_stay_valid(layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The user wrote them where `up` was started; the package is found from there."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    for program in (reconciler(layout), gateway_program(of_checkout(layout, STATE), Addresses(), AT, 1)):
+        assert program.folder == elsewhere
+        assert program.environment["PYTHONPATH"].split(os.pathsep)[0] == str(layout.root)
