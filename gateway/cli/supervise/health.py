@@ -46,9 +46,7 @@ class Health:
     _state: State | None = None
     _state_since: float = 0.0
 
-    def feed(
-        self, now: float, answer: ProbeResult, *, serving: bool, idle: bool = False, tried: int = 0
-    ) -> Verdict:
+    def feed(self, now: float, answer: ProbeResult, *, serving: bool, idle: bool = False, tried: int = 0) -> Verdict:
         """Judge the latest answer. `serving`: whether Triton has tried its models and has some; `idle`: whether it has
         tried them and has none, which no restart would change; `tried`: how many times a model has loaded or failed."""
         if tried != self._tried:

@@ -29,8 +29,8 @@ Turn = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of one model on its GPUs. `folder` is that of the claims. `deadline` is how long one other engine may take to
-    start, in seconds: several may come before this one, and none of them is late then. `clock` and `pause` are time's."""
+    """The turns of one model on its GPUs. `folder` is that of the claims. `deadline` is how long one other engine may take
+    to start, in seconds: several may come before this one, and none of them is late then. `clock` and `pause` are time's."""
 
     folder: Path
     model: str
