@@ -12,7 +12,7 @@ from vllm_custom.gpus.claims import USUAL_SHARE
 from vllm_custom.gpus.placement import SIZES
 from vllm_custom.gpus.probe import is_for_cuda
 
-from gateway.cli.gpus.quantization import CAPABILITIES
+from gateway.cli.gpus.quantization import QUANTIZATIONS
 from gateway.cli.gpus.trouble import LEAST_CAPABILITY
 
 
@@ -49,4 +49,4 @@ def test_build_for_the_cpu_is_recognised() -> None:
 def test_methods_that_want_a_newer_gpu_are_known() -> None:
     """All others run wherever CUDA 13 does."""
     wanted = {name: divmod(get_quantization_config(name).get_min_capability(), 10) for name in QUANTIZATION_METHODS}
-    assert {name: needed for name, needed in wanted.items() if needed > LEAST_CAPABILITY} == CAPABILITIES
+    assert {name: needed for name, needed in wanted.items() if needed > LEAST_CAPABILITY} == QUANTIZATIONS

@@ -9,11 +9,12 @@ from typing import Any, cast
 
 from gateway.cli.errors import Problem
 from gateway.cli.gpus.nvidia_smi import Gpu
-from gateway.cli.gpus.quantization import CAPABILITIES, of
+from gateway.cli.gpus.quantization import QUANTIZATIONS, of
 from gateway.cli.gpus.wanted import Wanted
 
+BFLOAT16 = (8, 0)
 _NEEDS: Mapping[str, tuple[int, int]] = {
-    "dtype bfloat16": (8, 0),
+    "dtype bfloat16": BFLOAT16,
     "kv_cache_dtype fp8": (8, 0),
     "kv_cache_dtype fp8_e4m3": (8, 0),
     "kv_cache_dtype fp8_e5m2": (8, 0),
@@ -89,7 +90,7 @@ def _kernels(model: Wanted, gpus: Sequence[Gpu]) -> Iterator[Problem]:
     method = of(model.arguments, model.config)
     settings = {name: model.arguments.get(name) for name in ("dtype", "kv_cache_dtype")} | {"quantization": method}
     for name, value in settings.items():
-        needed = CAPABILITIES.get(str(value)) if name == "quantization" else _NEEDS.get(f"{name} {value}")
+        needed = QUANTIZATIONS.get(str(value)) if name == "quantization" else _NEEDS.get(f"{name} {value}")
         gpu = next((gpu for gpu in gpus if needed is not None and gpu.capability < needed), None)
         if needed is not None and gpu is not None:
             need, has = (".".join(map(str, version)) for version in (needed, gpu.capability))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-CAPABILITIES: Mapping[str, tuple[int, int]] = {
+QUANTIZATIONS: Mapping[str, tuple[int, int]] = {
     "experts_int8": (8, 0),
     "fbgemm_fp8": (8, 0),
     "fp_quant": (10, 0),
