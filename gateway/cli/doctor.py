@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from gateway.cli import models, ports
 from gateway.cli.console import say
@@ -16,6 +17,7 @@ from gateway.cli.setup import checks, place
 from gateway.cli.setup.lock import is_in_use
 from gateway.cli.setup.plan import steps
 from gateway.cli.supervise import readiness, shared_memory
+from gateway.cli.supervise.endpoint import read_published
 from gateway.cli.supervise.programs import Addresses
 
 Finding = str | Problem
@@ -81,7 +83,9 @@ def gpus(layout: Layout) -> Iterator[Finding]:
     if is_in_use(layout.use_lock):
         # The models that run have the memory that they need.
         report = replace(report, gpus=tuple(replace(gpu, free_gb=None) for gpu in report.gpus))
-    return findings(report, [layout.model_repository], os.environ, cuda=layout.cuda, wsl=trouble.is_wsl())
+    running = read_published(layout.running)
+    repositories = [Path(folder) for folder in running.repositories] if running else [layout.model_repository]
+    return findings(report, repositories, os.environ, cuda=layout.cuda, wsl=trouble.is_wsl())
 
 
 def set_up(layout: Layout) -> Iterator[Finding]:

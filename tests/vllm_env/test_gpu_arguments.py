@@ -1,4 +1,4 @@
-"""What is taken for granted about vLLM's arguments where it must not be imported."""
+"""What is taken for granted about vLLM where it must not be imported."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import dataclasses
 
 from vllm.config import CacheConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS, get_quantization_config
 from vllm_custom.configuration.config import LEAST_SHARE, EngineConfig, engine_args
 from vllm_custom.gpus.claims import USUAL_SHARE
 from vllm_custom.gpus.placement import SIZES
 from vllm_custom.gpus.probe import is_for_cuda
+
+from gateway.cli.gpus.quantization import QUANTIZATIONS
+from gateway.cli.gpus.trouble import LEAST_CAPABILITY
 
 
 def test_usual_share_is_vllms_own() -> None:
@@ -40,3 +44,9 @@ def test_build_for_the_cpu_is_recognised() -> None:
     from vllm.platforms import current_platform
 
     assert is_for_cuda() == current_platform.is_cuda()
+
+
+def test_methods_that_want_a_newer_gpu_are_known() -> None:
+    """All others run wherever CUDA 13 does."""
+    wanted = {name: divmod(get_quantization_config(name).get_min_capability(), 10) for name in QUANTIZATION_METHODS}
+    assert {name: needed for name, needed in wanted.items() if needed > LEAST_CAPABILITY} == QUANTIZATIONS

@@ -15,7 +15,11 @@ NEEDED_DRIVER = 580
 LEAST_CAPABILITY = (7, 5)
 """The oldest GPUs for which CUDA 13 has code: Turing."""
 
-_DATA_CENTRE = ("A100", "A10", "A30", "A40", "H100", "H200", "B200", "L4", "L40", "T4", "GH200", "GB200", "Tesla")
+_DATA_CENTRE = frozenset(
+    "Tesla T4 A2 A10 A10G A16 A30 A40 A100 A800 L2 L4 L20 L40 L40S H20 H100 H200 H800 GH200".split()
+    + "B100 B200 B300 GB200 GB300".split()
+)
+_WSL_PROGRAM = "/usr/lib/wsl/lib/nvidia-smi"
 _ON_THE_CPU = "GPU=0 runs everything on the CPU."
 
 _FAILURES = (
@@ -37,13 +41,30 @@ _FAILURES = (
     ),
     (
         "GPU access blocked by the operating system",
-        "Windows does not give this WSL2 its GPU",
-        "update the Windows driver, then run `wsl --update` and `wsl --shutdown` in Windows.",
+        "the devices of the driver can't be opened",
+        "in WSL2: update the Windows driver, then run `wsl --update` and `wsl --shutdown` in Windows;\n"
+        "in a container: give it /dev/nvidiactl and the GPUs (--gpus all); elsewhere: look at the rights of /dev/nvidia*.",
     ),
     (
         "No devices were found",
         "the driver sees no GPU",
-        "look at `dmesg | grep -i -e nvrm -e xid`: the GPU has fallen off the bus, or needs another driver.",
+        "in a container: give it the GPUs (--gpus all); elsewhere look at `dmesg | grep -i -e nvrm -e xid`:\n"
+        "the GPU has fallen off the bus, or needs another driver.",
+    ),
+    (
+        "Unable to determine the device handle",
+        "a GPU does not answer any more",
+        "look at `dmesg | grep -i -e nvrm -e xid` for its error; a reboot resets the GPU.",
+    ),
+    (
+        "couldn't find libnvidia-ml.so",
+        "a library of the driver is missing",
+        "in a container: NVIDIA_DRIVER_CAPABILITIES must contain `utility`; elsewhere: install the driver again.",
+    ),
+    (
+        "is not a valid field to query",
+        "the driver is older than 510",
+        "install driver 580 or newer.",
     ),
 )
 
@@ -56,16 +77,20 @@ def find(
         return list(_hidden_gpu(exists))
     if report.failure:
         return [_failure(report.failure)]
-    return [*_old_driver(report), *_old_cards(visible(report.gpus, environment)), *_masked(report.gpus, environment)]
+    seen = visible(report.gpus, environment)
+    return [*_old_driver(report), *_old_cards(seen), *_masked(report.gpus, environment), *_without_parts(seen)]
 
 
 def visible(gpus: Sequence[Gpu], environment: Mapping[str, str]) -> list[Gpu]:
-    """The GPUs that CUDA_VISIBLE_DEVICES leaves, in its order. A MIG device is not counted: its size is not known here."""
+    """The GPUs and MIG devices that CUDA shows, in its order, by CUDA_VISIBLE_DEVICES. Where one is split, CUDA shows a
+    process that names none the first MIG device only. Numbers are those of nvidia-smi, as `up` has CUDA count."""
     mask = environment.get("CUDA_VISIBLE_DEVICES")
     if mask is None:
-        return list(gpus)
+        parts = [part for gpu in gpus for part in gpu.parts]
+        return parts[:1] or list(gpus)
     names = takewhile(lambda name: _named(name, gpus), (part.strip() for part in mask.split(",")))
-    return [gpu for name in names for gpu in _named(name, gpus)]
+    named = [gpu for name in names for gpu in _named(name, gpus)]
+    return [gpu.parts[0] if gpu.parts else gpu for gpu in named]
 
 
 def is_wsl(kernel: Path = Path("/proc/version")) -> bool:
@@ -74,9 +99,12 @@ def is_wsl(kernel: Path = Path("/proc/version")) -> bool:
 
 
 def _hidden_gpu(exists: Callable[[str], bool]) -> Iterator[Problem]:
-    if exists("/proc/driver/nvidia/version") or exists("/dev/nvidiactl"):
+    if exists(_WSL_PROGRAM):
+        what = f"This WSL2 has a GPU driver, and nvidia-smi is not on PATH: it is {_WSL_PROGRAM}."
+        yield Problem(what, 'write PATH="/usr/lib/wsl/lib:$PATH" before the command.')
+    elif exists("/proc/driver/nvidia/version") or exists("/dev/nvidiactl"):
         what = "This host has a GPU driver, and nvidia-smi is not on PATH"
-        if exists("/.dockerenv"):
+        if exists("/.dockerenv") or exists("/run/.containerenv"):
             what = "The host of this container has a GPU driver, and the container was not given it"
         fix = "in a container: install the NVIDIA Container Toolkit and start it with `--gpus all`;\n"
         yield Problem(f"{what}: everything runs on the CPU.", f"{fix}elsewhere: install the package nvidia-utils.")
@@ -103,6 +131,8 @@ def _old_driver(report: Report) -> Iterator[Problem]:
 
 
 def _named(name: str, gpus: Sequence[Gpu]) -> list[Gpu]:
+    if name.startswith("MIG-"):
+        return [part for gpu in gpus for part in gpu.parts if part.uuid.startswith(name)]
     return [gpu for gpu in gpus if name == str(gpu.index) or (name.startswith("GPU-") and gpu.uuid.startswith(name))]
 
 
@@ -114,14 +144,21 @@ def _old_cards(gpus: Sequence[Gpu]) -> Iterator[Problem]:
             yield Problem(what, f"hide it (CUDA_VISIBLE_DEVICES with the others). {_ON_THE_CPU}")
 
 
+def _without_parts(gpus: Sequence[Gpu]) -> Iterator[Problem]:
+    if gpus and all(gpu.is_split and not gpu.parts for gpu in gpus):
+        number = gpus[0].index
+        what = f"GPU {number} ({gpus[0].name}) is in MIG mode and has no MIG device, so CUDA can't use it."
+        yield Problem(what, f"make one (nvidia-smi mig -i {number} -cgi PROFILE -C), or end MIG mode. {_ON_THE_CPU}")
+
+
 def _masked(gpus: tuple[Gpu, ...], environment: Mapping[str, str]) -> Iterator[Problem]:
     """Names in CUDA_VISIBLE_DEVICES that name nothing; CUDA hides such a name and all that follow it."""
     mask = environment.get("CUDA_VISIBLE_DEVICES")
     if mask is None:
         return
     for name in (part.strip() for part in mask.split(",")):
-        if name.startswith("MIG-"):
-            continue
+        if name.startswith("MIG-GPU-"):
+            continue  # the older way to name a MIG device
         match = _named(name, gpus)
         if not match:
             fix = "unset it, or name GPUs as `nvidia-smi -L` lists them."
@@ -129,6 +166,6 @@ def _masked(gpus: tuple[Gpu, ...], environment: Mapping[str, str]) -> Iterator[P
                 f"CUDA_VISIBLE_DEVICES={mask} hides GPUs: {name or 'an empty name'!r} is none of this host.", fix
             )
             return
-        if match[0].is_split:
+        if match[0].is_split and match[0].parts:
             what = f"CUDA_VISIBLE_DEVICES names GPU {name}, which is divided into MIG devices."
             yield Problem(what, "name one of its MIG devices: `nvidia-smi -L` lists their UUIDs (MIG-…).")

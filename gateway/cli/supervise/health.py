@@ -14,6 +14,7 @@ from enum import Enum
 from gateway.cli.supervise.readiness import ProbeResult, State
 
 LOAD_TIMEOUT_S = 600.0
+"""From one model that has loaded, or failed, to the next. Engines that share a GPU start one after the other."""
 FIRST_TOKEN_S = 120.0
 UNREADY_S = 60.0
 """Longer than the backend needs to restart an engine in place."""
@@ -41,12 +42,16 @@ class Health:
     load_timeout_s: float = LOAD_TIMEOUT_S
     waits_for_models: bool = False
     """Nothing can be served until a model is mended or added; no restart would change that."""
+    _tried: int = 0
+    _tried_last: float = 0.0
     _state: State | None = None
     _state_since: float = 0.0
 
-    def feed(self, now: float, answer: ProbeResult, *, serving: bool, idle: bool = False) -> Verdict:
+    def feed(self, now: float, answer: ProbeResult, *, serving: bool, idle: bool = False, tried: int = 0) -> Verdict:
         """Judge the latest answer. `serving`: whether Triton has tried its models and has some; `idle`: whether it has
-        tried them and has none, which no restart would change."""
+        tried them and has none, which no restart would change; `tried`: how many times a model has loaded or failed."""
+        if tried != self._tried:
+            self._tried, self._tried_last = tried, now
         lasted = self._lasted(now, answer.state, serving)
         if answer.state is State.UNREACHABLE and lasted >= self._patience():
             self.forget_answers()
@@ -56,7 +61,8 @@ class Health:
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:
-            return Verdict.RESTART_TRITON if now - self.started >= self.load_timeout_s else Verdict.NOTHING
+            since = max(self.started, self._tried_last)
+            return Verdict.RESTART_TRITON if now - since >= self.load_timeout_s else Verdict.NOTHING
         if answer.state is State.READY:
             # Triton may have loaded a model that this worker of the gateway has not seen yet.
             waits = bool(answer.awaited) and now - self.serving_since < FIRST_TOKEN_S

@@ -20,6 +20,8 @@ class Loading:
     waiting: list[str] = field(default_factory=list)
     loaded: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
+    tried: int = 0
+    """How many times a model has loaded or failed."""
     tried_all: bool = False
     _complaints: dict[str, str] = field(default_factory=dict)
 
@@ -50,6 +52,8 @@ class Loading:
 
     def _note(self, event: str, name: str, reason: str) -> str | None:
         self.waiting = [other for other in self.waiting if other != name]
+        if event in ("loaded", "failed", "refused"):
+            self.tried += 1
         if event == "loading":
             self.waiting.append(name)
         elif event == "loaded":

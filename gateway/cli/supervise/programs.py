@@ -120,6 +120,8 @@ def _triton_environment(installation: Installation, repositories: Sequence[Path]
         }
     )
     environment.setdefault("VLLM_CPU_KVCACHE_SPACE", _KVCACHE_GB)
+    # GPUs of several kinds then have the numbers that nvidia-smi shows; by default CUDA counts the fastest first.
+    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if not installation.cuda:
         environment["CUDA_VISIBLE_DEVICES"] = ""  # builds for the CPU must not take memory on a GPU
     return environment

@@ -144,7 +144,8 @@ class Supervisor:
 
     def _judge(self, now: float) -> None:
         answer = self._prober.latest
-        match self._health.feed(now, answer, serving=self._loading.serving, idle=self._loading.idle):
+        loading = self._loading
+        match self._health.feed(now, answer, serving=loading.serving, idle=loading.idle, tried=loading.tried):
             case Verdict.BECAME_READY:
                 self._became_ready(now)
             case Verdict.RESTART_TRITON:

@@ -11,6 +11,7 @@ from gateway.cli.errors import Problem
 from gateway.cli.layout import Layout
 from gateway.cli.setup import checks
 from gateway.cli.setup.lock import in_use
+from gateway.cli.supervise.endpoint import Running, published
 from gateway.cli.supervise.programs import Addresses
 from tests.fakes.answers import Answers, answering
 from tests.gateway.cli.gpus import recorded
@@ -89,6 +90,19 @@ def test_memory_that_the_running_stack_has_is_not_missing(tmp_path: Path, monkey
     assert any(isinstance(each, Problem) for each in doctor.gpus(layout))
     with in_use(layout.use_lock):
         assert not any(isinstance(each, Problem) for each in doctor.gpus(layout))
+
+
+def test_gpu_is_judged_for_the_models_that_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """They may lie in other repositories than the checkout's."""
+    recorded.install(tmp_path, "t4_and_p4.csv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    layout = Layout(tmp_path, cuda=True)
+    (tmp_path / "own" / "theirs" / "1").mkdir(parents=True)
+    (tmp_path / "own" / "theirs" / "1" / "model.json").write_text('{"model": "org/name", "dtype": "bfloat16"}')
+    assert "theirs" not in words(doctor.gpus(layout))
+    with published(layout.running, Running({}, (str(tmp_path / "own"),))), in_use(layout.use_lock):
+        assert "theirs: dtype bfloat16 needs compute capability 8.0" in words(doctor.gpus(layout))
 
 
 def test_a_fresh_checkout_lacks_everything(tmp_path: Path):

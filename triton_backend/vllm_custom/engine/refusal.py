@@ -1,7 +1,7 @@
 """Finds out why an engine did not start.
 
 vLLM's processes write the reason into the log, and the stub only learns "Failed core proc(s): {}". So their error lines go
-into a file as well, by vLLM's own setting for its log, and the last one that names an exception is the reason.
+to this process as well, by vLLM's own setting for its log, and the last one that names an exception is the reason.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import copy
 import json
 import os
 import re
-import tempfile
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 from typing import Any
 
 from ..errors import Unavailable
 
 VARIABLE = "VLLM_LOGGING_CONFIG_PATH"
+# With 0, vLLM configures no log, and refuses to start if it is given a configuration.
+SWITCH = "VLLM_CONFIGURE_LOGGING"
 NAME = "vllm_custom_errors"
 # The last line of a traceback, which may have a prefix of vLLM's: "ValueError: Free memory on device …".
 REASON = re.compile(r"^(?:\S+ +)*?((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
@@ -26,38 +26,63 @@ EMPTY = ("Failed core proc", "See root cause above", "See stack trace", "backgro
 
 
 class StartLog:
-    """The error lines of the engines of one process. `folder` is removed by `close`."""
+    """The error lines of the engine processes that start between `begin` and `end`.
+
+    Both files are in memory, and the processes reach them through /proc: whatever kills this process, none is left.
+    """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="vllm_custom-log-")
-        self._errors = Path(self._folder.name) / "errors.log"
+        self._config = os.memfd_create("vllm_custom-logging")
+        self._errors = os.memfd_create(NAME)
 
-    def begin(self, logging_config: Mapping[str, Any], environment: MutableMapping[str, str]) -> None:
-        """Have the processes that start from now on write their errors here too; an operator's own setting is kept."""
-        config = Path(self._folder.name) / "logging.json"
-        if environment.get(VARIABLE, str(config)) != str(config) or not logging_config.get("loggers"):
+    def begin(
+        self, logging_config: Mapping[str, Any], arguments: Mapping[str, Any], environment: MutableMapping[str, str]
+    ) -> None:
+        """Have the processes of an engine with these arguments write their errors here too. An operator's own setting is
+        kept; and Ray copies vLLM's variables to other hosts, where a path of this one would stop the engine."""
+        if VARIABLE in environment or environment.get(SWITCH) == "0" or not logging_config.get("loggers"):
             return
-        self._errors.unlink(missing_ok=True)
-        config.write_text(json.dumps(with_errors(logging_config, self._errors)), encoding="utf-8")
-        environment[VARIABLE] = str(config)
+        if "ray" in (arguments.get("distributed_executor_backend"), arguments.get("data_parallel_backend")):
+            return
+        os.write(self._config, json.dumps(with_errors(logging_config, _path(self._errors))).encode())
+        environment[VARIABLE] = _path(self._config)
 
     def explain(self, error: Exception) -> Exception:
         """The error to raise for a failed start: with the reason, if vLLM's own error has none."""
-        if not any(mark in str(error) for mark in EMPTY) or not self._errors.exists():
+        if not any(mark in str(error) for mark in EMPTY):
             return error
-        found = reason(self._errors.read_text(encoding="utf-8", errors="replace"))
+        found = reason(_read(self._errors))
         return error if found is None else Unavailable(f"the engine did not start: {found}")
 
-    def close(self) -> None:
-        if os.environ.get(VARIABLE, "").startswith(self._folder.name):
-            del os.environ[VARIABLE]
-        self._folder.cleanup()
+    def end(self) -> None:
+        """Forget the errors, and take no more: the engine has started, and nobody would read them."""
+        os.ftruncate(self._errors, 0)
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self._errors, inheritable=False)
+        os.close(nothing)
+
+    def close(self, environment: MutableMapping[str, str]) -> None:
+        """Call it when the engine's processes have ended."""
+        if environment.get(VARIABLE) == _path(self._config):
+            del environment[VARIABLE]
+        os.close(self._config)
+        os.close(self._errors)
 
 
-def with_errors(logging_config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _path(descriptor: int) -> str:
+    """The name by which other processes of this user can open what this process has open."""
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
+
+
+def _read(descriptor: int) -> str:
+    with open(_path(descriptor), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def with_errors(logging_config: Mapping[str, Any], path: str) -> dict[str, Any]:
     """vLLM's configuration of its log, with a file for the errors."""
     config = copy.deepcopy(dict(logging_config))
-    handler = {"class": "logging.FileHandler", "filename": str(path), "level": "ERROR", "delay": True}
+    handler = {"class": "logging.FileHandler", "filename": path, "level": "ERROR", "delay": True}
     config["handlers"] = {**config.get("handlers", {}), NAME: handler}
     for logger in config["loggers"].values():
         logger["handlers"] = [*logger.get("handlers", ()), NAME]

@@ -89,9 +89,11 @@ class VllmEngine:
         self._loop.start()
         try:
             with self._turn():
-                return self._loop.run(self._start())
+                facts = self._loop.run(self._start())
         except Exception as error:
             raise self._start_log.explain(error) from error
+        self._start_log.end()
+        return facts
 
     def submit(self, request: Generate, sink: GenerationSink) -> None:
         self._loop.post(self._requests.run(request, sink))
@@ -146,7 +148,7 @@ class VllmEngine:
         if not self._loop.stop(LOOP_TIMEOUT):
             logger.warning("vLLM's event loop did not end")
         self._watchdog.kill_descendants()
-        self._start_log.close()
+        self._start_log.close(os.environ)
 
     # On the engine's event loop.
 
@@ -181,7 +183,7 @@ class VllmEngine:
 
         # After a restart vLLM would read what the last start had cached, and some variables it sets itself.
         vllm.envs.disable_envs_cache()
-        self._start_log.begin(vllm.logger.DEFAULT_LOGGING_CONFIG, os.environ)
+        self._start_log.begin(vllm.logger.DEFAULT_LOGGING_CONFIG, self._config.arguments, os.environ)
         with hub.failure_named(self._config, os.environ):
             args = engine_args(self._config)
             # With this context the engine has the batch sizes of `vllm serve`.

@@ -14,7 +14,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -75,7 +75,7 @@ def conflict(mine: Claim, others: Sequence[Claim]) -> tuple[str, bool] | None:
             what = (
                 f"of the memory of GPU {device} the models want {total:g} in all ({takers}; gpu_memory_utilization is "
                 f"{USUAL_SHARE} unless it is written). Write in model.json another device in gpu_device_ids of "
-                "vllm_custom, or gpu_memory_utilization so that they are at most 1 together"
+                "vllm_custom, or gpu_memory_utilization so that they are less than 1 together: CUDA takes more for each"
             )
             return what, not any(claim.sleeps for claim in (mine, *sharing))
     return None
@@ -131,11 +131,12 @@ class Register:
 
     def _living(self) -> Iterator[Claim]:
         for path in sorted(self.folder.glob("*.json")):
-            with path.open() as file:
+            # A model that leaves meanwhile takes its file along.
+            with suppress(FileNotFoundError), path.open() as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 except BlockingIOError:
-                    yield Claim.read(json.load(file))
+                    yield from _read(file)
                 else:
                     path.unlink()
 
@@ -145,3 +146,11 @@ class Register:
         fcntl.flock(self._held, fcntl.LOCK_EX)
         json.dump(asdict(claim), self._held)
         self._held.flush()
+
+
+def _read(file: IO[str]) -> Iterator[Claim]:
+    """The claim in a file; none where its process could not write it, on a full disk."""
+    try:
+        yield Claim.read(json.load(file))
+    except ValueError as error:
+        logger.warning("a claim is not counted: %s: %s", file.name, error)

@@ -29,26 +29,29 @@ Turn = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of one model on its GPUs. `folder` is that of the claims, and `deadline` is in seconds."""
+    """The turns of one model on its GPUs. `folder` is that of the claims. `deadline` is how long one other engine may take
+    to start, in seconds: several may come before this one, and none of them is late then. `clock` and `pause` are time's."""
 
     folder: Path
     model: str
     devices: Sequence[str]
     deadline: float
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], None] = time.sleep
 
     @contextmanager
     def take(self) -> Generator[None]:
         """Wait until no other engine starts on these GPUs, and keep others waiting meanwhile.
 
-        Raises Unavailable after the deadline. Where the folder can't be used, nothing is kept apart.
+        Raises Unavailable when another has taken longer than the deadline. Where the folder can't be used, nothing is kept
+        apart.
         """
-        until = time.monotonic() + self.deadline
         with ExitStack() as held:
             # In one order in all processes, so that two never wait for each other.
             for device in sorted(self.devices):
                 if (file := self._open(device)) is not None:
                     held.enter_context(file)
-                    self._wait(file, device, until)
+                    self._wait(file, device)
                     # A child that was forked meanwhile has the file too; only this ends the lock for it as well.
                     held.callback(fcntl.flock, file, fcntl.LOCK_UN)
             yield
@@ -60,23 +63,23 @@ class Turns:
             logger.warning("engines on GPU %s may start at the same time: %s", device, error)
             return None
 
-    def _wait(self, file: IO[str], device: str, until: float) -> None:
-        said = False
+    def _wait(self, file: IO[str], device: str) -> None:
+        holder, until = "", 0.0
         while not _try(file):
-            if time.monotonic() >= until:
-                raise Unavailable(self._complaint(file, device))
-            if not said:
-                said = True
-                logger.info("%s waits for GPU %s, on which %s starts", self.model, device, _holder(file))
-            time.sleep(INTERVAL)
+            if (now := _holder(file)) != holder:
+                holder, until = now, self.clock() + self.deadline
+                logger.info("%s waits for GPU %s, on which %s starts", self.model, device, holder)
+            if self.clock() >= until:
+                raise Unavailable(self._complaint(holder, device))
+            self.pause(INTERVAL)
         file.truncate(0)
         file.write(f"{self.model} (process {os.getpid()})")
         file.flush()
 
-    def _complaint(self, file: IO[str], device: str) -> str:
+    def _complaint(self, holder: str, device: str) -> str:
         return (
-            f"GPU {device} was not free to start {self.model} on for {self.deadline:g} s, because {_holder(file)} was "
-            "still starting. Look why in Triton's log, or raise gpu_turn_seconds of vllm_custom in model.json"
+            f"GPU {device} was not free to start {self.model} on, because {holder} had not started within "
+            f"{self.deadline:g} s. Look why in Triton's log, or raise gpu_turn_seconds of vllm_custom in model.json"
         )
 
 

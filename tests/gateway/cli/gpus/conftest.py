@@ -14,8 +14,8 @@ from tests.gateway.cli.gpus import recorded
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Report]:
     """Asks a host whose nvidia-smi gives this recorded answer."""
 
-    def asking(answer: str, table: str = "table.txt") -> Report:
-        recorded.install(tmp_path, answer, table)
+    def asking(answer: str, table: str = "table.txt", listing: str = "a100_mig_listing.txt") -> Report:
+        recorded.install(tmp_path, answer, table, listing)
         monkeypatch.setenv("PATH", str(tmp_path))
         return nvidia_smi.ask()
 

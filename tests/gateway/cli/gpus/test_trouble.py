@@ -16,7 +16,12 @@ from gateway.cli.gpus.nvidia_smi import Report
         ("unknown_error.txt", "restart the container"),
         ("no_module.txt", "modprobe nvidia"),
         ("no_devices.txt", "dmesg"),
-        ("wsl_blocked.txt", "wsl --update"),
+        ("blocked.txt", "wsl --update"),
+        ("blocked.txt", "--gpus all"),
+        ("no_devices.txt", "--gpus all"),
+        ("lost.txt", "reboot"),
+        ("no_library.txt", "NVIDIA_DRIVER_CAPABILITIES"),
+        ("old_field.txt", "driver 580"),
     ],
 )
 def test_each_failure_has_its_fix(host: Callable[..., Report], answer: str, fix: str):
@@ -53,20 +58,58 @@ def test_old_driver_of_another_card_has_one_way_out(host: Callable[..., Report])
 
 
 @pytest.mark.parametrize("there", ["/dev/nvidiactl", "/proc/driver/nvidia/version"])
-def test_container_without_the_toolkit_is_told(there: str):
+@pytest.mark.parametrize("container", ["/.dockerenv", "/run/.containerenv"])
+def test_container_without_the_toolkit_is_told(there: str, container: str):
     """The host's driver shows, and nvidia-smi is not there."""
-    (problem,) = trouble.find(Report(installed=False), {}, {there, "/.dockerenv"}.__contains__)
+    (problem,) = trouble.find(Report(installed=False), {}, {there, container}.__contains__)
     assert "container was not given it" in problem.what
     assert "--gpus all" in problem.fix
 
 
-@pytest.mark.parametrize("mask", ["0", "GPU-5f2cd3a1", "MIG-377e0049-554c-540b-93c6-d0976f8426cb"])
-def test_mask_that_names_a_gpu_is_in_order(host: Callable[..., Report], mask: str):
-    """By number, or by the beginning of a UUID."""
-    assert trouble.find(host("h100.csv"), {"CUDA_VISIBLE_DEVICES": mask}) == []
+def test_program_of_wsl_that_is_not_on_the_path_is_told():
+    """As under sudo, which has a path of its own."""
+    (problem,) = trouble.find(Report(installed=False), {}, {"/usr/lib/wsl/lib/nvidia-smi"}.__contains__)
+    assert "PATH=" in problem.fix
 
 
-@pytest.mark.parametrize("mask", ["1", "", "GPU-ffff", "none"])
+@pytest.mark.parametrize(
+    ("gpu", "mask"),
+    [
+        ("h100.csv", "0"),
+        ("h100.csv", "GPU-5f2cd3a1"),
+        ("two_h100.csv", "1,0"),
+        ("a100_mig.csv", "MIG-377e0049-554c-540b-93c6-d0976f8426cb"),
+        ("a100_mig.csv", "MIG-GPU-7f2cd3a1-6a0b-4b0e-8d2e-1c9f3f7e0a11/1/0"),
+    ],
+)
+def test_mask_that_names_a_gpu_is_in_order(host: Callable[..., Report], gpu: str, mask: str):
+    """By number, or by the beginning of a UUID; or a part of one."""
+    assert trouble.find(host(gpu), {"CUDA_VISIBLE_DEVICES": mask}) == []
+
+
+@pytest.mark.parametrize(
+    ("gpu", "mask", "names"),
+    [
+        ("two_h100.csv", None, ["NVIDIA H100 80GB HBM3"] * 2),
+        ("two_h100.csv", "1,7,0", ["NVIDIA H100 80GB HBM3"]),
+        ("a100_mig.csv", None, ["NVIDIA A100-SXM4-40GB MIG 3g.20gb"]),
+        ("a100_mig.csv", "0", ["NVIDIA A100-SXM4-40GB MIG 3g.20gb"]),
+        ("a100_mig.csv", "MIG-4880", ["NVIDIA A100-SXM4-40GB MIG 1g.5gb"]),
+    ],
+)
+def test_visible_is_what_cuda_shows(host: Callable[..., Report], gpu: str, mask: str | None, names: list[str]):
+    """A name that names nothing hides all that follow it; of a divided GPU it shows one part."""
+    environment = {} if mask is None else {"CUDA_VISIBLE_DEVICES": mask}
+    assert [each.name for each in trouble.visible(host(gpu).gpus, environment)] == names
+
+
+def test_divided_gpu_without_parts_is_told(host: Callable[..., Report]):
+    """CUDA sees nothing of it."""
+    (problem,) = trouble.find(host("a100_mig.csv", listing="no_devices.txt"), {})
+    assert "has no MIG device" in problem.what
+
+
+@pytest.mark.parametrize("mask", ["1", "", "GPU-ffff", "none", "MIG-377e0049-554c-540b-93c6-d0976f8426cb"])
 def test_mask_that_names_nothing_is_told(host: Callable[..., Report], mask: str):
     """CUDA would hide the GPU without a word."""
     (problem,) = trouble.find(host("h100.csv"), {"CUDA_VISIBLE_DEVICES": mask})

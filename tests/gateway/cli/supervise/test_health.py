@@ -25,6 +25,15 @@ def test_loading_is_not_illness():
     assert health.feed(600.0, UNREADY, serving=False) is Verdict.RESTART_TRITON
 
 
+def test_each_model_has_the_whole_time_to_load():
+    """Engines that share a GPU start one after the other."""
+    health = Health(0.0)
+    for now in range(0, 1800):
+        assert health.feed(float(now), UNREADY, serving=False, tried=now // 500) is Verdict.NOTHING
+    assert health.feed(2099.0, UNREADY, serving=False, tried=3) is Verdict.NOTHING
+    assert health.feed(2100.0, UNREADY, serving=False, tried=3) is Verdict.RESTART_TRITON
+
+
 def test_an_echo_of_the_last_run_is_not_readiness():
     """The gateway says ready for a while after Triton died; then unready while it loads: both are about the dead one."""
     health = Health(0.0)

@@ -41,6 +41,11 @@ def test_serving_begins_when_all_have_been_tried(lines: tuple[str, ...], serving
     assert (loading.serving, loading.idle) == (serving, idle)
 
 
+def test_what_has_been_tried_is_counted():
+    """Whatever came of it; an unload is no try."""
+    assert fed("loading a", "loading b", "loaded a", "failed b: no", "refused c d: a space", "unloaded a").tried == 3
+
+
 def test_what_fails_is_news():
     """With its name and reason; loading and unloading are not news."""
     loading = Loading()

@@ -122,6 +122,17 @@ def test_gpus_are_hidden_from_builds_for_the_cpu_alone(
     assert environment["CUDA_VISIBLE_DEVICES"] == devices
 
 
+@pytest.mark.parametrize(("given", "order"), [(None, "PCI_BUS_ID"), ("FASTEST_FIRST", "FASTEST_FIRST")])
+def test_gpus_have_the_numbers_of_nvidia_smi(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, given: str | None, order: str
+):
+    """Unless the user wants CUDA's own."""
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", given)
+    assert triton(layout).environment["CUDA_DEVICE_ORDER"] == order
+
+
 def test_the_gateway_is_told_where_triton_is(layout: Layout):
     """And where to listen, with how many workers; it runs in its own environment."""
     program = gateway_program(of_checkout(layout, STATE), Addresses("0.0.0.0", 8080), AT, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -84,6 +85,26 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert claims(folder) == ["dead"]
     take("b", ["GPU-1"])
     assert claims(folder) == ["b"]
+
+
+def test_claim_that_vanishes_is_none(take, folder):
+    """Its model left while the others' were read; this one is still seen by the next."""
+    folder.mkdir()
+    (folder / "gone.json").symlink_to(folder / "nowhere")
+    take("a", ["GPU-1"])
+    with pytest.raises(ConfigError, match=r"\(b 0\.92, a 0\.92;"):
+        take("b", ["GPU-1"])
+
+
+def test_claim_that_was_not_written_is_a_warning(take, folder, caplog):
+    """Its process lives, and the disk was full."""
+    folder.mkdir()
+    with (folder / "half.json").open("w") as half:
+        fcntl.flock(half, fcntl.LOCK_EX)
+        take("a", ["GPU-1"])
+    assert "a claim is not counted" in caplog.text
+    with pytest.raises(ConfigError):
+        take("b", ["GPU-1"])
 
 
 def test_living_process_is_seen(take, folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -48,8 +49,33 @@ def test_waiting_ends_at_the_deadline(holder, tmp_path):
     """With the name of the model that is in the way, its process, and the setting."""
     with pytest.raises(Unavailable) as refused, Turns(tmp_path, "m", ("GPU-1", "GPU-2"), 0.3).take():
         pytest.fail("it is not its turn")
-    assert f"because other (process {holder.pid}) was still starting" in str(refused.value)
+    assert f"because other (process {holder.pid}) had not started within 0.3 s" in str(refused.value)
     assert "gpu_turn_seconds" in str(refused.value)
+
+
+def test_each_that_comes_before_has_the_whole_time(tmp_path, caplog):
+    """Together they may take longer than one alone."""
+    now = 0.0
+
+    def pause(seconds):
+        """Let 6 s go by; after 12 s the first has started and the second begins, after 24 s it has started too."""
+        nonlocal now
+        now += 6.0
+        if now == 12.0:
+            file.truncate(0)
+            file.write("second")
+            file.flush()
+        elif now == 24.0:
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+    with (tmp_path / "start-GPU-1.lock").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("first")
+        file.flush()
+        with caplog.at_level("INFO"), Turns(tmp_path, "m", ("GPU-1",), 15.0, lambda: now, pause).take():
+            assert now == 24.0
+    assert "on which first starts" in caplog.text
+    assert "on which second starts" in caplog.text
 
 
 def test_turn_comes_when_the_other_has_died(holder, tmp_path, caplog):
