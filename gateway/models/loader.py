@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -55,7 +56,8 @@ class ModelLoader:
         source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
         with reading("description"):
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
-            return await asyncio.to_thread(kind.load, source)
+            loaded = await asyncio.to_thread(kind.load, source)
+        return replace(loaded, further_names=_names(description))
 
     async def adapters(self, client: TritonClient, name: str) -> frozenset[str]:
         """The adapters that a generating model has loaded now. Raises GatewayError when Triton fails."""
@@ -87,6 +89,11 @@ class ModelLoader:
             unfinished.rename(self._cache_dir / entry.sha256)
         except OSError as error:  # a full disk costs the other workers a transfer, and no model is lost
             log.warning("%s is not kept: %s", entry.name, error)
+
+
+def _names(description: dict[str, Any]) -> tuple[str, ...]:
+    names = description.get("names")
+    return tuple(map(str, cast("list[Any]", names))) if isinstance(names, list) else ()
 
 
 async def _describe(client: TritonClient, about: Describer, model: DiscoveredModel) -> dict[str, Any]:
