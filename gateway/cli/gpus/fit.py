@@ -6,18 +6,24 @@ from typing import Any
 from gateway.cli.errors import Problem
 from gateway.cli.gpus.nvidia_smi import Gpu
 
-_NEEDS: Mapping[str, tuple[int, int]] = {
-    "dtype bfloat16": (8, 0),
-    "quantization fp8": (8, 9),
-    "quantization modelopt": (8, 9),
-    "quantization nvfp4": (10, 0),
-    "quantization modelopt_fp4": (10, 0),
-    "quantization awq": (7, 5),
-    "quantization awq_marlin": (8, 0),
-    "quantization gptq_marlin": (8, 0),
-    "kv_cache_dtype fp8": (8, 9),
+QUANTIZATIONS: Mapping[str, tuple[int, int]] = {
+    "experts_int8": (8, 0),
+    "fbgemm_fp8": (8, 0),
+    "fp_quant": (10, 0),
+    "modelopt": (8, 0),
+    "modelopt_mxfp8": (8, 0),
+    "mxfp4": (8, 0),
+    "mxfp8": (8, 0),
 }
-"""The compute capability from which vLLM has kernels for a setting."""
+"""The compute capability from which vLLM has kernels for a quantisation, where CUDA 13's own 7.5 does not suffice."""
+
+BFLOAT16 = (8, 0)
+_NEEDS: Mapping[str, tuple[int, int]] = {
+    "dtype bfloat16": BFLOAT16,
+    "kv_cache_dtype fp8": (8, 9),
+    **{f"quantization {name}": capability for name, capability in QUANTIZATIONS.items()},
+}
+"""The same for each setting that model.json may have."""
 
 _INSTEAD = {"dtype": '"dtype": "float16"', "quantization": "weights of another quantisation"}
 _CONTEXT_GB = 0.6

@@ -19,13 +19,20 @@ def test_model_is_judged_by_the_gpu_that_it_gets(ids: list[int | str] | None, gp
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"dtype": "bfloat16"}, {"quantization": "fp8"}, {"kv_cache_dtype": "fp8"}, {"quantization": "nvfp4"}]
+    "arguments",
+    [{"dtype": "bfloat16"}, {"quantization": "mxfp4"}, {"kv_cache_dtype": "fp8"}, {"quantization": "fp_quant"}],
 )
 def test_setting_that_the_card_cannot_do_is_told(arguments: Mapping[str, str]):
     """Before anything is downloaded for it."""
     (problem,) = fit.check("m", arguments, 1.0, T4)
     assert "needs compute capability" in problem.what
     assert "Tesla T4 has 7.5" in problem.what
+
+
+@pytest.mark.parametrize("method", ["fp8", "awq", "gptq_marlin", "modelopt_fp4"])
+def test_quantisation_with_kernels_for_older_cards_is_no_trouble(method: str):
+    """Marlin's serve every card that CUDA 13 does; tests/vllm_env holds the table against vLLM."""
+    assert list(fit.check("m", {"quantization": method}, 1.0, T4)) == []
 
 
 @pytest.mark.parametrize("arguments", [{"dtype": "auto"}, {"dtype": "bfloat16", "quantization": "fp8"}, {}])
