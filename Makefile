@@ -5,7 +5,7 @@ ADDRESS = $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 TRITON_PORTS = $(if $(TRITON_GRPC_PORT),--triton-grpc-port $(TRITON_GRPC_PORT)) $(if $(TRITON_METRICS_PORT),--triton-metrics-port $(TRITON_METRICS_PORT))
 BACKENDS = $(if $(GPU),--gpu $(GPU)) $(if $(VLLM_ENVIRONMENT),--vllm-environment '$(VLLM_ENVIRONMENT)') $(if $(PYTORCH_ENVIRONMENT),--pytorch-environment '$(PYTORCH_ENVIRONMENT)')
 
-MODELS = $(foreach folder,$(MODEL_REPOSITORY),--model-repository $(folder)) $(if $(filter 0,$(DEMONSTRATION)),--no-demonstration)
+MODELS = $(if $(MODEL),--model '$(MODEL)') $(foreach folder,$(MODEL_REPOSITORY),--model-repository $(folder)) $(if $(filter 0,$(DEMONSTRATION)),--no-demonstration)
 
 # pyenv has a shim for every version that is installed, but a shim starts only if its version is chosen.
 STARTS = $(shell $(PYTHON) -c '' >/dev/null 2>&1 && echo $(PYTHON))
@@ -20,7 +20,7 @@ DEV = .cache/envs/dev/bin/python
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
-up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT, GPU=0, VLLM_ENVIRONMENT, PYTORCH_ENVIRONMENT)
+up:  ## set up what is missing and serve, in the foreground (HOST, PORT, WORKERS, MODEL, MODEL_REPOSITORY, DEMONSTRATION=0, TRITON_GRPC_PORT, TRITON_METRICS_PORT, GPU=0, VLLM_ENVIRONMENT, PYTORCH_ENVIRONMENT)
 	@exec $(CLI) up $(ADDRESS) $(TRITON_PORTS) $(BACKENDS) $(if $(WORKERS),--workers $(WORKERS)) $(MODELS)
 
 setup:  ## environments, Triton and weights, also what the checks need

@@ -151,7 +151,7 @@ def _health(settings: Settings, catalog: Catalog, folder: Path) -> Health:
     return Health(
         catalog,
         folder / "health",
-        required=[settings.aliases.get(name, name) for name in settings.required_models],
+        required=settings.required_models,
         fresh_s=settings.health_fresh_s,
         stale_s=settings.health_stale_s,
     )

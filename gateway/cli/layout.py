@@ -44,6 +44,11 @@ class Layout:
         return self.cache / "assets_repository"
 
     @property
+    def hub_models(self) -> Path:
+        """The model repositories that `up --model` writes, one for each model of the hub."""
+        return self.cache / "hub_models"
+
+    @property
     def prepare_scripts(self) -> Path:
         """The scripts that turn packages into weights."""
         return self.root / "gateway" / "cli" / "prepare"

@@ -38,6 +38,7 @@ _EPILOG = f"""\
 examples:
   make up                                      everything on this machine, at http://{defaults.HOST}:{defaults.PORT}/v1
   make up PORT=9000 WORKERS=2                  the same elsewhere
+  make up MODEL=Qwen/Qwen3-0.6B                with a model of Hugging Face's hub
   triton-gateway serve --triton 10.0.0.5:8001  the gateway alone, against a Triton that runs already
   triton-gateway doctor                        what is wrong here, and what to do about it
 
@@ -116,6 +117,7 @@ def _up_options(options: argparse.Namespace) -> UpOptions:
         tuple(path.expanduser().resolve() for path in options.model_repository),
         demonstration=options.demonstration,
         state_dir=given.state_dir,
+        model=options.model or None,
     )
 
 
@@ -222,6 +224,11 @@ def _add_up(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FOLDER",
         help="a folder of models of one's own, beside those of the checkout; may be given several times",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="OWNER/NAME",
+        help="a model of Hugging Face's hub, which is downloaded and sized for this machine (docs/hub.md)",
     )
     parser.add_argument(
         "--no-demonstration",

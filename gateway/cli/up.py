@@ -3,11 +3,11 @@
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway import defaults
-from gateway.cli import ports
+from gateway.cli import hub_model, ports
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import nvidia_smi
@@ -33,10 +33,14 @@ class UpOptions:
     demonstration: bool = True
     state_dir: Path = field(default_factory=defaults.state_dir)
     """Of what is wanted of the models; absolute."""
+    model: str | None = None
 
     def all_repositories(self, layout: Layout) -> list[Path]:
-        """One's own first, then that of the checkout; where that is left out, what the gateway needs of it."""
-        return [*self.repositories, layout.model_repository if self.demonstration else layout.assets_repository]
+        """One's own first, then the model of the hub, then those of the checkout; where these are left out, what the gateway
+        needs of them."""
+        hub = [hub_model.repository(layout, self.model)] if self.model else []
+        rest = layout.model_repository if self.demonstration else layout.assets_repository
+        return [*self.repositories, *hub, rest]
 
 
 def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
@@ -52,6 +56,8 @@ def up(layout: Layout, options: UpOptions, stop: threading.Event) -> None:
     set_up(layout, stop, demonstration=options.demonstration)
     with in_use(layout.use_lock):
         _check(options)  # check again, because set-up may have taken minutes
+        if options.model:
+            hub_model.prepare(layout, options.model, stop, demonstration=options.demonstration)
         if not options.demonstration:
             link_assets(layout.assets_repository, layout.model_repository)
         stack = StackOptions(
@@ -95,7 +101,9 @@ def _check_gpus(layout: Layout, options: UpOptions) -> None:
     With a ready environment, whose builds may be for another CUDA, a problem is only told.
     """
     report = nvidia_smi.ask()
-    found = problems(report, options.all_repositories(layout), os.environ, cuda=layout.cuda)
+    # Without the model of the hub, which is sized for the GPU later: what is there is from an earlier run.
+    repositories = replace(options, model=None).all_repositories(layout)
+    found = problems(report, repositories, os.environ, cuda=layout.cuda)
     if layout.cuda:
         for problem in found:
             if not layout.ready:

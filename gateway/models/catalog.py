@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -32,8 +33,9 @@ class Catalog:
     """The served models by name. A model whose Tritons are all away stays known: asking for it is a 503 and not a 404.
     A model that every Triton has unloaded is forgotten. Asking for one that can't be served is a 500 that says why.
 
-    `aliases` are further names of models; a model that has such a name itself wins. For the current caller
-    (`callers.caller`) only the models exist that it may use.
+    `aliases` are further names of models, by the settings; models bring such names, too. A model that has a name itself
+    wins, then the settings; a name that several models bring is none. For the current caller (`callers.caller`) only the
+    models exist that it may use.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class Catalog:
 
     def offered(self) -> dict[str, ServedModel]:
         """The models under all their names, as far as the caller may use them."""
+        further = {name: model for name, model in self._further_names().items() if name not in self._aliases}
         aliased = {alias: self._models[name] for alias, name in self._aliases.items() if name in self._models}
-        named = {**aliased, **self._models}
+        named = {**further, **aliased, **self._models}
         caller = callers.caller.get()
         return {name: named[name] for name in sorted(named) if caller.may_use(name)}
 
@@ -94,17 +97,33 @@ class Catalog:
         """The model of that name, of any kind. Raises as `get`."""
         if not callers.caller.get().may_use(name):
             raise ModelNotFound(name)
-        own_name = name if name in self._models else self._aliases.get(name, name)
+        own_name = self.own_name(name)
         model = self._models.get(own_name)
         if model is None:
             raise self._absence(name, own_name)
         return model
 
+    def own_name(self, name: str) -> str:
+        """The name in Triton of the model that goes by this name; the name itself where there is none."""
+        if name in self._models:
+            return name
+        if name in self._aliases:
+            return self._aliases[name]
+        model = self._further_names().get(name)
+        return name if model is None else model.name
+
+    def _further_names(self) -> dict[str, ServedModel]:
+        named = [(name, model) for model in self._models.values() for name in model.further_names]
+        times = Counter(name for name, _ in named)
+        return {name: model for name, model in named if times[name] == 1}
+
     def _absence(self, name: str, own_name: str) -> GatewayError:
         """Why there is no model of that name."""
-        if own_name in self.loading():
+        # The names that a model brings are not known until it has loaded; one of the hub usually ends in its own.
+        likely = own_name.rpartition("/")[2]
+        if likely in self.loading():
             return status.unavailable()
-        if (obstacle := self.obstacles().get(own_name)) is not None:
+        if (obstacle := self.obstacles().get(likely)) is not None:
             return ModelBroken(name, obstacle.cause)
         return ModelNotFound(name) if self._has_looked else status.unavailable()
 

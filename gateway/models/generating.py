@@ -91,7 +91,7 @@ class GeneratingModel(ServedModel):
         return None if self.loaded_into is None else self.name
 
     def with_adapter(self, name: str, created: int) -> GeneratingModel:
-        return replace(self, name=name, created=created, loaded_into=self.name)
+        return replace(self, name=name, created=created, loaded_into=self.name, further_names=())
 
     @property
     def known_tokenizer(self) -> Tokenizer | None:

@@ -108,9 +108,10 @@ class Health:
     def report(self) -> list[ModelHealth]:
         """The state of every required model, or else of every served one; then of those that are being added or can't be
         served, which do not count."""
-        served = [] if self._required else [model.name for model in self._catalog.bases()]
+        required = self._required_models()
+        served = [] if required else [model.name for model in self._catalog.bases()]
         others = sorted(self._catalog.loading() | self._catalog.obstacles().keys())
-        return [self._health_of(name) for name in dict.fromkeys([*self._required, *served, *others])]
+        return [self._health_of(name) for name in dict.fromkeys([*required, *served, *others])]
 
     def is_ready(self) -> bool:
         """Whether every model that counts has answered lately, and there is one."""
@@ -124,9 +125,13 @@ class Health:
         age_s = self._health_of(model).age_s
         return age_s is not None and age_s >= self._stale_s
 
+    def _required_models(self) -> list[str]:
+        """By their names in Triton, as far as they are known: they may be required by any name of theirs."""
+        return list(map(self._catalog.own_name, self._required))
+
     def _watched(self) -> list[str]:
         """All models, required or not: `is_lost` needs to know of each."""
-        return list(dict.fromkeys([*self._required, *(model.name for model in self._catalog.bases())]))
+        return list(dict.fromkeys([*self._required_models(), *(model.name for model in self._catalog.bases())]))
 
     def _health_of(self, name: str) -> ModelHealth:
         last = self.last_success(name).at
@@ -134,7 +139,7 @@ class Health:
         state = self._state_of(name, age_s)
         # A model that was added to a ready gateway counts from its first answer on.
         is_new = self._has_been_ready and age_s is None
-        counts = name in self._required or (state in ("ready", "not_ready") and not is_new)
+        counts = name in self._required_models() or (state in ("ready", "not_ready") and not is_new)
         return ModelHealth(name, state, age_s, counts)
 
     def _state_of(self, name: str, age_s: float | None) -> State:

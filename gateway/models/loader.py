@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -62,7 +63,8 @@ class ModelLoader:
         source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
         with reading("description"):
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
-            return await asyncio.to_thread(kind.load, source)
+            loaded = await asyncio.to_thread(kind.load, source)
+        return replace(loaded, further_names=_names(description))
 
     async def look(self, client: TritonClient, name: str) -> Look:
         """What a model that speaks our contract says of itself now. Raises GatewayError when Triton fails."""
@@ -96,6 +98,11 @@ class ModelLoader:
             unfinished.rename(self._cache_dir / entry.sha256)
         except OSError as error:  # a full disk costs the other workers a transfer, and no model is lost
             log.warning("%s is not kept: %s", entry.name, error)
+
+
+def _names(description: dict[str, Any]) -> tuple[str, ...]:
+    names = description.get("names")
+    return tuple(map(str, cast("list[Any]", names))) if isinstance(names, list) else ()
 
 
 async def _describe(client: TritonClient, about: Describer, model: DiscoveredModel) -> dict[str, Any]:

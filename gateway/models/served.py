@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from gateway.prompting.template import ChatTemplate
@@ -83,6 +83,8 @@ class ServedModel(ABC):
 
     name: str
     created: int
+    further_names: tuple[str, ...] = field(default=(), kw_only=True)
+    """By which clients may also ask for it, where no other model has them: such as its name on the hub."""
 
     @classmethod
     def fits(cls, description: Mapping[str, Any]) -> bool:

@@ -141,13 +141,25 @@ def test_libraries_stay_in_their_room(path: Path) -> None:
 
 PLAIN = ("gateway.version", "gateway.defaults", "gateway.repository.folders")
 """What the command line shares with the rest; these need no package either."""
+ELSEWHERE = ("prepare", "hub")
+"""Programs of the command line that run in an environment of their own."""
 
 
 @pytest.mark.parametrize(
-    "path", parameters([p for p in modules(cli=True) if "prepare" not in p.parts] + [file_of(name) for name in PLAIN])
+    "path",
+    parameters([p for p in modules(cli=True) if not set(ELSEWHERE) & set(p.parts)] + [file_of(name) for name in PLAIN]),
 )
 def test_command_line_needs_no_package(path: Path) -> None:
     """It sets up the environments: what it imports when it starts is in the standard library, or its own."""
     for name in imported(path, top_level_only=True):
         own = name.startswith("gateway.cli") or name in PLAIN
+        assert own or name.split(".")[0] in sys.stdlib_module_names, name
+        assert not name.startswith(tuple(f"gateway.cli.{each}" for each in ELSEWHERE)), name
+
+
+@pytest.mark.parametrize("path", parameters(sorted((PACKAGE / "cli" / "hub").glob("*.py"))))
+def test_program_of_the_hub_needs_its_library_alone(path: Path) -> None:
+    """It runs in vLLM's environment, and vLLM, torch and transformers take seconds to import."""
+    for name in imported(path):
+        own = name.startswith("gateway.cli") or name.split(".")[0] == "huggingface_hub"
         assert own or name.split(".")[0] in sys.stdlib_module_names, name

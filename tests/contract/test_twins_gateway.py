@@ -14,6 +14,8 @@ TESTS = ROOT / "tests" / "gateway"
 
 PREPARE = "a program of the environment that prepares weights, where tests/prepare_env runs it"
 
+HUB = "needs huggingface_hub: tests/vllm_env/test_hub_program.py runs it in vLLM's environment"
+
 WITHOUT: Mapping[str, str] = {
     "core.py": "values without behaviour",
     "defaults.py": "constants",
@@ -23,6 +25,12 @@ WITHOUT: Mapping[str, str] = {
     "wire/answers.py": "shapes; test_fields.py, and the SDK's types in every test that reads an answer, judge them",
     "wire/images.py": "shapes, refused and taken in wire/test_messages.py",
     "apis/models/schema.py": "shapes, read in apis/models/test_routes.py",
+    "cli/hub/__main__.py": HUB,
+    "cli/hub/download.py": HUB,
+    "cli/hub/failures.py": HUB,
+    "cli/hub/listing.py": "values without behaviour",
+    "cli/hub/main.py": HUB,
+    "cli/hub/remote.py": HUB,
     "cli/leash.py": "becomes another program: cli/test_children.py starts it",
     "cli/prepare/all_minilm.py": PREPARE,
     "cli/prepare/bert.py": PREPARE,

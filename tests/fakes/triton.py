@@ -142,6 +142,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
         self.files = files or toy_files()
         self.described = 0
         self.description: dict[str, Any] = {}  # what the chat model says of itself besides
+        self.names: dict[str, list[str]] = {}  # by model: the further names that it brings
         self.tool_parser: str | None = "hermes"
         self.loras: list[str] | None = None  # null: the model takes no adapters
         self._server = grpc.server(ThreadPoolExecutor(max_workers=64))
@@ -298,6 +299,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):
             "tool_parser": self.tool_parser,
             "loras": self.loras,
             "travel": self.travel,
+            "names": self.names.get(asked, []),
         }
         if asked == CHAT_MODEL and "model" not in envelope:
             description |= self.description

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gateway.cli.layout import ENVIRONMENTS, Layout, find_layout
 
-MADE = ("pip", "prepare", "testtools", "triton", "backends", "models", "set_up_lock", "use_lock", "logs")
+MADE = ("pip", "prepare", "testtools", "triton", "backends", "models", "hub_models", "set_up_lock", "use_lock", "logs")
 
 
 def test_what_is_made_lies_in_one_place(tmp_path: Path):

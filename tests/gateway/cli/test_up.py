@@ -69,6 +69,32 @@ def test_old_driver_stops_builds_of_ours_alone(
     assert "Perhaps: The driver" in capsys.readouterr().out
 
 
+def test_model_of_the_hub_has_a_repository_of_its_own(tmp_path: Path):
+    """Beside one's own and the checkout's."""
+    layout = Layout(tmp_path)
+    options = UpOptions(Addresses(), repositories=(tmp_path / "mine",), model="owner/Tiny")
+    hub = layout.hub_models / "owner--Tiny"
+    assert options.all_repositories(layout) == [tmp_path / "mine", hub, layout.model_repository]
+
+
+def test_model_of_the_hub_is_had_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """If it can't be, nothing starts."""
+    asked: list[tuple[str, bool]] = []
+
+    def prepare(_: Layout, model: str, __: threading.Event, *, demonstration: bool) -> None:
+        asked.append((model, demonstration))
+        raise Problem("too small", "")
+
+    monkeypatch.setattr(module, "set_up", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_serve", lambda *_: pytest.fail("it started"))
+    monkeypatch.setattr("gateway.cli.hub_model.prepare", prepare)
+    (tmp_path / ".cache").mkdir()
+    addresses = Addresses("127.0.0.1", *(free_port() for _ in range(3)))
+    with pytest.raises(Problem, match="too small"):
+        up(Layout(tmp_path), UpOptions(addresses, model="owner/Tiny", demonstration=False), threading.Event())
+    assert asked == [("owner/Tiny", False)]
+
+
 def free_port() -> int:
     """One that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:

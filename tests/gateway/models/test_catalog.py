@@ -69,6 +69,71 @@ async def test_models_are_told_apart(pair: Pair) -> None:
         pair.catalog.get(CHAT_MODEL, EmbeddingModel)
 
 
+HUB_NAME, TWIN = "owner/chat", "toy-embedder"
+
+
+async def test_model_has_the_names_that_it_brings(pair: Pair) -> None:
+    """They are listed and lead to it, as long as it is there."""
+    pair.tritons[0].description = pair.tritons[1].description = {"names": [HUB_NAME]}
+    await pair.catalog.refresh()
+    assert pair.catalog.find(HUB_NAME).name == CHAT_MODEL
+    assert pair.catalog.offered()[HUB_NAME].name == CHAT_MODEL
+    assert (pair.catalog.own_name(HUB_NAME), pair.catalog.own_name("nobody")) == (CHAT_MODEL, "nobody")
+    assert names(pair.catalog) == ALL
+
+
+@pytest.mark.parametrize("brought", [EMBEDDING_MODEL, "alias"])
+async def test_name_that_a_model_brings_stands_behind_others(brought: str) -> None:
+    """Behind a model's own, and behind the settings."""
+    with FakeTriton() as triton:
+        triton.description = {"names": [brought]}
+        client = TritonClient(triton.address)
+        catalog = Catalog([client], ModelLoader(None), interval_s=0.02, aliases={"alias": EMBEDDING_MODEL})
+        await catalog.refresh()
+        assert catalog.find(brought).name == EMBEDDING_MODEL
+        assert catalog.offered()[brought].name == EMBEDDING_MODEL
+        await client.close()
+
+
+async def test_name_that_two_models_bring_is_none() -> None:
+    """Whoever uses it could mean either; an adapter does not bring the names of its model."""
+    with FakeTriton() as triton:
+        triton.ready = [CHAT_MODEL, TWIN]
+        triton.names = {CHAT_MODEL: [HUB_NAME, "mine"], TWIN: [HUB_NAME]}
+        triton.loras = ["poet"]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            assert set(names(catalog)) == {CHAT_MODEL, "poet", TWIN}
+            assert catalog.find("mine").name == CHAT_MODEL
+            assert HUB_NAME not in catalog.offered()
+            with pytest.raises(ModelNotFound):
+                catalog.find(HUB_NAME)
+
+
+@pytest.mark.parametrize(("state", "error"), [("LOADING", Unavailable), ("UNAVAILABLE", ModelBroken)])
+async def test_name_of_the_hub_is_not_denied_before_its_model_has_loaded(state: str, error: type[Exception]) -> None:
+    """A client that waits must not be told that there is no such model."""
+    with FakeTriton() as triton:
+        triton.ready = [EMBEDDING_MODEL]
+        triton.unready = [("chat", state, "no memory")]
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            with pytest.raises(error):
+                catalog.find(HUB_NAME)
+            with pytest.raises(ModelNotFound):
+                catalog.find("owner/other")
+
+
+@pytest.mark.parametrize("nonsense", ["owner/chat", None, 3])
+async def test_names_that_are_no_list_are_none(nonsense: object) -> None:
+    """An older backend brings none, and another's mistake must not hide the model."""
+    with FakeTriton() as triton:
+        triton.description = {"names": nonsense}
+        async with catalog_of(triton.address) as catalog:
+            await catalog.refresh()
+            assert catalog.find(CHAT_MODEL).further_names == ()
+
+
 async def test_least_busy_triton_comes_first(pair: Pair) -> None:
     """Of those that have the model."""
     await pair.catalog.refresh()

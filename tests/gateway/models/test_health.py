@@ -248,6 +248,17 @@ async def test_added_model_does_not_undo_readiness(pair: Pair, tmp_path: Path) -
         triton.ready.remove("toy-reranker")
 
 
+async def test_model_may_be_required_by_a_name_that_it_brings(pair: Pair, tmp_path: Path) -> None:
+    """Which is known only when the model is: until then it is missing."""
+    pair.tritons[0].description = pair.tritons[1].description = {"names": ["owner/chat"]}
+    watch = health(pair, tmp_path, required=("owner/chat",))
+    assert [(model.model, model.state, model.counts) for model in watch.report()] == [("owner/chat", "missing", True)]
+    await pair.catalog.refresh()
+    watch.succeeded(CHAT_MODEL)
+    assert readiness(watch) == {CHAT_MODEL: True}
+    assert watch.is_ready()
+
+
 async def test_required_model_counts_in_every_state(pair: Pair, tmp_path: Path) -> None:
     """Also while it is being added, or can't be served."""
     triton = pair.tritons[1]

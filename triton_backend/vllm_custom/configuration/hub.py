@@ -11,6 +11,7 @@ import re
 from collections.abc import Generator, Iterable, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from ..errors import ConfigError
 from .config import EngineConfig
@@ -53,6 +54,16 @@ def failure_named(config: EngineConfig, environment: Mapping[str, str]) -> Gener
             f"{config.source}: the model {name!r} is no folder and could not be had from the hub ({reason}); check the name,"
             " the network, HF_ENDPOINT, and HF_TOKEN for a model with restricted access, or name a folder with the weights"
         ) from error
+
+
+def names(config: EngineConfig, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The names, besides Triton's, by which clients may ask for the model, as with `vllm serve`: vLLM's own argument
+    `served_model_name`, or the model's name on the hub."""
+    given = config.arguments.get("served_model_name")
+    if given is None:
+        name = _name(config, environment)
+        return () if name is None else (name,)
+    return tuple(map(str, cast("list[Any]", given))) if isinstance(given, list) else (str(given),)
 
 
 def _name(config: EngineConfig, environment: Mapping[str, str]) -> str | None:

@@ -38,6 +38,8 @@ class Facts:
     renders: bool = False
     # How many images a prompt may have.
     images: int = 0
+    # By which clients may ask for it, besides its name in Triton.
+    names: tuple[str, ...] = ()
 
 
 class Vitals(NamedTuple):

@@ -244,6 +244,7 @@ class VllmEngine:
             reasoning_parser=self._parser_names.reasoning,
             renders=self._config.settings.renderer == "backend" or must_render(llm),
             images=most_images(llm.renderer),
+            names=hub.names(self._config, os.environ),
         )
 
     def _stat_loggers(self) -> list[Any]:

@@ -50,6 +50,7 @@ def description(serving: Serving) -> dict[str, Any]:
         "engine": facts.engine,
         "engine_version": facts.engine_version,
         "model": serving.model,
+        "names": list(facts.names),
         "travel": ["direct", "session"],
         "tasks": list(facts.tasks),
         "context_length": facts.context_length,

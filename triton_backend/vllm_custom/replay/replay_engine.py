@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from ..configuration import hub
 from ..configuration.config import EngineConfig, refuse_unknown
 from ..contract.conversation import check_images
 from ..contract.generate import Generate
@@ -42,7 +43,16 @@ from .tokens import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-KEYS = {"model", "max_model_len", "max_num_queued_reqs", "script", "tasks", "images", "enable_lora"}
+KEYS = {
+    "model",
+    "max_model_len",
+    "max_num_queued_reqs",
+    "script",
+    "tasks",
+    "images",
+    "enable_lora",
+    "served_model_name",
+}
 VERSION = "1"
 
 
@@ -52,6 +62,7 @@ class ReplayEngine:
     def __init__(self, config: EngineConfig, adapters: Adapters, meter: Meter | None = None) -> None:
         """`adapters` outlive this engine: another may follow it in the same process."""
         refuse_unknown(config, KEYS)
+        self._config = config
         self._folder = Path(config.arguments["model"])
         self._context_length = int(config.arguments.get("max_model_len", 8192))
         self._script = parse_script(str(config.source), config.arguments.get("script", []))
@@ -92,6 +103,7 @@ class ReplayEngine:
             *self._parser_names,
             renders=self._renders,
             images=self._images,
+            names=hub.names(self._config, {}),
         )
 
     def submit(self, request: Generate, sink: GenerationSink) -> None:

@@ -136,6 +136,20 @@ def test_other_failures_stay_as_they_are(tmp_path, source, put, model, files, ar
 
 
 @pytest.mark.parametrize(
+    ("model", "arguments", "names"),
+    [
+        (NAME, {}, (NAME,)),
+        (NAME, {"served_model_name": "mine"}, ("mine",)),
+        ("/", {"served_model_name": ["mine", "yours"]}, ("mine", "yours")),
+        ("/", {}, ()),
+    ],
+)
+def test_names_are_those_of_vllm_serve(tmp_path, source, model, arguments, names):
+    """What is written, or the name on the hub; a folder has none."""
+    assert hub.names(config(source, model, **arguments), environment(tmp_path, "1")) == names
+
+
+@pytest.mark.parametrize(
     ("variables", "cache"),
     [
         ({"HF_HUB_CACHE": "/a"}, "/a"),

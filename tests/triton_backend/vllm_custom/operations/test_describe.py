@@ -28,6 +28,14 @@ def test_description_says_what_is_served(start):
     assert [file["name"] for file in description["files"]] == ["tokenizer.json", "chat_template.jinja", "config.json"]
 
 
+@pytest.mark.parametrize(
+    ("written", "names"), [({}, []), ({"served_model_name": ["owner/toy", "a"]}, ["owner/toy", "a"])]
+)
+def test_description_has_the_further_names(start, written, names):
+    """By which a gateway may answer, too."""
+    assert start(**written).ask("describe").finish()[0][3]["names"] == names
+
+
 def test_description_says_where_it_runs(start):
     """The environment by its name, without its path, and what is installed in it."""
     environment = start().ask("describe").finish()[0][3]["environment"]

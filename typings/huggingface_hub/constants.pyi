@@ -1,0 +1,3 @@
+ENDPOINT: str
+HF_HUB_CACHE: str
+HF_HUB_OFFLINE: bool
