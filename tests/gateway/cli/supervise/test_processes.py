@@ -78,13 +78,19 @@ def test_waiting_ends_in_time():
 
 
 def test_orphans_are_collected_and_children_spared():
-    """By a subreaper, in a process of its own: those it started itself are collected by who started them."""
+    """By a subreaper, in a process of its own: those it started itself are collected by who started them.
+
+    The orphan ends only when the shell has gone, which would collect it otherwise.
+    """
     program = (
         "import os, subprocess, time\n"
         "from gateway.cli.supervise import processes\n"
         "processes.become_subreaper()\n"
         "own = subprocess.Popen(['true'])\n"
-        "made = subprocess.run(['sh', '-c', 'true & echo $!'], stdout=subprocess.PIPE)\n"
+        "held, end = os.pipe()\n"
+        "script = f'cat <&{held} >/dev/null & echo $!'\n"
+        "made = subprocess.run(['sh', '-c', script], stdout=subprocess.PIPE, pass_fds=[held])\n"
+        "os.close(end)\n"
         "orphan = int(made.stdout)\n"
         "zombies = lambda: {p.pid for p in processes.snapshot() if p.is_zombie and p.parent == os.getpid()}\n"
         "while zombies() != {own.pid, orphan}: time.sleep(0.01)\n"
