@@ -26,9 +26,14 @@ def ensure_supported():  # type: () -> None
     os.execv(found, [found, "-m", "gateway.cli"] + sys.argv[1:])  # noqa: RUF005, S606
 
 
-def find_supported():  # type: () -> str | None
-    """A supported interpreter that really starts, on PATH or of pyenv, whose names on PATH start only the chosen version."""
+def find_supported(but=None):  # type: (int | None) -> str | None
+    """A supported interpreter that really starts, on PATH or of pyenv, whose names on PATH start only the chosen version.
+
+    `but` is a minor version that is not wanted.
+    """
     for minor in MINORS:
+        if minor == but:
+            continue
         name = "python3.%d" % minor  # noqa: UP031
         for path in [shutil.which(name)] + _of_pyenv(name):  # noqa: RUF005
             if path and _starts(path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from gateway.cli import children
 from gateway.cli.console import Throttle, on_terminal, say
 from gateway.cli.errors import Problem
-from gateway.cli.setup.pip_failures import advice, is_passing, lacks_torch, telling, torch_index
+from gateway.cli.setup.pip_failures import advice, cause, is_passing, lacks_torch, telling, torch_index
 
 _ATTEMPTS = 3
 _LINES_SHOWN = 6
@@ -128,5 +128,8 @@ def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def _problem(label: str, watch: _Watch, logs: Path) -> Problem:
+    log = _log(logs, label)
+    if why := cause(watch.tail):
+        return Problem(f"pip could not install {label}: {why} ({log}).", advice(watch.tail, log))
     last = "\n".join(f"    {line[:_LONGEST_LINE]}" for line in telling(watch.tail)[-_LINES_SHOWN:])
-    return Problem(f"pip could not install {label}. Its last words:\n{last}", advice(watch.tail, _log(logs, label)))
+    return Problem(f"pip could not install {label}. Its last words:\n{last}", advice(watch.tail, log))

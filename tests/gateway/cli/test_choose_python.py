@@ -34,6 +34,15 @@ def test_the_newest_that_starts_is_taken(tmp_path: Path, monkeypatch: pytest.Mon
     assert choose_python.find_supported() == str(other)
 
 
+def test_one_version_may_be_unwanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """For who looks for another."""
+    put(tmp_path, "python3.12", "exit 0")
+    other = put(tmp_path, "python3.11", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert choose_python.find_supported(but=12) == str(other)
+
+
 def test_pyenvs_own_is_found_behind_a_shim_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The shim of a version that is installed, but not chosen, says `command not found`."""
     installed = tmp_path / "pyenv" / "versions" / "3.12.1" / "bin"

@@ -1,9 +1,11 @@
 """Twin of gateway/cli/setup/pip_failures.py: over what pip prints; test_pip.py has the rest."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from gateway.cli import choose_python
 from gateway.cli.setup import pip_failures
 
 CONFLICT = """\
@@ -15,23 +17,59 @@ The conflict is caused by:
 
 ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/en/latest/topics/dependency-resolution/
 """
-TORCH = CONFLICT.format(wanted="torch==2.13.0+cpu", constraint="torch<=2.14.1").splitlines()
-NUMPY = CONFLICT.format(wanted="numpy==1.26.4", constraint="numpy>=2").splitlines()
+
+
+def conflict(wanted: str, constraint: str) -> list[str]:
+    """What pip prints."""
+    return CONFLICT.format(wanted=wanted, constraint=constraint).splitlines()
+
+
+TORCH = conflict("torch==2.13.0+cpu", "torch<=2.14.1")
+NUMPY = conflict("numpy==1.26.4", "numpy>=2")
 LOG = Path("pip.log")
 
 
-def test_torch_under_a_constraint_is_missing_torch():
-    """pip calls it a conflict even where the constraint allows the version, and the index is what lacks it."""
+def test_torch_under_a_constraint_that_allows_it_is_missing_torch():
+    """pip calls it a conflict, but the index is what lacks it."""
     assert pip_failures.lacks_torch(TORCH)
     assert not pip_failures.lacks_torch(NUMPY)
-
-
-def test_advice_for_torch_names_index_and_constraint():
-    """Either can be the reason. An empty PIP_CONSTRAINT would leave that of a configuration file in force."""
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert pip_failures.cause(TORCH) == f"it finds no torch==2.13.0+cpu for Python {minor}"
     told = pip_failures.advice(TORCH, LOG)
     assert "TORCH_CPU_INDEX" in told
-    assert "torch<=2.14.1" in told
+    assert "constraint" not in told
+
+
+def test_torch_under_a_constraint_that_forbids_it_needs_no_other_index():
+    """An empty PIP_CONSTRAINT would leave that of a configuration file in force."""
+    lines = ["Max retries exceeded", *conflict("torch==2.13.0+cpu", "torch<2.13")]
+    assert not pip_failures.lacks_torch(lines)
+    assert not pip_failures.is_passing(lines)
+    assert pip_failures.cause(lines) == "the constraint torch<2.13 forbids torch==2.13.0+cpu"
+    assert pip_failures.advice(lines, LOG) == "ignore pip's constraints: PIP_CONSTRAINT=/dev/null make up"
+
+
+def test_torch_under_a_constraint_that_is_not_plain_may_be_either():
+    """pip's own words are shown, the other index is asked, and the advice has both."""
+    lines = conflict("torch==2.13.0+cpu", "torch~=2.9")
+    assert pip_failures.lacks_torch(lines)
+    assert pip_failures.cause(lines) is None
+    told = pip_failures.advice(lines, LOG)
+    assert "TORCH_CPU_INDEX" in told
+    assert "If the constraint torch~=2.9 forbids that version" in told
     assert "PIP_CONSTRAINT=/dev/null make up" in told
+
+
+def test_advice_for_torch_names_another_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The folder or the index at hand may have the wheel for that."""
+    other = next(minor for minor in choose_python.MINORS if minor != sys.version_info.minor)
+    program = tmp_path / f"python3.{other}"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert "PYTHON=" not in pip_failures.advice(TORCH, LOG)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert f"make up PYTHON={program}" in pip_failures.advice(TORCH, LOG)
 
 
 def test_advice_for_torch_says_what_its_index_did():
@@ -47,11 +85,24 @@ def test_telling_lines_are_the_conflict():
     assert lines == [line for line in TORCH if line]
 
 
-def test_advice_for_another_package_names_the_constraint():
+def test_a_constraint_on_another_package_is_named():
     """Another index would not help."""
+    assert pip_failures.cause(NUMPY) == "the constraint numpy>=2 forbids numpy==1.26.4"
     told = pip_failures.advice(NUMPY, LOG)
-    assert "numpy>=2" in told
+    assert "PIP_CONSTRAINT" in told
     assert "TORCH_CPU_INDEX" not in told
+
+
+def test_a_doubtful_constraint_on_another_package_is_named():
+    """With pip's own words before it."""
+    lines = conflict("numpy==1.26.4", "numpy~=2.0")
+    assert pip_failures.cause(lines) is None
+    assert "numpy~=2.0" in pip_failures.advice(lines, LOG)
+
+
+def test_an_untrusted_index_is_no_missing_package():
+    """pip says both."""
+    assert pip_failures.cause(["certificate verify failed", "No matching distribution found for a==1"]) is None
 
 
 def test_advice_without_a_constraint_names_none():
