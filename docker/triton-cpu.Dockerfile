@@ -49,7 +49,8 @@ ENV PATH=/opt/triton-gateway/.cache/envs/pytorch/bin:${PATH} \
     XDG_CACHE_HOME=/cache XDG_CONFIG_HOME=/cache/config XDG_STATE_HOME=/state \
     HF_HOME=/cache/huggingface VLLM_CACHE_ROOT=/cache/vllm TRITON_CACHE_DIR=/cache/triton \
     TORCHINDUCTOR_CACHE_DIR=/cache/inductor NUMBA_CACHE_DIR=/cache/numba \
-    PYTHONDONTWRITEBYTECODE=1 TRITON_GATEWAY_LOG_LEVEL=warning GPU=0
+    PYTHONDONTWRITEBYTECODE=1 TRITON_GATEWAY_LOG_LEVEL=warning GPU=0 \
+    VLLM_PYTHON=/opt/triton-gateway/.cache/envs/vllm_custom/bin/python
 USER 1000:1000
 EXPOSE 8001 8002
 STOPSIGNAL SIGTERM

@@ -8,6 +8,7 @@ mkdir -p "$HOME"
 set -- triton-gateway run --verbose \
     --triton-host 0.0.0.0 --triton-grpc-port 8001 --triton-metrics-port 8002 \
     --model-repository /models --demonstration /opt/demonstration \
+    --vllm-python "${VLLM_PYTHON:-$(command -v python3)}" \
     --repository-secret-file /shared/repository-secret \
     --gpu "${GPU:-1}" --load-timeout "${LOAD_TIMEOUT:-3600}" "$@"
 if [ -x "$NVIDIA" ]; then

@@ -130,6 +130,7 @@ def _run_options(options: argparse.Namespace) -> RunOptions:
         backends=options.backend_directory,
         demonstration=options.demonstration,
         secret_file=options.repository_secret_file,
+        vllm_python=options.vllm_python,
         cuda=options.gpu == "1",
         workers=_workers(options, given),
         verbose=options.verbose,
@@ -260,6 +261,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="what a gateway elsewhere needs to list Triton's models; made if it is missing",
+    )
+    parser.add_argument(
+        "--vllm-python",
+        type=Path,
+        metavar="FILE",
+        help="vLLM's Python: serves the model of the hub that MODEL names, from the first repository",
     )
     parser.add_argument("--gpu", choices=("0", "1"), default="0", help="whether the backends run on GPUs (default: 0)")
     _add_workers(parser)

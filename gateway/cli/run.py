@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import defaults
+from gateway.cli import hub_model
 from gateway.cli.console import say
 from gateway.cli.errors import Problem
 from gateway.cli.gpus import nvidia_smi, trouble
@@ -27,7 +28,8 @@ BACKENDS: Final = Path("/opt/tritonserver/backends")
 @dataclass(frozen=True)
 class RunOptions:
     """The options of the command line. `demonstration` is a repository that is served while the others are empty.
-    `secret_file` holds what a gateway elsewhere needs to ask Triton for its models; it is made if it is missing."""
+    `secret_file` holds what a gateway elsewhere needs to ask Triton for its models; it is made if it is missing.
+    With `vllm_python`, the variable MODEL names a model of the hub, which is written into the first repository."""
 
     addresses: Addresses
     repositories: tuple[Path, ...]
@@ -35,6 +37,7 @@ class RunOptions:
     backends: Path = BACKENDS
     demonstration: Path | None = None
     secret_file: Path | None = None
+    vllm_python: Path | None = None
     cuda: bool = False
     workers: int = 1
     verbose: bool = False
@@ -47,6 +50,9 @@ def run(layout: Layout, options: RunOptions, stop: threading.Event) -> None:
     started = time.monotonic()
     for problem in _obstacles(options):
         raise problem
+    if options.vllm_python:
+        repository = options.repositories[0]
+        hub_model.prepare_in_image(options.vllm_python, layout.root, repository, stop, cuda=options.cuda)
     installation = of_image(layout, options.tritonserver, options.backends, options.state_dir, cuda=options.cuda)
     stack = StackOptions(
         options.addresses,

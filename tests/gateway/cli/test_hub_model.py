@@ -58,5 +58,16 @@ def test_memory_to_leave_may_be_chosen(
 
 def test_refusal_ends_the_start(tmp_path: Path):
     """What the program said stands above."""
-    with pytest.raises(Problem, match=r"owner/Tiny can't be served \(exit status 1\); the lines above say why"):
+    with pytest.raises(Problem, match="owner/Tiny can't be served; the lines above say why"):
         hub_model.prepare(layout(tmp_path, status=1), MODEL, threading.Event(), demonstration=True)
+
+
+def test_image_passes_its_variables_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """MODEL and its like are the program's own variables; a refusal ends the container's start."""
+    python = layout(tmp_path).python("vllm_custom")
+    models = tmp_path / "models"
+    hub_model.prepare_in_image(python, tmp_path, models, threading.Event(), cuda=True)
+    assert capsys.readouterr().out.splitlines()[0] == f"-P -m gateway.cli.hub --repository {models} --device gpu"
+    refusing = layout(tmp_path / "other", status=1).python("vllm_custom")
+    with pytest.raises(Problem, match="MODEL can't be served"):
+        hub_model.prepare_in_image(refusing, tmp_path, models, threading.Event(), cuda=False)

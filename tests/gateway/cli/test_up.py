@@ -86,7 +86,7 @@ def test_model_of_the_hub_is_had_before_anything_starts(tmp_path: Path, monkeypa
         raise Problem("too small", "")
 
     monkeypatch.setattr(module, "set_up", lambda *_, **__: None)
-    monkeypatch.setattr(module, "_serve", lambda *_: pytest.fail("it started"))
+    monkeypatch.setattr(module, "run_stack", lambda *_: pytest.fail("it started"))
     monkeypatch.setattr("gateway.cli.hub_model.prepare", prepare)
     (tmp_path / ".cache").mkdir()
     addresses = Addresses("127.0.0.1", *(free_port() for _ in range(3)))
