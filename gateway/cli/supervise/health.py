@@ -8,12 +8,13 @@ While Triton loads, the gateway's answers are about the previous run: the gatewa
 token, and unready only after that. The times in this file are in addition to these 30 s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from gateway.cli.supervise.readiness import ProbeResult, State
 
 LOAD_TIMEOUT_S = 600.0
+"""Of silence in Triton's log. A large model takes longer to load, or to be downloaded, and its log tells of it."""
 FIRST_TOKEN_S = 120.0
 UNREADY_S = 60.0
 """Longer than the backend needs to restart an engine in place."""
@@ -36,6 +37,8 @@ class Health:
     """The health of one run of Triton, from its start. Create a new object for the next run."""
 
     started: float
+    quiet_since: float = field(default=0.0, kw_only=True)
+    """When Triton last wrote into its log."""
     serving_since: float | None = None
     ready_since: float | None = None
     waits_for_models: bool = False
@@ -55,7 +58,8 @@ class Health:
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:
-            return Verdict.RESTART_TRITON if now - self.started >= LOAD_TIMEOUT_S else Verdict.NOTHING
+            quiet_s = now - max(self.started, self.quiet_since)
+            return Verdict.RESTART_TRITON if quiet_s >= LOAD_TIMEOUT_S else Verdict.NOTHING
         if answer.state is State.READY:
             # Triton may have loaded a model that this worker of the gateway has not seen yet.
             waits = bool(answer.awaited) and now - self.serving_since < FIRST_TOKEN_S
