@@ -10,7 +10,7 @@ set -- triton-gateway run --verbose \
     --model-repository /models --demonstration /opt/demonstration \
     --vllm-python "${VLLM_PYTHON:-$(command -v python3)}" \
     --repository-secret-file /shared/repository-secret \
-    --gpu "${GPU:-1}" --load-timeout "${LOAD_TIMEOUT:-3600}" "$@"
+    --gpu "${GPU:-1}" --load-timeout "${LOAD_TIMEOUT:-600}" "$@"
 if [ -x "$NVIDIA" ]; then
     exec "$NVIDIA" "$@"
 fi

@@ -25,8 +25,16 @@ def change(layout: Layout, action: str, model: str) -> None:
 
 def _folder(running: Running, model: str) -> Path:
     for repository in running.repositories:
-        if model in (path.name for path in Path(repository).iterdir() if path.is_dir()):
+        if model in _folders(Path(repository)):
             return Path(repository, model)
     raise Problem(
         f"No model repository has a folder {model!r}.", f"look into {', '.join(running.repositories)}; names are exact."
     )
+
+
+def _folders(repository: Path) -> list[str]:
+    """Nothing where it can't be read: it may be on a disk that is away."""
+    try:
+        return [path.name for path in repository.iterdir() if path.is_dir()]
+    except OSError:
+        return []

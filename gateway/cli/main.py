@@ -275,7 +275,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=_positive,
         default=int(LOAD_TIMEOUT_S),
         metavar="SECONDS",
-        help=f"Triton is started again if its models have not been tried by then (default: {LOAD_TIMEOUT_S:.0f})",
+        help=f"Triton is started again if its log is silent for so long while it loads (default: {LOAD_TIMEOUT_S:.0f})",
     )
     parser.add_argument("--verbose", action="store_true", help="show all that Triton and the gateway write")
 

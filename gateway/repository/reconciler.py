@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -46,7 +46,8 @@ class Reconciler:
         self._state_dir = state_dir
         self._say = say
         self._known: dict[Path, Known] = {}
-        self._wanted: Wanted | None = None
+        self._wanted = Wanted()
+        self._is_first_round = True
         self._ready_at_start: frozenset[str] = frozenset()
         self._loads = asyncio.Semaphore(_AT_A_TIME)
         self._assets_settled = asyncio.Event()
@@ -67,39 +68,37 @@ class Reconciler:
 
     async def begin(self) -> None:
         """Learn what Triton has loaded: a reconciler before this one may have ended. Raises GatewayError."""
-        self._ready_at_start = await self._ready()
+        self._ready_at_start = _names(await self._triton.repository_index(), "READY")
 
     def round(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Compare once, and begin to load and unload what is due. What lies there the first time counts as quiet."""
         seen = self._look()
+        is_first, self._is_first_round = self._is_first_round, False
         if seen is None:
             return []
-        folders, wanted = seen
-        self._note(folders, wanted)
-        self._wanted = wanted
-        work = [self._due(known, wanted) for known in self._known.values()]
+        folders, self._wanted = seen
+        self._note(folders, self._wanted, is_first=is_first)
+        work = [self._due(known, self._wanted) for known in self._known.values()]
         return [tasks.create_task(each) for each in work if each is not None]
 
     async def heed_others(self) -> None:
         """Somebody may have used Triton's own API. An unload stands, like one by ours; a load is noticed."""
         settled = [known for known in self._known.values() if not known.busy]
         try:
-            ready = await self._ready()
+            index = await self._triton.repository_index()
         except GatewayError:
             return  # Triton is busy, or ends
-        for known in settled:
-            is_ready = known.folder.name in ready
-            if known.busy or known.loaded is is_ready:
-                continue
-            if not is_ready:
+        ready = _names(index, "READY")
+        # A loaded model whose folder is gone is in no index: that is no unload, and Triton keeps it until we ask.
+        unloaded = _names(index, "UNAVAILABLE", "UNLOADING") - ready
+        for known in [known for known in settled if not known.busy]:
+            name = known.folder.name
+            if known.loaded and name in unloaded:
                 known.loaded, known.unload_to_note = False, True
-                self._say(f"unloaded {known.folder.name}")
-            elif self._wanted is not None and self._wanted.is_wanted(known.folder.path):
+                self._say(f"unloaded {name}")
+            elif not known.loaded and name in ready and self._wanted.is_wanted(known.folder.path):
                 self._note_loaded(known, self._wanted)
         self._note_unloads()
-
-    async def _ready(self) -> frozenset[str]:
-        return frozenset(model.name for model in await self._triton.repository_index() if model.is_ready)
 
     def _note_unloads(self) -> None:
         """Have what others have unloaded stay so at the next start, too. What can't be noted now is noted later."""
@@ -135,20 +134,19 @@ class Reconciler:
         self._tell("look", "")
         return seen
 
-    def _note(self, folders: Sequence[ModelFolder], wanted: Wanted) -> None:
+    def _note(self, folders: Sequence[ModelFolder], wanted: Wanted, *, is_first: bool) -> None:
         for known in self._known.values():
             known.gone = True
         for folder in folders:
             if (known := self._known.get(folder.path)) is None:
-                known = self._known[folder.path] = self._new(folder, wanted)
+                known = self._known[folder.path] = self._new(folder, wanted, is_first=is_first)
             known.see(folder, wanted)
             self._name_flaw(known)
         self._known = {path: known for path, known in self._known.items() if not known.is_forgotten}
 
-    def _new(self, folder: ModelFolder, wanted: Wanted) -> Known:
-        is_first_look = self._wanted is None
-        known = Known(folder, quiet_rounds=QUIET_ROUNDS if is_first_look else 0)
-        if is_first_look and folder.name in self._ready_at_start:
+    def _new(self, folder: ModelFolder, wanted: Wanted, *, is_first: bool) -> Known:
+        known = Known(folder, quiet_rounds=QUIET_ROUNDS if is_first else 0)
+        if is_first and folder.name in self._ready_at_start:
             self._note_loaded(known, wanted)
         return known
 
@@ -201,6 +199,11 @@ class Reconciler:
         finally:
             known.busy = False
         self._tell(f"{known.folder.path} in Triton", trouble)
+
+
+def _names(index: Iterable[RepositoryModel], *states: str) -> frozenset[str]:
+    """The models that have a version in one of these states."""
+    return frozenset(model.name for model in index if model.state in states)
 
 
 def _without(wanted: Wanted, known: Known) -> Wanted:

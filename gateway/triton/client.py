@@ -183,7 +183,7 @@ class TritonClient:
                 grpc.StatusCode.UNAVAILABLE,
                 grpc.StatusCode.CANCELLED,
             )
-            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;"), may_pass=may_pass) from error
+            raise ModelControlFailed(_AROUND_THE_REASON.sub("", said).rstrip(" ;."), may_pass=may_pass) from error
 
     async def _call(
         self, name: str, request: Any, *, timeout_s: float, metadata: tuple[tuple[str, str], ...] | None = None

@@ -35,6 +35,15 @@ MODEL = """class TritonPythonModel:
     def execute(self, requests):
         return []
 """
+KILLED_ONCE = """import os, signal
+class TritonPythonModel:
+    def initialize(self, args):
+        if not os.path.exists({mark!r}):
+            open({mark!r}, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+    def execute(self, requests):
+        return []
+"""
 LOAD = """
 import json, sys, tritonclient.grpc as grpc
 client = grpc.InferenceServerClient(sys.argv[1])
@@ -88,12 +97,52 @@ def test_a_failing_model_is_named_and_comes_up_when_it_is_mended(system: System,
     until(lambda: "The model guest is not loaded" in system.log.read_text(), "a word about it")
     assert "the weights of guest are not there" in system.log.read_text()
     assert "the weights of guest are not there" in states(system)["guest"]
+    assert "`assets`, which serves its files, is not loaded" not in (find_layout().logs / "gateway.log").read_text()
     answer = httpx.post(f"{system.url}/v1/embeddings", json={"model": EMBEDDING_MODEL, "input": "hello"}, timeout=60)
     assert answer.status_code == 200
     (guest / "1" / "model.py").write_text(MODEL.replace('raise ValueError("', 'print("'))
     until(lambda: "READY" in states(system)["guest"], "the mended model")
     assert system.readiness() == 200
     assert [process.pid for process in system.members("tritonserver")] == triton
+
+
+def test_a_model_whose_process_is_killed_while_it_loads_comes_up_by_itself(system: System, guest: Path) -> None:
+    """Nobody has to touch it. A load that fails later leaves what serves, and Triton, as they are."""
+    triton = [process.pid for process in system.members("tritonserver")]
+    model = guest / "1" / "model.py"
+    model.write_text(KILLED_ONCE.format(mark=str(system.folder / "was killed")))
+    until(lambda: "it is tried again in 5 s" in system.log.read_text(), "a word about the kill")
+    assert "The model guest is not loaded: Internal: Stub process 'guest_0" in system.log.read_text()
+    until(lambda: "READY" in states(system)["guest"], "the second try")
+    model.write_text(MODEL)
+    command(system, "load", "guest")
+    until(lambda: "The model guest stays as it was loaded before" in system.log.read_text(), "a word about the load")
+    assert "READY" in states(system)["guest"]
+    assert [process.pid for process in system.members("tritonserver")] == triton
+
+
+def test_a_classifier_that_is_loaded_anew_is_read_anew(system: System) -> None:
+    """Its labels are read by the gateway alone, and Triton says all the time that it is ready."""
+    labels = ROOT / "model_repository" / "moderation" / "1" / "labels.json"
+    made = labels.readlink()
+    content = json.loads(labels.read_text())
+    try:
+        labels.unlink()
+        labels.write_text(json.dumps({**content, "threshold": 0.0}))
+        assert not flagged(system)
+        command(system, "load", "moderation")
+        until(lambda: flagged(system), "the new threshold")
+    finally:
+        labels.unlink()
+        labels.symlink_to(made)
+    command(system, "load", "moderation")
+    until(lambda: not flagged(system), "the old threshold")
+
+
+def flagged(system: System) -> bool:
+    """Whether a harmless text is."""
+    answer = httpx.post(f"{system.url}/v1/moderations", json={"input": "have a lovely day"}, timeout=60)
+    return answer.json()["results"][0]["flagged"]
 
 
 def test_an_unloaded_model_is_gone_until_it_is_loaded(system: System) -> None:

@@ -8,13 +8,14 @@ While Triton loads, the gateway's answers are about the previous run: the gatewa
 token, and unready only after that. The times in this file are in addition to these 30 s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from gateway.cli.supervise.readiness import ProbeResult, State
 
 LOAD_TIMEOUT_S = 600.0
-"""From one model that has loaded, or failed, to the next. Engines that share a GPU start one after the other."""
+"""Of silence: nothing in Triton's log, and no model that has loaded or failed. Large models take longer to load, or to be
+downloaded, and its log tells of it; engines that share a GPU start one after the other."""
 FIRST_TOKEN_S = 120.0
 UNREADY_S = 60.0
 """Longer than the backend needs to restart an engine in place."""
@@ -37,6 +38,8 @@ class Health:
     """The health of one run of Triton, from its start. Create a new object for the next run."""
 
     started: float
+    quiet_since: float = field(default=0.0, kw_only=True)
+    """When Triton last wrote into its log."""
     serving_since: float | None = None
     ready_since: float | None = None
     load_timeout_s: float = LOAD_TIMEOUT_S
@@ -61,8 +64,8 @@ class Health:
             self.started, self.serving_since = now, None  # its time to load begins with the next model
             return Verdict.NOTHING
         if self.serving_since is None:
-            since = max(self.started, self._tried_last)
-            return Verdict.RESTART_TRITON if now - since >= self.load_timeout_s else Verdict.NOTHING
+            quiet_s = now - max(self.started, self.quiet_since, self._tried_last)
+            return Verdict.RESTART_TRITON if quiet_s >= self.load_timeout_s else Verdict.NOTHING
         if answer.state is State.READY:
             # Triton may have loaded a model that this worker of the gateway has not seen yet.
             waits = bool(answer.awaited) and now - self.serving_since < FIRST_TOKEN_S

@@ -31,6 +31,11 @@ class LogFile:
         self._position, self._partial = 0, b""
         return self.path.open("ab")
 
+    @property
+    def size(self) -> int:
+        """How many bytes have been read, also of a line that is not complete."""
+        return self._position
+
     def new_lines(self) -> list[str]:
         """The whole lines that were written since the last call."""
         try:

@@ -77,7 +77,7 @@ def _reason(body: bytes) -> str:
     if models is None:
         return body.decode(errors="replace")[:200] or "an empty answer"
     return (
-        ", ".join(_words(name, report) for name, report in models.items() if not report["ready"])
+        ", ".join(_words(name, report) for name, report in models.items() if not report.get("ready"))
         or "no model is served"
     )
 
@@ -85,14 +85,16 @@ def _reason(body: bytes) -> str:
 def _models(body: bytes) -> dict[str, dict[str, Any]] | None:
     """None if the body is not the gateway's."""
     try:
-        return json.loads(body)["models"]
-    except (ValueError, KeyError, TypeError):
+        return {str(name): dict(report) for name, report in json.loads(body)["models"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _words(name: str, report: dict[str, Any]) -> str:
-    age = report["last_success_s_ago"]
-    return f"{name} has not answered yet" if age is None else f"{name} has not answered for {age:.0f} s"
+    age = report.get("last_success_s_ago")
+    return (
+        f"{name} has not answered for {age:.0f} s" if isinstance(age, float | int) else f"{name} has not answered yet"
+    )
 
 
 class Prober:

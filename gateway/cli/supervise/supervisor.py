@@ -194,11 +194,14 @@ class Supervisor:
         self._was_idle = True
 
     def _read_logs(self) -> None:
+        read = self._triton.log.size
         for service in (self._triton, self._reconciler, self._gateway):
             for line in service.log.new_lines():
                 self._heed(service, line)
                 if self._hooks.verbose:
                     say(f"{service.program.name}: {line}")
+        if self._triton.log.size != read:
+            self._health.quiet_since = time.monotonic()
 
     def _heed(self, service: Service, line: str) -> None:
         if service is self._triton:

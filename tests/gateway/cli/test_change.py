@@ -66,6 +66,17 @@ def test_what_is_no_model_is_refused(layout: CheckoutWithCache, tmp_path: Path, 
     assert str(repository) in caught.value.fix
 
 
+def test_a_repository_that_is_away_is_named(layout: CheckoutWithCache, tmp_path: Path) -> None:
+    """And the others are looked into all the same."""
+    (tmp_path / "there" / "llm").mkdir(parents=True)
+    repositories = (str(tmp_path / "away"), str(tmp_path / "there"))
+    with published(layout.running, Running({}, repositories)):
+        change(layout, "load", "llm")
+        with pytest.raises(Problem) as caught:
+            change(layout, "load", "other")
+    assert repositories[0] in caught.value.fix
+
+
 def test_without_a_triton_it_says_so(layout: CheckoutWithCache) -> None:
     """There is nothing to load into."""
     with pytest.raises(Problem, match="No Triton of this checkout runs"):

@@ -18,10 +18,14 @@ pytestmark = pytest.mark.anyio
 
 
 class NotingTriton:
-    """The models that it has loaded, and every call. Names in `broken` fail to load, those in `killed` lose their process
-    in it, those in `stuck` do not unload, and those in `slow` load when their event is set."""
+    """The models that it has loaded, and every call. Like the real one, it lists what lies in its repository now.
 
-    def __init__(self) -> None:
+    Names in `broken` fail to load, those in `killed` lose their process in it, those in `stuck` do not unload, and those in
+    `slow` load when their event is set.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
         self.loaded: set[str] = set()
         self.calls: list[str] = []
         self.broken: set[str] = set()
@@ -33,7 +37,11 @@ class NotingTriton:
     async def repository_index(self) -> list[RepositoryModel]:
         if self.away:
             raise Unavailable("away")
-        return [RepositoryModel(name, "1", "READY", "") for name in sorted(self.loaded)]
+        there = [path.name for path in self.repository.iterdir()] if self.repository.exists() else []
+        index = [RepositoryModel(name, "1", "READY", "") for name in there if name in self.loaded]
+        return index + [
+            RepositoryModel(name, "1", "UNAVAILABLE", "unloaded") for name in there if name not in self.loaded
+        ]
 
     async def load_model(self, name: str) -> None:
         self.calls.append(f"load {name}")
@@ -55,7 +63,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.repository, self.state = folder / "repository", folder / "state"
-        self.triton = NotingTriton()
+        self.triton = NotingTriton(self.repository)
         self.said: list[str] = []
         for name, size in (("large", 100), ("small", 1)):
             self.add(name, size)
@@ -163,6 +171,7 @@ async def test_a_model_whose_folder_goes_is_unloaded(world: World) -> None:
     await world.start()
     shutil.rmtree(world.repository / "small")
     assert await world.rounds(2) == ["unload small"]
+    assert read_wanted(world.state).is_wanted(world.repository / "small")
     world.add("small")
     assert await world.rounds(3) == ["load small"]
 

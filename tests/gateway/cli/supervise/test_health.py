@@ -34,6 +34,16 @@ def test_each_model_has_the_whole_time_to_load():
     assert health.feed(2100.0, UNREADY, serving=False, tried=3) is Verdict.RESTART_TRITON
 
 
+def test_a_load_that_tells_of_itself_may_take_longer():
+    """A download of many gigabytes, say; it is silence that is judged."""
+    health = Health(0.0)
+    for now in range(0, 3000, 100):
+        health.quiet_since = float(now)
+        assert health.feed(float(now), UNREADY, serving=False) is Verdict.NOTHING
+    assert health.feed(3499.0, UNREADY, serving=False) is Verdict.NOTHING
+    assert health.feed(3500.0, UNREADY, serving=False) is Verdict.RESTART_TRITON
+
+
 def test_an_echo_of_the_last_run_is_not_readiness():
     """The gateway says ready for a while after Triton died; then unready while it loads: both are about the dead one."""
     health = Health(0.0)

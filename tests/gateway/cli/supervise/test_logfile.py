@@ -36,6 +36,7 @@ def test_new_lines_come_once_and_whole(tmp_path: Path):
             file.write(bytes([byte]))
             file.flush()
             seen += log.new_lines()
+            assert log.size == file.tell(), "a progress bar has no lines"
     assert seen == ["eins", "zw\u00f6lf"]
     assert log.new_lines() == []
 

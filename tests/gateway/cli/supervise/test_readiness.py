@@ -51,8 +51,11 @@ LOADING = b'{"models": {"llm": {"ready": false, "state": "loading", "last_succes
         (404, b"", ProbeResult(State.UNREADY, "an empty answer")),
         (500, b"broken", ProbeResult(State.UNREADY, "broken")),
         (500, b"[]", ProbeResult(State.UNREADY, "[]")),
+        (200, b'{"models": [5]}', ProbeResult(State.READY)),
+        (500, b'{"models": {"m": 5}}', ProbeResult(State.UNREADY, '{"models": {"m": 5}}')),
+        (500, b'{"models": {"m": {}}}', ProbeResult(State.UNREADY, "m has not answered yet", curable=False)),
     ],
-    ids=["ready", "awaited", "other", "models", "none", "broken", "empty", "text", "list"],
+    ids=["ready", "awaited", "other", "models", "none", "broken", "empty", "text", "list", "foreign", "odd", "bare"],
 )
 def test_the_gateways_words_are_the_reason(port: int, status: int, body: bytes, answer: ProbeResult):
     """Or whatever answers in its place."""
