@@ -97,14 +97,19 @@ class Reconciler:
         return [tasks.create_task(each) for each in work if each is not None]
 
     async def heed_unloads(self) -> None:
-        """Somebody may have unloaded a model by Triton's own API: that stands, like an unload by ours."""
+        """Somebody may have unloaded a model by Triton's own API: that stands, like an unload by ours.
+
+        A model without a folder is in no index of Triton's, loaded or not: `round` unloads it.
+        """
         settled = [known for known in self._known.values() if known.loaded and not known.busy]
         try:
             ready = await self._ready()
         except GatewayError:
             return  # Triton is busy, or ends
         for known in settled:
-            if known.folder.name not in ready and known.loaded and not known.busy:
+            if known.folder.name in ready or not known.folder.path.is_dir():
+                continue
+            if known.loaded and not known.busy:
                 known.loaded = False
                 self._say(f"unloaded {known.folder.name}")
                 write_wanted(self._state_dir, read_wanted(self._state_dir).unload(known.folder.path))

@@ -17,9 +17,13 @@ pytestmark = pytest.mark.anyio
 
 
 class NotingTriton:
-    """The models that it has loaded, and every call; names in `broken` fail to load."""
+    """The models that it has loaded, and every call; names in `broken` fail to load.
 
-    def __init__(self) -> None:
+    Like Triton's, its index has only what lies in the repository: a model that is loaded and has no folder is not in it.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
         self.loaded: set[str] = set()
         self.calls: list[str] = []
         self.broken: set[str] = set()
@@ -28,7 +32,9 @@ class NotingTriton:
     async def repository_index(self) -> list[RepositoryModel]:
         if self.away:
             raise Unavailable("away")
-        return [RepositoryModel(name, "1", "READY", "") for name in sorted(self.loaded)]
+        return [
+            RepositoryModel(name, "1", "READY", "") for name in sorted(self.loaded) if (self.repository / name).is_dir()
+        ]
 
     async def load_model(self, name: str) -> None:
         self.calls.append(f"load {name}")
@@ -46,7 +52,7 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.repository, self.state = folder / "repository", folder / "state"
-        self.triton = NotingTriton()
+        self.triton = NotingTriton(self.repository)
         self.said: list[str] = []
         for name, size in (("large", 100), ("small", 1)):
             self.add(name, size)
