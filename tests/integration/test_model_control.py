@@ -88,7 +88,7 @@ def guest(system: System) -> Generator[Path, None, None]:
     (folder / "1" / "model.py").write_text(MODEL)
     yield folder
     shutil.rmtree(folder)
-    until(lambda: "READY" not in states(system).get("guest", ""), "the end of the guest")
+    until(lambda: not system.members("/guest/1/"), "the end of the guest's process")
 
 
 def test_a_failing_model_is_named_and_comes_up_when_it_is_mended(system: System, guest: Path) -> None:

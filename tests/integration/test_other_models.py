@@ -21,6 +21,7 @@ import pytest
 
 from benchmarks.system import RunLayout, System, serving, write_backends
 from gateway.cli.layout import find_layout
+from tests.integration.conftest import ALL_ENGINES
 
 SMALL = {
     "dtype": "float32",
@@ -28,8 +29,6 @@ SMALL = {
     "max_num_seqs": 16,
     "kv_cache_memory_bytes": 1 << 26,
 }
-# Each engine takes 2 GB: the others are started where tests/vllm_env starts its own.
-ALL_ENGINES = os.environ.get("VLLM_CUSTOM_ENGINE_TESTS") == "1"
 _MAKE = """
 import sys
 from pathlib import Path

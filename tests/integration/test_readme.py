@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from tests.integration.conftest import ROOT, System
+from tests.integration.pages import blocks
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "curl" in block]
+README = blocks(ROOT / "README.md")
+PYTHON = [block.text for block in README if block.language == "python"]
+SHELL = [block.text for block in README if block.language == "sh" and "curl" in block.text]
 
 
 def _here(block: str, system: System) -> str:

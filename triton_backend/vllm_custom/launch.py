@@ -46,7 +46,7 @@ def launch(args: Mapping[str, Any]) -> Instance:
     # `model_repository` is the model's own folder, in spite of its name.
     version_directory = Path(args["model_repository"]) / str(args["model_version"])
     engine_config = config.load(model, version_directory)
-    process_environment.set_variables(os.environ, engine_config.settings.variables)
+    process_environment.set_variables(os.environ, engine_config.settings.variables, engine_config.arguments)
     hub.settle(engine_config, os.environ)
     if engine_config.settings.nice:
         # Of this thread, and of every thread and process that it starts: the engine's.

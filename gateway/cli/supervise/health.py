@@ -19,6 +19,8 @@ downloaded, and its log tells of it; engines that share a GPU start one after th
 FIRST_TOKEN_S = 120.0
 UNREADY_S = 60.0
 """Longer than the backend needs to restart an engine in place."""
+DISCOVERY_S = 10.0
+"""Longer than the gateway takes to see a model that Triton has loaded, and to read its files."""
 UNREACHABLE_S = 30.0
 UNREACHABLE_AT_START_S = 90.0
 """Longer at the start, because loading models use the processors that the starting gateway needs."""
@@ -47,6 +49,7 @@ class Health:
     """Nothing can be served until a model is mended or added; no restart would change that."""
     _tried: int = 0
     _tried_last: float = 0.0
+    _waiting_since: float | None = None
     _state: State | None = None
     _state_since: float = 0.0
 
@@ -59,10 +62,10 @@ class Health:
         if answer.state is State.UNREACHABLE and lasted >= self._patience():
             self.forget_answers()
             return Verdict.RESTART_GATEWAY
-        self.waits_for_models = idle or (serving and answer.state is State.UNREADY and not answer.curable)
-        if self.waits_for_models:
-            self.started, self.serving_since = now, None  # its time to load begins with the next model
+        if idle or (serving and answer.state is State.UNREADY and not answer.curable):
+            self._wait_for_models(now, idle)
             return Verdict.NOTHING
+        self.waits_for_models, self._waiting_since = False, None
         if self.serving_since is None:
             quiet_s = now - max(self.started, self.quiet_since, self._tried_last)
             return Verdict.RESTART_TRITON if quiet_s >= self.load_timeout_s else Verdict.NOTHING
@@ -83,6 +86,13 @@ class Health:
     def healthy_for(self, now: float) -> float:
         """How long this run has been ready."""
         return 0.0 if self.ready_since is None else now - self.ready_since
+
+    def _wait_for_models(self, now: float, idle: bool) -> None:
+        """Only Triton's own word is certain at once: the gateway may not have looked since a model was loaded."""
+        if self._waiting_since is None:
+            self._waiting_since = now
+        self.waits_for_models = idle or now - self._waiting_since >= DISCOVERY_S
+        self.started, self.serving_since = now, None  # its time to load begins with the next model
 
     def _lasted(self, now: float, state: State, serving: bool) -> float:
         """How long the gateway has been in this state."""

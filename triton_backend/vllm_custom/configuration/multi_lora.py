@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from ..errors import ConfigError
+from .config import MODEL
 
 FILE = "multi_lora.json"
 LoraTable = Mapping[str, str]
@@ -20,7 +21,10 @@ def is_on(arguments: Mapping[str, Any]) -> bool:
 
 
 def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | None:
-    """The adapters' folders by name, in the file's order; None where `enable_lora` is not on. Raises ConfigError."""
+    """The adapters' folders by name, in the file's order; None where `enable_lora` is not on. Raises ConfigError.
+
+    `${MODEL}` stands for the version directory, as in model.json.
+    """
     if not is_on(arguments):
         return None
     source = version_directory / FILE
@@ -35,4 +39,6 @@ def load(version_directory: Path, arguments: Mapping[str, Any]) -> LoraTable | N
         isinstance(path, str) for path in cast("dict[str, Any]", document).values()
     ):
         raise ConfigError(f'{source} must be an object of names and folders: {{"alpaca": "/loras/alpaca"}}')
-    return MappingProxyType(dict(cast("dict[str, str]", document)))
+    directory = str(version_directory.resolve())
+    table = cast("dict[str, str]", document)
+    return MappingProxyType({name: path.replace(MODEL, directory) for name, path in table.items()})

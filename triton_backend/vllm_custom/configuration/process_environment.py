@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 # What the engine's process and its children need. A variable that is set already stays as it is.
 DEFAULTS: Mapping[str, str] = {
@@ -21,16 +22,23 @@ DEFAULTS: Mapping[str, str] = {
 # the same.
 COMPILER = "g++"
 
+KV_CACHE_SPACE = "VLLM_CPU_KVCACHE_SPACE"
+
 # A Unix socket's path has at most 107 bytes. vLLM names its sockets `<folder>/<uuid>`.
 LONGEST_SOCKET_FOLDER = 107 - len("/") - 36
 SHORT_FOLDER = "/tmp"  # noqa: S108 - where the sockets are by default
 
 
-def set_variables(environment: MutableMapping[str, str], chosen: Mapping[str, str]) -> None:
-    """Set those of the model's configuration, then the defaults of what is not set.
+def set_variables(
+    environment: MutableMapping[str, str], chosen: Mapping[str, str], arguments: Mapping[str, Any]
+) -> None:
+    """Set those of the model's configuration, `chosen`, then the defaults of what is not set. `arguments` are the engine's.
 
     To be called before anything is imported that reads them; the engine's processes inherit them.
     """
+    if arguments.get("kv_cache_memory_bytes") is not None:
+        # On a CPU, vLLM would take Triton's variable, which is for all models, in place of the model's own argument.
+        environment.pop(KV_CACHE_SPACE, None)
     environment.update(chosen)
     for name, value in DEFAULTS.items():
         environment.setdefault(name, value)

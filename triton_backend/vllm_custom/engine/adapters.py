@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Adapters:
         self._directory = None if directory is None else directory.resolve()
         self._loaded: dict[str, Adapter] = {}
         self._last = FIRST_NUMBER - 1
+        self._is_first_engine = True
 
     @classmethod
     def of(cls, config: EngineConfig) -> Adapters:
@@ -64,11 +65,6 @@ class Adapters:
     def offered(self) -> bool:
         """Whether there are any adapters, or could be."""
         return self.enabled or bool(self._loaded)
-
-    @property
-    def added(self) -> Sequence[Adapter]:
-        """Those that were loaded while an engine ran."""
-        return [adapter for adapter in self._loaded.values() if adapter.number >= FIRST_NUMBER]
 
     @property
     def names(self) -> list[str]:
@@ -101,14 +97,21 @@ class Adapters:
     def add(self, adapter: Adapter) -> None:
         self._loaded[adapter.name] = adapter
 
-    async def restore(self, load: Callable[[Adapter], Awaitable[None]]) -> None:
-        """Load into a new engine what was loaded into the one before it; what it refuses is forgotten, with a warning."""
-        for adapter in self.added:
+    async def load_all(self, load: Callable[[Adapter], Awaitable[None]]) -> None:
+        """Load into a new engine those of multi_lora.json, and what was loaded into the engine before it.
+
+        A request for an adapter that the engine can't load would end the engine. What the first engine refuses is therefore
+        a ConfigError; what a later one refuses is forgotten, with a warning.
+        """
+        for adapter in list(self._loaded.values()):
             try:
                 await load(adapter)
             except BackendError as error:
+                if self._is_first_engine:
+                    raise ConfigError(f"{lora.FILE}: {adapter.name} in {adapter.path}: {error.message}") from error
                 logger.warning("the adapter %s is lost with the engine that failed: %s", adapter.name, error.message)
                 self.remove(adapter)
+        self._is_first_engine = False
 
     def remove(self, adapter: Adapter) -> None:
         if self._loaded.get(adapter.name) is adapter:

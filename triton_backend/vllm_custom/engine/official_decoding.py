@@ -7,7 +7,6 @@ import typing
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..configuration.multi_lora import LoraTable
 from ..contract.conversation import check_images
 from ..contract.plan import Plan
 from ..errors import BadRequest
@@ -17,7 +16,6 @@ from .rendering import most_images
 
 if TYPE_CHECKING:
     from vllm.inputs.engine import TokensInput
-    from vllm.lora.request import LoRARequest
     from vllm.sampling_params import SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -28,21 +26,14 @@ class Prepared(NamedTuple):
     prompt: TokensInput
     params: SamplingParams
     plan: Plan
-    lora: LoRARequest | None
 
 
 class OfficialDecoding:
     """Prepares official requests. Built when the engine starts, because its imports take seconds."""
 
-    def __init__(self, llm: AsyncLLM, loras: LoraTable) -> None:
-        """`loras` are the adapters that a request may name, with their folders."""
-        from vllm.lora.request import LoRARequest
+    def __init__(self, llm: AsyncLLM) -> None:
         from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 
-        # Named, not numbered as in NVIDIA's backend, so that vLLM's metrics show names.
-        self._loras = {
-            name: LoRARequest(name, number, folder) for number, (name, folder) in enumerate(loras.items(), start=1)
-        }
         self._renderer = llm.renderer
         self._most_images = most_images(llm.renderer)
         self._context_length = llm.model_config.max_model_len
@@ -67,7 +58,7 @@ class OfficialDecoding:
                 f"{self._context_length}"
             )
         plan = Plan(params.n, prompt_tokens, requested_logprobs, token_ids=False)
-        return Prepared(prompt, params, plan, None if request.lora is None else self._loras[request.lora])
+        return Prepared(prompt, params, plan)
 
     def _sampling_params(self, request: OfficialGenerate) -> SamplingParams:
         given = arguments(request.body, self._known, self._structured_known)

@@ -192,7 +192,7 @@ class VllmEngine:
         pooling_tasks = [task for task in tasks if task != "generate"]
         self._pooling = Pooling(llm, pooling_tasks, self._adapters, self.count_step)
         self._lora = LoraControl(llm, self._adapters, enabled=args.enable_lora)
-        await self._lora.restore()
+        await self._lora.load_all()
         _warn_of_amx(str(llm.model_config.dtype))
         if "generate" in tasks:
             self._opener = VllmOpener(llm, self._config, self._parser_names, self._adapters, self.count_step)

@@ -41,9 +41,9 @@ class LoraControl:
         await self._add(adapter)
         self._adapters.add(adapter)
 
-    async def restore(self) -> None:
-        """Load into this engine what was loaded into the one before it."""
-        await self._adapters.restore(self._add)
+    async def load_all(self) -> None:
+        """Load into this engine what it has to have from its start. Raises ConfigError."""
+        await self._adapters.load_all(self._add)
 
     async def _add(self, adapter: Adapter) -> None:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..configuration import multi_lora
 from ..configuration.config import EngineConfig
 from ..contract.generate import Generate
 from ..official.request import OfficialGenerate
@@ -21,6 +20,7 @@ from .vllm_generation import VllmGeneration
 from .vllm_lora import lora_request
 
 if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
     from vllm.v1.engine.async_llm import AsyncLLM
 
 
@@ -36,11 +36,10 @@ class VllmOpener:
         count_step: Callable[[], object],
     ) -> None:
         """`count_step` is called with every output. Raises ConfigError for parsers that vLLM does not have."""
-        loras = multi_lora.load(config.source.parent, config.arguments)
         self._llm = llm
         self._adapters = adapters
         self._count_step = count_step
-        self._official = OfficialDecoding(llm, loras or {})
+        self._official = OfficialDecoding(llm)
         self._parsers = Parsers(parser_names, llm.renderer.get_tokenizer(), llm.model_config)
         self._decoding = OpenAIDecoding(llm, Rendering(llm, parser_names))
 
@@ -60,7 +59,7 @@ class VllmOpener:
             params,
             priority=openai.priority,
             prompt_text=request.prompt,
-            lora_request=None if request.adapter is None else lora_request(self._adapters.get(request.adapter)),
+            lora_request=self._adapter(request.adapter),
             **({} if reader is None else reader.engine_arguments),
         )
         generation: Generation = VllmGeneration(self._llm, queue, plan, self._count_step)
@@ -69,6 +68,11 @@ class VllmOpener:
         return generation if reader is None else ParsedGeneration(generation, reader)
 
     async def _open_official(self, request: OfficialGenerate) -> VllmGeneration:
-        prompt, params, plan, lora = await self._official.prepare(request)
-        queue = await self._llm.add_request(request.rid, prompt, params, lora_request=lora, prompt_text=request.prompt)
+        prompt, params, plan = await self._official.prepare(request)
+        queue = await self._llm.add_request(
+            request.rid, prompt, params, lora_request=self._adapter(request.lora), prompt_text=request.prompt
+        )
         return VllmGeneration(self._llm, queue, plan, self._count_step)
+
+    def _adapter(self, name: str | None) -> LoRARequest | None:
+        return None if name is None else lora_request(self._adapters.get(name))

@@ -92,7 +92,7 @@ class ReplayEngine:
         if self._parser_names != ParserNames(None, None):
             self._parsers = ReplayParsers(self._parser_names, self._folder)
         self._loop.start()
-        self._loop.run(self._adapters.restore(check_folder))
+        self._loop.run(self._adapters.load_all(check_folder))
         return Facts(
             "replay",
             VERSION,

@@ -48,7 +48,7 @@ async def replay_lora(adapters: Adapters, request: Lora) -> Result:
 async def check_folder(adapter: Adapter) -> None:
     """All that loading an adapter is here. Raises NotFound."""
     if not (adapter.path / CONFIGURATION).is_file():
-        raise NotFound(f"{adapter.path} has gone", param="path")
+        raise NotFound(f"{adapter.path} has no {CONFIGURATION}", param="path")
 
 
 def _counts(ids: Sequence[int], width: int, normalize: bool | None) -> NDArray[np.float32]:

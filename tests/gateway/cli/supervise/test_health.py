@@ -116,6 +116,16 @@ def test_a_triton_without_models_is_left_alone(health: Health):
     assert health.feed(2080.0, UNREADY, serving=True) is Verdict.RESTART_TRITON
 
 
+def test_a_model_that_the_gateway_has_not_seen_yet_is_no_lack_of_models(health: Health):
+    """Between Triton's word that it is loaded and the gateway's look nothing is served: that is no news for the operator."""
+    unseen = ProbeResult(State.UNREADY, "no model is served", curable=False)
+    for now, answer in ((20.0, unseen), (25.0, UNREADY), (26.0, unseen), (35.9, unseen)):
+        health.feed(now, answer, serving=True)
+        assert not health.waits_for_models
+    health.feed(36.0, unseen, serving=True)
+    assert health.waits_for_models
+
+
 def test_a_silent_gateway_is_seen_without_models_too(health: Health):
     """It may still be asked what is wrong."""
     health.feed(20.0, UNREACHABLE, serving=False, idle=True)

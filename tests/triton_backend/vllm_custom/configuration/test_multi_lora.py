@@ -38,3 +38,9 @@ def test_faulty_file_is_refused_with_its_name(tmp_path, text):
 def test_missing_file_is_an_empty_table(tmp_path):
     """The official backend refuses to load; here adapters may come while the model runs."""
     assert load(tmp_path, {"enable_lora": True}) == {}
+
+
+def test_adapters_may_lie_in_the_version_directory(tmp_path):
+    """`${MODEL}` stands for it, as in model.json, so that the model's folder may lie anywhere."""
+    (tmp_path / "multi_lora.json").write_text('{"poet": "${MODEL}/adapters/poet"}')
+    assert load(tmp_path, {"enable_lora": True}) == {"poet": f"{tmp_path}/adapters/poet"}

@@ -13,7 +13,7 @@ from vllm_custom.configuration.process_environment import LONGEST_SOCKET_FOLDER,
 def test_operators_environment_is_kept():
     """Defaults fill what nobody has set."""
     environment = {"HF_HUB_OFFLINE": "0"}
-    set_variables(environment, {})
+    set_variables(environment, {}, {})
     assert environment["HF_HUB_OFFLINE"] == "0"
     assert environment["VLLM_WORKER_MULTIPROC_METHOD"] == "spawn"
 
@@ -24,9 +24,9 @@ def test_operators_environment_is_kept():
 def test_downloads_are_allowed_by_one_variable(given, transformers):
     """transformers follows the hub's own, unless it is told otherwise."""
     environment = dict(given)
-    set_variables(environment, {})
+    set_variables(environment, {}, {})
     assert environment["TRANSFORMERS_OFFLINE"] == transformers
-    set_variables(environment := {"TRANSFORMERS_OFFLINE": "0"}, {})
+    set_variables(environment := {"TRANSFORMERS_OFFLINE": "0"}, {}, {})
     assert (environment["TRANSFORMERS_OFFLINE"], environment["HF_HUB_OFFLINE"]) == ("0", "1")
 
 
@@ -43,7 +43,7 @@ def test_downloads_are_allowed_by_one_variable(given, transformers):
 def test_sockets_have_a_path_that_the_kernel_takes(given, chosen):
     """A long TMPDIR, as build systems and clusters have it, does not fit with the name behind it."""
     environment = dict(given)
-    set_variables(environment, {})
+    set_variables(environment, {}, {})
     assert environment.get("VLLM_RPC_BASE_PATH") == chosen
 
 
@@ -66,8 +66,27 @@ def test_nothing_is_compiled_without_a_compiler(given, there, disabled, tmp_path
     if there:
         (tmp_path / there).touch(mode=0o755)
     environment = {"PATH": str(tmp_path), **given}
-    set_variables(environment, {})
+    set_variables(environment, {}, {})
     assert environment.get("TORCHDYNAMO_DISABLE") == disabled
+
+
+SPACE = "VLLM_CPU_KVCACHE_SPACE"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "chosen", "space"),
+    [
+        ({}, {}, "1"),
+        ({"kv_cache_memory_bytes": None}, {}, "1"),
+        ({"kv_cache_memory_bytes": 1 << 28}, {}, None),
+        ({"kv_cache_memory_bytes": 1 << 28}, {SPACE: "2"}, "2"),
+    ],
+)
+def test_the_models_own_size_of_the_kv_cache_counts(arguments, chosen, space):
+    """With Triton's variable, vLLM on a CPU would not look at the argument."""
+    environment = {SPACE: "1"}
+    set_variables(environment, chosen, arguments)
+    assert environment.get(SPACE) == space
 
 
 def test_models_own_environment_wins(start, monkeypatch):

@@ -77,9 +77,13 @@ def test_adapter_whose_folder_has_gone_is_lost_with_its_engine(start, adapter_di
     assert "poet is lost" in caplog.text
 
 
-def test_adapters_of_multi_lora_are_described(start, model_directory):
+def write_table(model_directory, **adapters):
+    (model_directory / "1" / "multi_lora.json").write_text(json.dumps({n: str(path) for n, path in adapters.items()}))
+
+
+def test_adapters_of_multi_lora_are_described(start, model_directory, adapter_directory):
     """Also where no folder allows others to be loaded."""
-    (model_directory / "1" / "multi_lora.json").write_text('{"b": "/loras/b", "a": "/loras/a"}')
+    write_table(model_directory, b=adapter_directory / "poet", a=adapter_directory / "lawyer")
     assert start(enable_lora=True).ask("describe").finish()[0][3]["loras"] == ["a", "b"]
     assert start().ask("describe").finish()[0][3]["loras"] is None
 
@@ -89,3 +93,20 @@ def test_directory_may_lie_in_the_version_directory(start, model_directory):
     (model_directory / "1" / "adapters").mkdir()
     backend = start(vllm_custom={"lora_directory": "${MODEL}/adapters"})
     assert backend.lora("list") == {"loras": []}
+
+
+def test_adapter_of_multi_lora_that_can_not_be_loaded_keeps_its_model_out(start, model_directory, adapter_directory):
+    """A request that names it would end the engine. The error says which adapter it is, and why."""
+    write_table(model_directory, poet=adapter_directory / "poet", gone=adapter_directory / "gone")
+    with pytest.raises(ConfigError, match=r"multi_lora\.json: gone in .*/gone: .* has no adapter_config\.json"):
+        start(enable_lora=True)
+
+
+def test_adapter_of_multi_lora_that_has_gone_is_lost_with_its_engine(start, model_directory, adapter_directory):
+    """The engine that follows serves without it: it worked, and its model is needed."""
+    write_table(model_directory, poet=adapter_directory / "poet", lex=adapter_directory / "lawyer")
+    backend = start(DIES, {"text": "x"}, enable_lora=True, vllm_custom=FAST)
+    (adapter_directory / "poet" / "adapter_config.json").unlink()
+    kill_engine(backend)
+    assert backend.lora("list") == {"loras": ["lex"]}
+    assert backend.ask("generate", lora="poet", api="chat", prompt="p", body={}).finish()[-1][3] == "not_found"

@@ -62,6 +62,6 @@ def test_adapters_are_names(tmp_path):
     assert loaded.value == {"loras": ["p"]}
     asyncio.run(check_folder(adapters.get("p")))
     (tmp_path / "poet" / "adapter_config.json").unlink()
-    with pytest.raises(NotFound, match="has gone"):
+    with pytest.raises(NotFound, match="has no adapter_config"):
         asyncio.run(check_folder(adapters.get("p")))
     assert asyncio.run(replay_lora(adapters, Lora("r", "unload", "p", ""))).value == {"loras": []}
