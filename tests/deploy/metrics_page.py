@@ -1,4 +1,4 @@
-"""What Triton's metrics port says, as far as the dashboards ask: the backend's families with a value each, and Triton's own."""
+"""What Triton's metrics port says, as far as the dashboards ask: families of the backend's, and of Triton's own."""
 
 from __future__ import annotations
 
