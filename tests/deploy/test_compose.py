@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.composed import CASES, FILES, WHOLE, Case, configured, environment_of, networks_of, services
+from tests.deploy.composed import CASES, FILES, PROFILES, WHOLE, Case, configured, environment_of, networks_of, services
 from tests.deploy.tools import ROOT, read_yaml
 
 PINNED = re.compile(r"[^:]+:v?\d+\.\d+(\.\d+)?([-.][\w.-]+)?")
@@ -35,6 +35,15 @@ SECRETS = {
 
 FOR_TESTS = {"GPU"}
 """Runs compose.yaml on a host without a GPU."""
+OF_OTHERS = {
+    "CERTIFICATE_VERIFY_FAILED",
+    "COMPOSE_FILE",
+    "COMPOSE_PROFILES",
+    "DOCKER_HOST",
+    "HTTPS_PROXY",
+    "XDG_RUNTIME_DIR",
+}
+"""Variables, and words of messages, that are not ours."""
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 every_file = pytest.mark.parametrize("case", WHOLE, ids=str)
@@ -153,9 +162,10 @@ def test_no_secret_is_in_an_environment(case: Case, tmp_path: Path) -> None:
 
 @every_file
 def test_variables_that_are_not_set_are_absent(case: Case) -> None:
-    """An empty value is not the same: to vLLM, an empty variable is a setting."""
+    """An empty value is not the same: to vLLM, an empty variable is a setting. Proxies are emptied on purpose."""
     for name, service in services(case):
-        assert "" not in environment_of(service).values(), name
+        empty = {key for key, value in environment_of(service).items() if value == ""}
+        assert {key for key in empty if not key.lower().endswith("_proxy")} == set(), name
 
 
 @every_file
@@ -204,6 +214,16 @@ def test_env_example_names_every_variable() -> None:
         settable |= set(service.get("build", {}).get("args", ()))
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^#([A-Z][A-Z0-9_]*)=", example, re.MULTILINE)) == settable - FOR_TESTS
+
+
+def test_deploy_page_names_what_there_is() -> None:
+    """Settings, profiles and files that it tells to use."""
+    page = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z0-9]+)+\b", page)) - set(re.findall(r"[A-Z0-9_]+", example))
+    assert named == OF_OTHERS
+    assert set(re.findall(r"--profile ([a-z]+)", page)) == set(PROFILES)
+    assert set(re.findall(r"\bcompose[\w.]*\.yaml", page)) - {"compose.podman.yaml"} == set(FILES)
 
 
 def _published(service: Any) -> list[tuple[str, str, int]]:
