@@ -15,7 +15,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit host compose-test package models parsers integration conformance bench backend neighbours docs format lock clean dev
+.PHONY: help up setup doctor test lint types unit host compose-test package models parsers integration conformance bench backend neighbours docs sbom format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -44,8 +44,8 @@ types: setup  ## basedpyright, strict, each part with the environment it runs in
 unit: dev  ## unit and contract tests; no Triton
 	$(DEV) -m pytest -m "not triton and not gpu and not package and not host and not compose"
 
-host: dev  ## the product on odd hosts: namespaces, control groups, other users; needs root (half a minute)
-	$(DEV) -m pytest -m host tests/host
+host: dev  ## the product on odd hosts, and Prometheus and Redis with our files; needs root and the packages of .ci/packages (1 minute)
+	$(DEV) -m pytest -m host tests/host tests/deploy
 
 compose-test: setup  ## compose.yaml and compose.cpu.yaml, for real, on a Docker engine; needs root, docker.io and debootstrap (12 minutes)
 	$(DEV) -m pytest -m compose tests/compose
@@ -77,6 +77,9 @@ neighbours: setup  ## the embedder's latency alone and beside a saturated langua
 docs: dev  ## write the pages that are made from the code: settings and compatibility
 	$(DEV) -m docs.settings_table
 	$(DEV) -m docs.compatibility
+
+sbom: dev  ## what each image adds to its base, as CycloneDX, into dist/
+	$(DEV) -m docker.sbom
 
 format: dev  ## rewrite the sources in the project's style
 	$(DEV) -m ruff check --fix .
