@@ -15,7 +15,7 @@ DEV = .cache/envs/dev/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up setup doctor test lint types unit host compose-test package models parsers integration conformance bench backend neighbours docs sbom format lock clean dev
+.PHONY: help up setup doctor test lint types unit host compose-test package models parsers versions integration conformance bench backend neighbours docs sbom format lock clean dev
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*##/  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -58,6 +58,9 @@ models: setup  ## the prepared models against the libraries they come from
 
 parsers: setup  ## tool calls and reasoning by vLLM's own parsers; VLLM_CUSTOM_ENGINE_TESTS=1 adds what needs an engine
 	PYTHONPATH=.cache/testtools .cache/envs/vllm_custom/bin/python -m pytest --confcutdir tests/vllm_env tests/vllm_env
+
+versions: dev  ## what the backend takes of vLLM, in an environment of each version that it is for (VLLM=0.27.1 takes one; 12 GB of disk, 30 minutes)
+	$(DEV) -m tests.vllm_env.versions $(VLLM) $(if $(KEEP),--keep '$(KEEP)')
 
 integration: setup  ## the whole, on the real Triton with real vLLM and real weights
 	$(DEV) -m pytest -m triton tests/integration

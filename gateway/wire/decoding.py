@@ -78,6 +78,7 @@ class DecodingRequest(RequestBody):
         "use_beam_search": Refused("beam search is not offered", (False,)),
         "length_penalty": Refused("it bears on beam search, which is not offered", (1.0,)),
         "watermarking": Refused("it is not offered", (False,)),
+        "return_weight_versions": Refused("it is not offered", (False,)),
         "logits_processors": Refused("code of clients is not run"),
         "prompt_embeds": Refused("prompts are text or token ids"),
         "routed_experts_prompt_start": Refused("routed experts are not returned", (0,)),

@@ -46,8 +46,13 @@ LEAST_FILES, LEAST_FUNCTIONS = 14, 110
 LEAST_IMPORTS, LEAST_DECLARED = 20, 48
 """What the checks below look at, at least: a walk that sees less has lost its way, and would pass without having looked."""
 
-SINCE = {"QueueOverflowError": (0, 31), "MaxQueuedTokensError": (0, 31), "RetryableRequestError": (0, 32)}
-"""Exceptions that only newer versions raise."""
+SINCE = {
+    "VLLMClientError": (0, 27),
+    "QueueOverflowError": (0, 31),
+    "MaxQueuedTokensError": (0, 31),
+    "RetryableRequestError": (0, 32),
+}
+"""Exceptions that only newer versions raise, or derive others from."""
 
 
 def imported() -> Iterator[tuple[str, str]]:

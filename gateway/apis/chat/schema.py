@@ -44,6 +44,8 @@ class ChatCompletionRequest(DecodingRequest):
         "prompt_cache_retention": "the engine finds common beginnings of prompts without it",
         "safety_identifier": "the gateway does not distinguish users",
         "verbosity": "no open model supports it",
+        # Of vLLM 0.27; newer ones have dropped it.
+        "return_assistant_tokens_mask": "vLLM uses it on another endpoint only",
     }
 
     refused: ClassVar[Mapping[str, Refused]] = {

