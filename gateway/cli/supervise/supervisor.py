@@ -171,7 +171,8 @@ class Supervisor:
 
     def _check_stubs(self, now: float) -> None:
         if lost := self._stubs.lost(now, self._loading.loaded, processes.is_alive):
-            self._restart(self._triton, now, f"has lost the process of {lost.model} (pid {lost.pid})")
+            pid = "" if lost.pid is None else f" (pid {lost.pid})"
+            self._restart(self._triton, now, f"has lost the process of {lost.model}{pid}")
 
     def _say_progress(self, now: float) -> None:
         if self._health.ready_since is not None:
@@ -207,6 +208,8 @@ class Supervisor:
         if service is self._triton:
             self._loading.feed_triton(line)
             self._stubs.forget(unloaded_model(line))
+        elif service is self._gateway:
+            self._stubs.heed(line, time.monotonic())
         elif service is self._reconciler and (news := self._loading.feed(line)):
             complain(news)
             if told := self._advice(self._triton, news, self._triton.log.tail(50)):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.cli.supervise.stubs import GRACE_S, Stub, Stubs
+from gateway.cli.supervise.stubs import GRACE_S, ILL_S, Stub, Stubs
 
 
 def command(model: str) -> str:
@@ -50,3 +50,28 @@ def test_the_process_of_a_load_that_fails_may_end(stubs: Stubs):
         assert stubs.lost(now, {"llm"}, lambda pid: pid != 3) is None
     stubs.lost(20.0, {"llm"}, dead)
     assert stubs.lost(20.0 + GRACE_S, {"llm"}, dead) == Stub(1, "llm")
+
+
+SAID = "WARNING gateway.triton.client [-] stream at unix:/t failed: Stub process 'new_0_0' is not healthy."
+
+
+def test_process_that_died_unseen_is_told_by_tritons_answers(stubs: Stubs):
+    """With the model's first request, before anybody looked; said for some seconds, for once may be a busy machine."""
+    stubs.heed(SAID, 10.0)
+    stubs.heed("INFO gateway: something else", 11.0)
+    assert stubs.lost(11.0, {"new", "llm"}, lambda pid: True) is None
+    for second in range(12, 10 + int(ILL_S) + 1):
+        stubs.heed(SAID, float(second))
+    assert stubs.lost(20.0, {"llm"}, lambda pid: True) is None
+    assert stubs.lost(20.0, {"new", "llm"}, lambda pid: True) == Stub(None, "new")
+
+
+def test_process_that_was_ill_once_in_a_while_goes_on(stubs: Stubs):
+    """Nor does it matter after an unload."""
+    for moment in (10.0, 10.0 + ILL_S, 10.0 + 2 * ILL_S):
+        stubs.heed(SAID, moment)
+    assert stubs.lost(30.0, {"new"}, lambda pid: True) is None
+    stubs.heed(SAID, 21.0)
+    stubs.heed(SAID, 25.0)
+    stubs.forget("new")
+    assert stubs.lost(30.0, {"new"}, lambda pid: True) is None
