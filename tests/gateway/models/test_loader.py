@@ -92,17 +92,19 @@ async def test_files_that_the_file_server_does_not_see_are_an_obstacle() -> None
         await client.close()
 
 
-async def test_files_are_fetched_once(pair: Pair, triton: FakeTriton, tmp_path: Path) -> None:
+async def test_files_are_fetched_once(tmp_path: Path) -> None:
     """The next worker finds them in the folder; without one each fetches its own."""
-    asked = triton.described
-    first = await load(ModelLoader(tmp_path / "files"), pair, CHAT_MODEL)
-    assert triton.described - asked == 2  # the description, and the files
-    kept = sorted(path.name for path in (tmp_path / "files").iterdir())
-    assert len(kept) == 2
-    asked = triton.described
-    second = await load(ModelLoader(tmp_path / "files"), pair, CHAT_MODEL)
-    assert triton.described - asked == 1
-    assert sorted(path.name for path in (tmp_path / "files").iterdir()) == kept
+    model = DiscoveredModel(CHAT_MODEL, "generation")
+    with FakeTriton() as triton:
+        client = TritonClient(triton.address)
+        first = await ModelLoader(tmp_path / "files").load(client, model)
+        assert triton.described == 2  # the description, and the files
+        kept = sorted(path.name for path in (tmp_path / "files").iterdir())
+        assert len(kept) == 2
+        second = await ModelLoader(tmp_path / "files").load(client, model)
+        assert triton.described == 3
+        assert sorted(path.name for path in (tmp_path / "files").iterdir()) == kept
+        await client.close()
     assert first.known_tokenizer is not None
     assert second.known_tokenizer is not None
 
