@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 import orjson
 
-from gateway.errors import InternalError
+from gateway.errors import ModelBroken
 from gateway.models.encoder import EncoderModel
 from gateway.models.served import ModelSource, reading
 from gateway.pooling import Op, PoolingRequest, Rows
-
-log = logging.getLogger(__name__)
 
 CATEGORIES: Final[tuple[str, ...]] = (
     "harassment",
@@ -64,8 +61,7 @@ class ModerationModel(EncoderModel):
     def check_rows(self, request: PoolingRequest, rows: Rows) -> None:
         width, labels = rows.values.shape[1], len(self.labels.labels)
         if width != labels:
-            log.error("model %s gives %d scores for %d labels", self.name, width, labels)
-            raise InternalError
+            raise ModelBroken(self.name, f"it gives {width} scores for the {labels} labels of its labels.json")
 
     @property
     def ops(self) -> frozenset[Op]:

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from gateway.errors import InternalError
+from gateway.errors import ModelBroken
 from gateway.models.moderation import Labels, ModerationModel, read_labels
 from gateway.pooling import PoolingRequest, Rows
 from gateway.triton.discovery import DiscoveredModel
@@ -47,12 +47,12 @@ def test_missing_member_is_refused(missing: str) -> None:
 
 
 def test_each_label_has_a_score() -> None:
-    """A model that gives another number of them is at fault, not the client."""
+    """A model that gives another number of them is at fault, not the client; its operator reads what to mend."""
     found = DiscoveredModel("toy-moderation", "moderation", max_batch_size=4, max_tokens=32)
     files = {"tokenizer.json": TOKENIZER_JSON, "labels.json": orjson.dumps(WRITTEN)}
     model = ModerationModel.load(source({}, files, found))
     assert (model.ops, model.max_model_len) == ({"moderate"}, 32)
     request = PoolingRequest("moderate", [[5]])
     model.check_rows(request, Rows(np.zeros((1, 2), np.float32), 1))
-    with pytest.raises(InternalError):
+    with pytest.raises(ModelBroken, match=r"3 scores for the 2 labels of its labels\.json"):
         model.check_rows(request, Rows(np.zeros((1, 3), np.float32), 1))
