@@ -18,8 +18,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Cards:
-    """The GPUs that the model gets, and how many are visible. Their sizes are None where they can't be told here, as on a
-    MIG device; `cards` is empty if not even their kind can."""
+    """The GPUs that the model gets, and how many are visible. Their sizes are None where they can't be told here; `cards` is
+    empty if not even their kind can, as of a MIG device that `nvidia-smi -L` does not list."""
 
     cards: tuple[Gpu, ...]
     visible: int
@@ -56,9 +56,9 @@ def cards(options: Options, report: Report, environment: Mapping[str, str]) -> C
                 "give this host or container a GPU (docker run --gpus all), or use a build of vLLM for the CPU.",
             )
         )
-    if _names_mig(environment):
-        return Cards((), options.tensor_parallel_size)
     visible = [_sized(gpu) for gpu in trouble.visible(report.gpus, environment)]
+    if not visible and _names_mig(environment):
+        return Cards((), options.tensor_parallel_size)
     chosen = [_named(name, visible) for name in options.gpu_device_ids] or visible[: options.tensor_parallel_size]
     if len(chosen) != options.tensor_parallel_size:
         raise _wrong_number(options, len(visible))

@@ -80,9 +80,10 @@ def test_too_few_gpus_are_told(ask, given: Mapping[str, object], said: str):
         hardware.cards(wish(**given), ask("t4_and_p4.csv"), NONE)
 
 
-def test_size_of_a_divided_gpu_is_not_known(ask):
-    """nvidia-smi tells that of the whole."""
-    assert hardware.cards(wish(), ask("a100_mig.csv"), NONE).cards[0].total_gb is None
+def test_part_of_a_divided_gpu_has_the_size_of_the_part(ask):
+    """Which `nvidia-smi -L` tells by its name; of a part that it does not list, nothing is known."""
+    part = hardware.cards(wish(), ask("a100_mig.csv"), NONE).cards[0]
+    assert part.total_gb == pytest.approx(20 * 2**30 / 1e9)
     assert hardware.cards(wish(), ask("a100_mig.csv"), {"CUDA_VISIBLE_DEVICES": "MIG-1"}) == Cards((), 1)
 
 
