@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -128,7 +128,7 @@ def texts(vectorizer: object) -> st.SearchStrategy[str]:
     return st.lists(st.one_of(cased, glue), max_size=20).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_text_equals_the_original(
     data: st.DataObject, texts: st.SearchStrategy[str], prepared: Probabilities, original: Probabilities
@@ -138,7 +138,7 @@ def test_any_text_equals_the_original(
     assert prepared([text]) == pytest.approx(original([text]), abs=1e-6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_text_has_the_same_words(
     data: st.DataObject, texts: st.SearchStrategy[str], tokenizer: Tokenizer, vectorizer: object
