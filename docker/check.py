@@ -27,10 +27,13 @@ def main(folder: Path) -> int:
 
 def _objects(folder: Path) -> list[Path]:
     """Tritonserver, the stub, every backend, and vLLM's own extensions, which fail late and without a word."""
-    found = importlib.util.find_spec("vllm")
-    extensions = Path(found.origin).parent.glob("*.so") if found and found.origin else []
     stub = folder / "backends" / "python" / "triton_python_backend_stub"
-    return [folder / "bin" / "tritonserver", stub, *sorted((folder / "backends").rglob("*.so*")), *sorted(extensions)]
+    return [folder / "bin" / "tritonserver", stub, *sorted((folder / "backends").rglob("*.so*")), *_extensions()]
+
+
+def _extensions() -> list[Path]:
+    found = importlib.util.find_spec("vllm")
+    return sorted(Path(found.origin).parent.glob("*.so")) if found and found.origin else []
 
 
 def _libraries(objects: list[Path]) -> Iterator[str]:

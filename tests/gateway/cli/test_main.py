@@ -16,27 +16,6 @@ from tests.gateway.cli.gpus import recorded
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.mark.parametrize("command", [[], ["up"], ["setup"], ["serve"], ["doctor"]])
-def test_each_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]):
-    """Help is an answer, not an error."""
-    with pytest.raises(SystemExit) as ended:
-        main([*command, "--help"])
-    assert ended.value.code == 0
-    assert "usage: triton-gateway" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["up", "--port", "0"], ["up", "--workers", "0"], ["up", "--port", "x"], ["setup", "--only", "x"], ["fly"], []],
-)
-def test_nonsense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]):
-    """Before anything is done."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    assert "usage:" in capsys.readouterr().err
-
-
 def test_a_port_in_use_is_told_at_once(capsys: pytest.CaptureFixture[str]):
     """Before the set-up, which takes minutes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
