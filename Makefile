@@ -47,7 +47,7 @@ unit: dev  ## unit and contract tests; no Triton
 host: dev  ## the product on odd hosts, and Prometheus and Redis with our files; needs root and the packages of .ci/packages (1 minute)
 	$(DEV) -m pytest -m host tests/host tests/deploy
 
-compose-test: setup  ## compose.yaml and compose.cpu.yaml, for real, on a Docker engine; needs root, docker.io and debootstrap (12 minutes)
+compose-test: setup  ## compose.yaml and compose.cpu.yaml, for real, on a Docker engine; needs root, docker.io and debootstrap (12 minutes; 20 GB of disk)
 	$(DEV) -m pytest -m compose tests/compose
 
 package: dev  ## the wheel, in an empty environment of each supported Python (1 minute)

@@ -2,14 +2,20 @@
 # Triton in it is release 24.10 without later security fixes: for trying and for development.
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
 
-FROM ${PYTHON_IMAGE} AS build
+FROM ${PYTHON_IMAGE}
+# vLLM's build for the CPU loads it, and without it fails late and without a word.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libnuma1 \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/triton-gateway
 COPY . .
+# One layer, because copying gigabytes from a stage of their own takes minutes. As in the other images: /opt/tritonserver,
+# and the gateway's environment in /opt/triton-gateway itself.
 RUN python3 -m gateway.cli setup --gpu 0 \
     && cp -rL model_repository /opt/demonstration \
-    && rm -rf .cache/prepare .cache/models .cache/pip .cache/logs
-# As in the other images: /opt/tritonserver, and the gateway's environment in /opt/triton-gateway itself.
-RUN mkdir -p /opt/tritonserver/bin app \
+    && rm -rf .cache/prepare .cache/models .cache/pip .cache/logs \
+    && mkdir -p /opt/tritonserver/bin app \
     && ln -s /opt/triton-gateway/.cache/triton/pytriton/tritonserver/bin/tritonserver /opt/tritonserver/bin/ \
     && ln -s /opt/triton-gateway/.cache/backends /opt/tritonserver/backends \
     && mv gateway app/ \
@@ -19,13 +25,6 @@ RUN mkdir -p /opt/tritonserver/bin app \
     && chmod 0755 .cache/backends/python/triton_python_backend_stub \
     && rm -rf docker requirements model_repository \
     && bin/python -m gateway.cli --version
-
-FROM ${PYTHON_IMAGE}
-# vLLM's build for the CPU loads it, and without it fails late and without a word.
-# hadolint ignore=DL3008
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libnuma1 \
-    && rm -rf /var/lib/apt/lists/*
 ARG VERSION=0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="triton-gateway-triton-cpu" \
@@ -33,9 +32,6 @@ LABEL org.opencontainers.image.title="triton-gateway-triton-cpu" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /opt/triton-gateway /opt/triton-gateway
-COPY --from=build /opt/tritonserver /opt/tritonserver
-COPY --from=build /opt/demonstration /opt/demonstration
 COPY docker/check.py docker/triton-entrypoint.sh /opt/triton-gateway/
 COPY docker/triton-gateway.sh /usr/local/bin/triton-gateway
 RUN chmod 0755 /usr/local/bin/triton-gateway \

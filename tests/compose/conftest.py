@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,19 +46,29 @@ def python_base(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> str
 
 
 @pytest.fixture(scope="session")
-def gateway_image(docker: Docker, python_base: str) -> str:
-    images.build(docker, ROOT, "gateway.Dockerfile", images.GATEWAY, PYTHON_IMAGE=python_base)
+def builds(docker: Docker, python_base: str, request: pytest.FixtureRequest) -> Generator[dict[str, Future[str]]]:
+    """The images that the chosen tests need, two at a time: a build seldom keeps more than one core busy."""
+    makers = {
+        "gateway_image": partial(_build_gateway, docker, python_base),
+        "triton_cpu_image": partial(_build_triton_cpu, docker, python_base),
+        "triton_image": partial(_build_triton, docker),
+    }
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(make) for name, make in makers.items() if name in wanted}
+
+
+def _build_gateway(docker: Docker, base: str) -> str:
+    images.build(docker, ROOT, "gateway.Dockerfile", images.GATEWAY, PYTHON_IMAGE=base)
     return images.GATEWAY
 
 
-@pytest.fixture(scope="session")
-def triton_cpu_image(docker: Docker, python_base: str) -> str:
-    images.build(docker, ROOT, "triton-cpu.Dockerfile", images.TRITON_CPU, PYTHON_IMAGE=python_base)
+def _build_triton_cpu(docker: Docker, base: str) -> str:
+    images.build(docker, ROOT, "triton-cpu.Dockerfile", images.TRITON_CPU, PYTHON_IMAGE=base)
     return images.TRITON_CPU
 
 
-@pytest.fixture(scope="session")
-def triton_image(docker: Docker, python_base: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def _build_triton(docker: Docker) -> str:
     folder = find_layout().cache / "compose-test"  # on the disk of what is linked into it
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -66,6 +78,21 @@ def triton_image(docker: Docker, python_base: str, tmp_path_factory: pytest.Temp
         shutil.rmtree(folder)
     images.build(docker, ROOT, "triton.Dockerfile", images.TRITON, "triton", TRITON_IMAGE=images.NVIDIA_BASE)
     return images.TRITON
+
+
+@pytest.fixture(scope="session")
+def gateway_image(builds: dict[str, Future[str]]) -> str:
+    return builds["gateway_image"].result()
+
+
+@pytest.fixture(scope="session")
+def triton_cpu_image(builds: dict[str, Future[str]]) -> str:
+    return builds["triton_cpu_image"].result()
+
+
+@pytest.fixture(scope="session")
+def triton_image(builds: dict[str, Future[str]]) -> str:
+    return builds["triton_image"].result()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _START_LIMIT_S = 60.0
+_SLOW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,12 @@ class Docker:
             timeout=limit_s,
             check=False,
         )
+        took_s = time.monotonic() - started
+        words = " ".join([program, *map(str, arguments)])
+        if took_s >= _SLOW_S:
+            print(f"{took_s:.0f} s: {words}")
         with self.log.open("a") as log:
-            words = " ".join([program, *map(str, arguments)])
-            log.write(f"$ {words}   # {time.monotonic() - started:.1f} s, status {ended.returncode}\n")
+            log.write(f"$ {words}   # {took_s:.1f} s, status {ended.returncode}\n")
             log.write(ended.stdout + ended.stderr)
         if check and ended.returncode:
             raise AssertionError(

@@ -80,8 +80,9 @@ class Stack:
 
     def kill(self, service: str, part_of_command: str) -> None:
         """SIGKILL to the one process in the container whose command line contains this."""
-        [process] = self.processes(service, part_of_command)
-        os.kill(process, signal.SIGKILL)
+        found = self.processes(service, part_of_command)
+        assert len(found) == 1, f"{part_of_command}: {found}\n{self.logs(service)[-6000:]}"
+        os.kill(found[0], signal.SIGKILL)
 
     def wait_for(self, condition: Callable[[], bool], what: str, limit_s: float = 180.0) -> None:
         """Until the condition holds; fails with the logs."""
