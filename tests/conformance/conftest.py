@@ -31,3 +31,9 @@ def reasoner(target: Target) -> str:
 def embedder(target: Target) -> str:
     """A model that embeds."""
     return target.embedder or pytest.skip("no embedding model was named")
+
+
+@pytest.fixture
+def tokenizer(target: Target) -> str:
+    """The folder with the model's tokenizer."""
+    return target.tokenizer or pytest.skip("no tokenizer was named")

@@ -18,7 +18,7 @@ Clients of other people's, unchanged, against the gateway. Written by `make conf
 language models play scripted texts there, in the forms that vLLM's parsers `hermes` and `deepseek_r1` read, so what is shown
 is the wire and not how clever a model is; the embedder is the real one. Another server, also one with a real model, is
 tried with `CONFORMANCE_BASE_URL` and `CONFORMANCE_MODEL` (`CONFORMANCE_REASONING_MODEL`, `CONFORMANCE_EMBEDDING_MODEL`,
-`CONFORMANCE_API_KEY`); then the tables are only printed.
+`CONFORMANCE_API_KEY`, and `CONFORMANCE_TOKENIZER`, a folder, for the load generators); then the tables are only printed.
 """
 
 

