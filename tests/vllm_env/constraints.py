@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = {"type": "object", "properties": {"a": {"enum": ["x", "y"]}}, "required": ["a"], "additionalProperties": False}
-FUNCTION = {
-    "name": "weather",
-    "parameters": {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]},
-}
+PARAMETERS = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]}
+FUNCTION = {"name": "weather", "parameters": PARAMETERS}
 
 
 def _format(schema: Any, **keys: Any) -> dict[str, Any]:
@@ -32,12 +30,12 @@ def _structured(**constraint: Any) -> dict[str, Any]:
 
 _TUPLE = {"type": "array", "items": [{"enum": [1]}, {"enum": ["x"]}], "additionalItems": False, "minItems": 2}
 _CIRCLE = {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
-_LINKED = {
-    "$defs": {"n": {"properties": {"next": {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "null"}]}}}},
-    "$ref": "#/$defs/n",
-}
+_NEXT = {"anyOf": [{"$ref": "#/$defs/n"}, {"type": "null"}]}
+_LINKED = {"$defs": {"n": {"properties": {"next": _NEXT}}}, "$ref": "#/$defs/n"}
+_PATTERNS = {"type": "object", "patternProperties": {"^x": {"enum": [1]}}, "maxProperties": 0}
+_NO_TAG = '{"type": "structural_tag", "format": {"type": "none"}}'
+_CONDITION = {"if": {}, "then": {}}
 
-REFUSED = "bad_request"
 CONSTRAINTS: dict[str, tuple[dict[str, Any], str]] = {
     # What the answer looks like as a whole, by a regular expression; or which field is refused.
     "plain schema": (_format(SCHEMA), r'\{"a": ?"[xy]"\}'),
@@ -55,7 +53,7 @@ CONSTRAINTS: dict[str, tuple[dict[str, Any], str]] = {
     "two of allOf": (_format({"allOf": [{"type": "string"}, {"enum": ["x", 1]}]}), '"x"'),
     "linked list": (_format(_LINKED), r'(\{"next": ?)*(null|\{\})\}*|\{.*'),
     "pattern and length": (_format({"type": "string", "pattern": "^[ab]$", "maxLength": 4}), '"[ab]"'),
-    "pattern properties": (_format({"type": "object", "patternProperties": {"^x": {"enum": [1]}}, "maxProperties": 0}), r"\{\}"),
+    "pattern properties": (_format(_PATTERNS), r"\{\}"),
     "json object": ({"response_format": {"type": "json_object"}}, r"(?s)\{.*"),
     "regex": (_structured(regex="[ab]{3}"), "[ab]{3}"),
     "broken regex": (_structured(regex="(a"), "structured_outputs"),
@@ -68,7 +66,7 @@ CONSTRAINTS: dict[str, tuple[dict[str, Any], str]] = {
     "structural tag": (_tag(type="regex", pattern="[0-9]"), r"<n>\d</n>"),
     "tag with a schema": (_tag(type="json_schema", json_schema=SCHEMA), r'<n>\{\s*"a"\s*:\s*"[xy]"\s*\}</n>'),
     "tag with a tuple": (_tag(type="json_schema", json_schema=_TUPLE), "structured_outputs"),
-    "broken tag": (_structured(structural_tag='{"type": "structural_tag", "format": {"type": "none"}}'), "structured_outputs"),
+    "broken tag": (_structured(structural_tag=_NO_TAG), "structured_outputs"),
     "tool required": ({"tools": _tool(), "tool_choice": "required"}, r'\{"n": ?[12]\}'),
     "tool named": (
         {"tools": _tool(), "tool_choice": {"type": "function", "function": {"name": "weather"}}},
@@ -76,16 +74,16 @@ CONSTRAINTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "tool auto, strict": ({"tools": _tool(strict=True), "tool_choice": "auto"}, "(?s).*"),
     "tool not strict, odd schema": (
-        {"tools": _tool(strict=False, parameters={**FUNCTION["parameters"], "if": {}, "then": {}}), "tool_choice": "required"},
+        {"tools": _tool(strict=False, parameters={**PARAMETERS, **_CONDITION}), "tool_choice": "required"},
         r'\{"n": ?[12]\}',
     ),
     "strict tool with if": (
-        {"tools": _tool(strict=True, parameters={"if": {}, "then": {}}), "tool_choice": "auto"},
+        {"tools": _tool(strict=True, parameters=_CONDITION), "tool_choice": "auto"},
         "tools[0].function.parameters",
     ),
     "odd name": ({"tools": _tool(name='a"b'), "tool_choice": "required"}, "tools[0].function.name"),
     "no constraint": ({}, "(?s).*"),
-}  # fmt: skip
+}
 """A name that is a field, by `FIELDS`, is the param of the refusal."""
 FIELDS = ("response_format", "structured_outputs", "tools[")
 FIVE = ("plain schema", "unicode class", "draft 4 tuple", "duplicate rule", "tool required")
