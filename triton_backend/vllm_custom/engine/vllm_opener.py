@@ -9,7 +9,7 @@ from ..configuration.config import EngineConfig
 from ..contract.generate import Generate
 from ..official.request import OfficialGenerate
 from .adapters import Adapters
-from .constraints import Constraints, refuse_odd_names
+from .constraints import Constraints, constrained_by, refuse_odd_names
 from .decoding import OpenAIDecoding
 from .generation import Generation
 from .official_decoding import OfficialDecoding
@@ -75,7 +75,8 @@ class VllmOpener:
             lora_request=self._adapter(request.adapter),
             **({} if reader is None else reader.engine_arguments),
         )
-        generation: Generation = VllmGeneration(self._llm, queue, plan, self._count_step)
+        constraint = None if params.structured_outputs is None else constrained_by(request.body)
+        generation: Generation = VllmGeneration(self._llm, queue, plan, self._count_step, constrained_by=constraint)
         if openai.n is not None and openai.n > plan.choices:
             generation = RepeatedGeneration(generation, openai.n)
         return generation if reader is None else ParsedGeneration(generation, reader)
