@@ -113,7 +113,7 @@ def _named_in(message: str, fields: Collection[str]) -> str | None:
 
 
 # What vLLM says of structured outputs, without saying which field asks for them.
-CONSTRAINT = re.compile(r"grammar|regex|schema|structur", re.IGNORECASE)
+CONSTRAINT = re.compile(r"grammar|regex|schema|structured|structural", re.IGNORECASE)
 CONSTRAINTS = ("structured_outputs", "response_format", "tools")
 
 

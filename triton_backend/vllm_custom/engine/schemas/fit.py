@@ -22,6 +22,8 @@ from .keywords import ASSERTIONS, CHOICES, FAMILIES, FORMAT_PATTERNS, FORMATS, K
 # How many schemas may be looked at, and how many characters be added where `anyOf` is written out with what is beside it.
 # References that are written out, and each level of `anyOf`, multiply what is below them.
 _MOST_STEPS, _MOST_ADDED = 100_000, 1_000_000
+# How often `anyOf` is written out in itself: a branch that refers back to it would be without an end.
+_MOST_LEVELS = 4
 _DEFINITIONS = ("$defs", "definitions")
 _MAPS = (*_DEFINITIONS, "properties")
 _ONE = ("items", "additionalProperties")
@@ -54,7 +56,7 @@ class _Fitting:
         self._is_pattern = is_pattern
         # References that are being written out.
         self._inside: list[Any] = []
-        self._steps = self._added = 0
+        self._steps = self._added = self._level = 0
         self.lost: list[str] = []
 
     def reduce(self, schema: Any, path: str) -> Any:
@@ -157,6 +159,9 @@ class _Fitting:
         node = self._all_of(node, path)
         if "$ref" in node:
             node = self._reference(node, path)
+        # Again, now that what was apart stands together.
+        self._bounds(node, path)
+        self._strings(node, path)
         for name in ("const", "enum"):
             if name in node and not _keeps_digits(node[name]):
                 self._drop(node, path, name)
@@ -238,6 +243,8 @@ class _Fitting:
         types = _types(node)
         if name == "enum" and types:
             node["enum"] = [value for value in node["enum"] if _type_of(value) & types]
+        if name == "const" and types and not _type_of(node["const"]) & types:
+            raise ValueError(f"{path}.const is of another type")
         node.pop("type", None)
         self._drop(node, path, *(node.keys() & ASSERTIONS - {name}))
         return node
@@ -251,12 +258,15 @@ class _Fitting:
         beside = {each: value for each, value in node.items() if each not in _DEFINITIONS}
         if beside.keys() & ASSERTIONS:
             self._added += len(json.dumps(beside)) * len(branches)
-            written_out = [self._together(beside, branch) if self._added < _MOST_ADDED else None for branch in branches]
+            may_write = self._added < _MOST_ADDED and self._level < _MOST_LEVELS
+            written_out = [self._together(beside, branch) if may_write else None for branch in branches]
             if None in written_out:
                 self._drop(node, path, *(beside.keys() & ASSERTIONS))
             else:
                 node = {each: node[each] for each in _DEFINITIONS if each in node}
+                self._level += 1
                 branches = [self._combined(each, path) for each in written_out if each is not None]
+                self._level -= 1
         node["anyOf"] = branches
         return node
 
