@@ -134,6 +134,7 @@ def token_table(rows: Sequence[TokenCost]) -> str:
         "joined",
         "gap p50 ms",
         "p99 ms",
+        "longest",
         "others",
         "foreign",
     ]
@@ -150,6 +151,7 @@ def token_table(rows: Sequence[TokenCost]) -> str:
                 row.joined,
                 row.gap_p50_ms,
                 row.gap_p99_ms,
+                row.gap_most_ms,
                 _busy(row.others_busy),
                 f"{row.foreign:.0%}",
             ]

@@ -4,7 +4,8 @@ wants is gone, how soon a killed engine is replaced.
     .cache/envs/dev/bin/python -m benchmarks.backend [--parts tokens cancellation recovery] [--repeat 10] [--json FILE]
 
 `tokens`, with the replay engine: CPU time of the stub (user and system, all threads) by tokens, in direct travel, 150 tokens
-a request, one every 20 ms, all in the same step. The replay engine's own work is in it.
+a request, one every 20 ms, all in the same step, and the longest time between two responses to one request. The replay
+engine's own work is in it.
 
 `cancellation`, with vLLM and SmolLM2-135M: from the end of the client's call (`call`), or from an `abort` (`abort`), until
 the backend has ended the request (`ended`), and until another request, sent at that moment, has its token (`another
@@ -143,7 +144,7 @@ def _tokens() -> Iterator[dict[str, Any]]:
         _run(running, 8)
         for streams in STREAMS:
             before = running.cpu()
-            responses = _run(running, streams)
+            responses, longest = _run(running, streams)
             used = running.cpu() - before
             tokens = streams * TOKENS
             yield {
@@ -151,23 +152,29 @@ def _tokens() -> Iterator[dict[str, Any]]:
                 "stub, us a token": round(used.stub / tokens * 1e6, 1),
                 "tritonserver, us a token": round(used.triton / tokens * 1e6, 1),
                 "tokens a delta": round(tokens / responses, 1),
+                "longest gap, ms": round(longest * 1000),
             }
 
 
-def _run(running: System, streams: int) -> int:
-    """That many requests at once, to their end; how many deltas came."""
+def _run(running: System, streams: int) -> tuple[int, float]:
+    """That many requests at once, to their end; how many deltas came, and the longest seconds between two of a request."""
     client = Client(running.grpc_port, MODEL)
     open_requests = {client.generate([504, 216], TOKENS) for _ in range(streams)}
-    deltas = 0
+    deltas, longest = 0, 0.0
+    last: dict[str, float] = {}
     while open_requests:
         record = client.next()
         if record[KIND] == "error":
             raise RuntimeError(f"a request failed: {record}")
-        deltas += record[KIND] == "delta"
+        if record[KIND] == "delta":
+            now = time.monotonic()
+            longest = max(longest, now - last.get(record[RID], now))
+            last[record[RID]] = now
+            deltas += 1
         if record[KIND] == "end":
             open_requests.discard(record[RID])
     client.leave()
-    return deltas
+    return deltas, longest
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.load import Load, Seen
@@ -51,7 +51,8 @@ class Sample:
 @dataclass(frozen=True)
 class TokenCost:
     """CPU a token in microseconds: the least and the most of the repeats. `asked_per_second`: the tokens that the pace asks
-    for, None where it is none. `joined`: tokens in one event. `foreign` and `others_busy`: see Usage, the worst repeat."""
+    for, None where it is none. `joined`: tokens in one event. `gap_most_ms` (the longest),
+    `foreign` and `others_busy` (see Usage): the worst repeat."""
 
     subject: str
     pace: str
@@ -66,6 +67,7 @@ class TokenCost:
     foreign: float
     workers: int = 1
     asked_per_second: float | None = None
+    gap_most_ms: float | None = None
 
     @property
     def kept_pace(self) -> bool:
@@ -194,7 +196,13 @@ def _token_cost(subject: str, pace: str, least: float, most: float, samples: Seq
         gap_p99_ms=statistics.median(sample.seen.gap_p99_ms for sample in samples),
         others_busy=max(sample.usage.others_busy for sample in samples),
         foreign=max(sample.usage.foreign for sample in samples),
+        gap_most_ms=longest_gap(sample.seen for sample in samples),
     )
+
+
+def longest_gap(runs: Iterable[Seen]) -> float | None:
+    """Of all runs, because no other figure shows what stops all streams once; None where it was not measured."""
+    return max((seen.gap_most_ms for seen in runs if seen.gap_most_ms is not None), default=None)
 
 
 def _joined(sample: Sample) -> float:

@@ -24,7 +24,8 @@ SLOWLY = "Tell me about the water, slowly."
 @dataclass(frozen=True)
 class Seen:
     """What arrived; times in milliseconds but where the name says otherwise. `first` is the first token of an answer, `gap`
-    the time between tokens of a stream, `answer` a whole one. `cpu_seconds` are the load generator's own."""
+    the time between tokens of a stream, `answer` a whole one. `cpu_seconds` are the load generator's own. Runs kept from
+    before have no `gap_most_ms`, the longest gap."""
 
     answers: int
     errors: int
@@ -40,6 +41,7 @@ class Seen:
     answer_p99_ms: float
     cpu_seconds: float
     seconds: float
+    gap_most_ms: float | None = None
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Result:
-    """Times of the embedder in milliseconds, and what the language model made of its share."""
+    """Times of the embedder in milliseconds; what the language model made of its share, and the longest time between two
+    tokens of one of its streams."""
 
     settings: str
     alone_p50: float
@@ -66,6 +67,7 @@ class Result:
     beside_p99: float
     ratio_p99: float
     tokens_per_second: float
+    longest_gap: float
 
 
 def main() -> int:
@@ -92,11 +94,12 @@ def _measure(name: str, settings: Settings, requests: int) -> Result:
         with serving(layout, triton_environment=environment, ready_limit_s=_READY_LIMIT_S) as running:
             _embed(running.port, 40)
             alone = _embed(running.port, requests)
-            with _saturated(running) as count:
+            with _saturated(running) as progress:
                 time.sleep(_SETTLE_S)
-                before, started = count(), time.monotonic()
+                before, started = progress.count(), time.monotonic()
+                progress.longest = 0.0
                 beside = _embed(running.port, requests)
-                rate = (count() - before) / (time.monotonic() - started)
+                rate = (progress.count() - before) / (time.monotonic() - started)
     p99 = (_quantile(alone, 0.99), _quantile(beside, 0.99))
     return Result(
         settings=name,
@@ -106,6 +109,7 @@ def _measure(name: str, settings: Settings, requests: int) -> Result:
         beside_p99=round(p99[1], 1),
         ratio_p99=round(p99[1] / p99[0], 1),
         tokens_per_second=round(rate),
+        longest_gap=round(progress.longest * 1000, 1),
     )
 
 
@@ -129,38 +133,51 @@ def _embed(port: int, requests: int) -> list[float]:
     return times
 
 
+@dataclass
+class _Progress:
+    """Of all streams: tokens by stream, and the longest seconds between two tokens of one."""
+
+    counts: list[int]
+    failures: list[Exception]
+    longest: float = 0.0
+
+    def count(self) -> int:
+        """The tokens so far. Raises RuntimeError when a stream has failed."""
+        if self.failures:
+            raise RuntimeError("a stream failed") from self.failures[0]
+        return sum(self.counts)
+
+
 @contextmanager
-def _saturated(running: System) -> Generator[Any, None, None]:
-    """16 streams one after the other; gives a function that says how many tokens have come."""
+def _saturated(running: System) -> Generator[_Progress, None, None]:
+    """16 streams at a time, a new one as soon as one ends."""
     stopping = threading.Event()
-    counts = [0] * STREAMS
-    failures: list[Exception] = []
+    progress = _Progress([0] * STREAMS, [])
 
     def stream(number: int) -> None:
         try:
             while not stopping.is_set():
-                for _ in _tokens(running.port, number, stopping):
-                    counts[number] += 1
+                last = None
+                for at in _tokens(running.port, number, stopping):
+                    progress.counts[number] += 1
+                    progress.longest = max(progress.longest, 0.0 if last is None else at - last)
+                    last = at
         except Exception as error:  # noqa: BLE001  raised by the one who asks for the count
-            failures.append(error)
-
-    def count() -> int:
-        if failures:
-            raise RuntimeError("a stream failed") from failures[0]
-        return sum(counts)
+            progress.failures.append(error)
 
     threads = [threading.Thread(target=stream, args=(number,), daemon=True) for number in range(STREAMS)]
     for thread in threads:
         thread.start()
     try:
-        yield count
+        yield progress
     finally:
         stopping.set()
         for thread in threads:
             thread.join(30)
 
 
-def _tokens(port: int, number: int, stopping: threading.Event) -> Generator[None, None, None]:
+def _tokens(port: int, number: int, stopping: threading.Event) -> Generator[float, None, None]:
+    """When each token came."""
     messages = [{"role": "user", "content": f"Tell me story number {number}."}]
     body = {"model": CHAT_MODEL, "messages": messages, "stream": True, "max_tokens": 256, "ignore_eos": True}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -172,7 +189,7 @@ def _tokens(port: int, number: int, stopping: threading.Event) -> Generator[None
         if stopping.is_set():
             break
         if line.startswith(b"data: {"):
-            yield
+            yield time.monotonic()
     connection.close()
 
 
@@ -182,8 +199,9 @@ def _quantile(values: Sequence[float], q: float) -> float:
 
 def _table(results: Sequence[Result]) -> str:
     rows = [
-        "| settings | alone p50 | alone p99 | beside p50 | beside p99 | ratio of p99 | tokens/s of the model |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
+        "| settings | alone p50 | alone p99 | beside p50 | beside p99 | ratio of p99 | tokens/s of the model "
+        "| longest gap |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     return "\n".join([*rows, *map(_row, sorted(results, key=lambda each: list(SETTINGS).index(each.settings)))])
 
@@ -191,7 +209,7 @@ def _table(results: Sequence[Result]) -> str:
 def _row(one: Result) -> str:
     return (
         f"| {one.settings} | {one.alone_p50} ms | {one.alone_p99} ms | {one.beside_p50} ms | {one.beside_p99} ms"
-        f" | {one.ratio_p99} | {one.tokens_per_second} |"
+        f" | {one.ratio_p99} | {one.tokens_per_second} | {one.longest_gap} ms |"
     )
 
 

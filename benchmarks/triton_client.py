@@ -51,6 +51,7 @@ class Figures:
         figures: dict[str, float] = {"answers": self.answers, "errors": 0, "events": self.events, "tokens": self.tokens}
         figures |= {"reads": self.events, "bytes": 0, "first_p50_ms": first[0], "first_p99_ms": first[1]}
         figures |= {"gap_p50_ms": gap[0], "gap_p99_ms": gap[1], "answer_p50_ms": whole[0], "answer_p99_ms": whole[1]}
+        figures["gap_most_ms"] = max(self.gaps, default=0.0) * 1e3
         return json.dumps({**figures, "cpu_seconds": time.process_time(), "seconds": time.perf_counter() - self.begun})
 
 

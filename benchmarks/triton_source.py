@@ -69,7 +69,8 @@ class Pace:
             # From the last step on and not from now: the work of a step must not slow the rhythm down.
             self._due = self._due + self._period_s if self._due > now - self._period_s else now + self._period_s
             self._timer = loop.call_at(self._due, self._end)
-        await self._step
+        # Shielded, because a stream that is cancelled while it waits must not cancel the step of all the others.
+        await asyncio.shield(self._step)
 
     def _end(self) -> None:
         step, self._step, self._timer = self._step, None, None

@@ -202,6 +202,7 @@ int main(int argc, char **argv) {
            ended_requests, errors, tokens, events, reads, bytes_read);
     print_quantiles("first", &firsts);
     print_quantiles("gap", &gaps);
+    printf("\"gap_most_ms\": %.3f, ", gaps.count ? gaps.values[gaps.count - 1] * 1e3 : 0); /* sorted by now */
     print_quantiles("answer", &answers);
     printf("\"cpu_seconds\": %.4f, \"seconds\": %.4f}\n", used() - used_before, seconds);
     return 0;

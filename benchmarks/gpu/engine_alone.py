@@ -67,6 +67,7 @@ async def load(llm: AsyncLLM, bodies: Sequence[dict[str, Any]], streams: int, re
     for name in ("first", "gap", "answer"):
         values = getattr(watch, name)
         figures |= {f"{name}_p{q}_ms": round(float(np.percentile(values, q)) * 1e3, 3) for q in (50, 99)}
+    figures["gap_most_ms"] = round(max(watch.gap, default=0.0) * 1e3, 3)
     return figures | {"cpu_seconds": time.process_time() - used, "seconds": seconds}
 
 

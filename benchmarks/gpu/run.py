@@ -48,6 +48,7 @@ ROUNDS = {1: 10, 64: 8, 256: 4}
 MOST_SECONDS = 8.0
 """An arm that would take longer, at the rate of its warm-up, gets fewer requests, but one a stream at least."""
 TOKENS = 128
+TIMES = ("first_p50_ms", "first_p99_ms", "gap_p50_ms", "gap_p99_ms", "gap_most_ms")
 _PROMPTS = 512
 _WORDS = 112
 _VOCABULARY = (
@@ -167,7 +168,7 @@ def _one(number: int, arm: Arm, streams: int, requests: int) -> Result:
         arm=arm.name,
         streams=streams,
         tokens_per_second=round(seen["tokens"] / seconds, 1),
-        **{name: seen[name] for name in ("first_p50_ms", "first_p99_ms", "gap_p50_ms", "gap_p99_ms")},
+        **{name: seen[name] for name in TIMES},
         joined=round(seen["tokens"] / max(1, seen["events"]), 3),
         client_cores=round(seen["cpu_seconds"] / seconds, 3),
         cores={kind: round(value / seconds, 3) for kind, value in used.items()},

@@ -238,6 +238,7 @@ static void print_figures(double seconds, double cpu_seconds) {
            answers, errors, events, tokens, reads, bytes_read);
     print_quantiles("first", &firsts);
     print_quantiles("gap", &gaps);
+    printf("\"gap_most_ms\": %.3f, ", gaps.count ? gaps.values[gaps.count - 1] * 1e3 : 0); /* sorted by now */
     print_quantiles("answer", &wholes);
     printf("\"cpu_seconds\": %.4f, \"seconds\": %.4f}\n", cpu_seconds, seconds);
 }

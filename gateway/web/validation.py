@@ -122,6 +122,15 @@ def _empty_string(param: str, _: Mapping[str, Any]) -> BadRequest:
     )
 
 
+def _wrong_pattern(param: str, error: Mapping[str, Any]) -> BadRequest:
+    return BadRequest(
+        f"Invalid '{param}': string does not match pattern. Expected a string that matches the pattern"
+        f" '{error['ctx']['pattern']}'.",
+        param=param,
+        code="invalid_value",
+    )
+
+
 def _wrong_type(param: str, error: Mapping[str, Any]) -> BadRequest:
     return BadRequest(
         f"Invalid type for '{param}': expected {_TYPES[error['type']]}, but got {_type_name(error['input'])} instead.",
@@ -166,4 +175,5 @@ _BUILDERS: Final[Mapping[str, Callable[[str, Mapping[str, Any]], BadRequest]]] =
     "too_short": _too_short,
     "too_long": _too_long,
     "string_too_short": _empty_string,
+    "string_pattern_mismatch": _wrong_pattern,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -22,7 +23,11 @@ class JsonSchema(WireRequest):
     description: str | None = None
     # `schema` is a method of pydantic's models.
     json_schema: JsonObject = Field(alias="schema")
-    strict: bool | None = Field(None, description="The schema is always enforced, whatever the value.")
+    strict: bool | None = Field(
+        None,
+        description="A keyword that can't be enforced is refused by its path with `true`, else passed over; the rest is"
+        " enforced, whatever the value (docs/structured-outputs.md).",
+    )
 
 
 class JsonSchemaFormat(WireRequest):
@@ -56,18 +61,23 @@ ResponseFormat = Annotated[
 class StructuredOutputs(WireRequest):
     """vLLM's: exactly one of its constraints."""
 
+    hints: ClassVar[Mapping[str, str]] = {
+        "disable_any_whitespace": "it is the engine's setting; JSON has no white space that it does not need",
+        "disable_additional_properties": "properties that a schema does not name are only there if it says so",
+        "whitespace_pattern": "no backend of vLLM uses it",
+    }
+
     constraints: ClassVar[tuple[str, ...]] = ("json", "regex", "choice", "grammar", "json_object", "structural_tag")
 
     # `json` is a method of pydantic's models.
-    json_schema: JsonObject | str | None = Field(None, alias="json")
+    json_schema: JsonObject | str | None = Field(
+        None, alias="json", description="A keyword that can't be enforced is refused (docs/structured-outputs.md)."
+    )
     regex: NonEmptyStr | None = None
     choice: Annotated[list[NonEmptyStr], Field(min_length=1, max_length=1024)] | None = None
     grammar: NonEmptyStr | None = None
     json_object: bool | None = None
     structural_tag: str | None = None
-    disable_any_whitespace: bool | None = None
-    disable_additional_properties: bool | None = None
-    whitespace_pattern: str | None = None
 
     @model_validator(mode="after")
     def _one_constraint(self) -> StructuredOutputs:

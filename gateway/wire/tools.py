@@ -9,7 +9,8 @@ from pydantic import Discriminator, Field, Tag
 
 from gateway.wire.common import JsonObject, NonEmptyStr, Wire, WireRequest
 
-FunctionName = Annotated[str, Field(min_length=1, max_length=256)]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+"""As at OpenAI: it stands in the prompt, and in the grammar of a call, where a quotation mark would end it."""
 
 
 class FunctionDefinition(WireRequest):
@@ -20,7 +21,8 @@ class FunctionDefinition(WireRequest):
     parameters: JsonObject | None = None
     strict: bool | None = Field(
         None,
-        description="Mandatory calls always follow the schema, whatever the value; other calls may deviate from it.",
+        description="Mandatory calls always follow the schema, whatever the value; other calls may deviate from it. With"
+        " `true`, a keyword that can't be enforced is refused by its path.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +14,8 @@ import pytest
 
 from benchmarks.load import Load
 from benchmarks.processes import build, cores, free_ports, listens, running, wait_for
-from benchmarks.sources import FLOODED, PACED, Source, sse_source
-from benchmarks.triton_source import DIRECT_MODEL, MODEL
+from benchmarks.sources import FLOODED, PACED, SILENT, Source, sse_source
+from benchmarks.triton_source import DIRECT_MODEL, MODEL, Pace
 from tests.fakes.gateway import running_gateway
 from tests.fakes.tokenizer import CHAT_TEMPLATE, SPECIAL_TOKENS, toy_tokenizer
 
@@ -69,6 +70,38 @@ def test_held_streams_tell_what_came_since(load: Load, tmp_path: Path) -> None:
             held.count_anew()
             seen = held.seen()
     assert (seen.answers, seen.errors, seen.first_p50_ms) == (0, 0, 0)  # the first tokens came before
+
+
+def test_longest_gap_is_told(load: Load, tmp_path: Path) -> None:
+    """No quantile shows what stops all streams once."""
+    with sse_source(tmp_path, cores().others) as source:
+        source.set(PACED)
+        with load.held(source.port, MODEL, streams=STREAMS) as held:
+            held.count_anew()
+            time.sleep(0.5)
+            source.set(SILENT)
+            time.sleep(0.5)
+            source.set(PACED)
+            time.sleep(0.2)
+            seen = held.seen()
+    assert seen.gap_p50_ms < 400 < (seen.gap_most_ms or 0) < 5000
+
+
+def test_step_of_the_others_survives_a_cancelled_stream() -> None:
+    """All streams of the stand-in wait for the same step."""
+
+    async def wait() -> None:
+        pace = Pace()
+        pace.set("50000 0")
+        leaving, staying = (asyncio.create_task(pace.step()) for _ in range(2))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving, staying])
+        assert leaving.cancelled()
+        assert not staying.cancelled()
+        await pace.step()
+
+    asyncio.run(wait())
 
 
 def test_missing_tokens_are_an_error(load: Load) -> None:

@@ -56,6 +56,7 @@ BACKEND = House(
         "contract/outputs.py": VALUES,
         "contract/plan.py": VALUES,
         "engine/interface.py": VALUES,
+        "engine/schemas/keywords.py": VALUES,
         # Only a real engine shows that vLLM takes what these give it.
         "engine/decoding.py": ENGINE,
         "engine/official_decoding.py": "tests/vllm_env/test_rendering.py",

@@ -13,6 +13,7 @@ ConfigError         model.json or config.pbtxt is at fault: the model does not l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
@@ -91,6 +92,11 @@ def translate_refusal(exception: BaseException, fields: Collection[str] = ()) ->
     error = translate(exception)
     if isinstance(error, Internal) and isinstance(exception, INPUT_ERRORS):
         error = BadRequest(str(exception) or type(exception).__name__)
+    return named(error, fields)
+
+
+def named(error: BackendError, fields: Collection[str]) -> BackendError:
+    """A BadRequest that names no field names the one of these that its message is about, if that can be told."""
     if isinstance(error, BadRequest) and error.param is None and error.code is None:
         error.param = _named_in(error.message, fields)
     return error
@@ -101,9 +107,14 @@ def _named_in(message: str, fields: Collection[str]) -> str | None:
     subject = message.partition(" ")[0].strip("`'\"")
     if subject in fields:
         return subject
-    if subject == "Grammar":
-        return next((name for name in ("response_format", "structured_outputs") if name in fields), None)
+    if CONSTRAINT.search(message):
+        return next((name for name in CONSTRAINTS if name in fields), None)
     return None
+
+
+# What vLLM says of structured outputs, without saying which field asks for them.
+CONSTRAINT = re.compile(r"grammar|regex|schema|structured|structural", re.IGNORECASE)
+CONSTRAINTS = ("structured_outputs", "response_format", "tools")
 
 
 INPUT_ERRORS = (ValueError, TypeError, OverflowError, AttributeError, RecursionError, NotImplementedError)

@@ -14,6 +14,7 @@ from .autocomplete import refuse_conflicts
 from .configuration import config, hub, multi_lora, process_environment
 from .configuration.config import EngineConfig
 from .configuration.settings import Settings, with_parameters
+from .engine import garbage
 from .engine.adapters import Adapters
 from .engine.interface import Engine
 from .gpus.assignment import assign
@@ -58,7 +59,7 @@ def launch(args: Mapping[str, Any]) -> Instance:
     # Where metrics are not reported, the engine does not count its steps either.
     make, clean_up = _engine_maker(engine_config, settings, args, meter if settings.report_metrics else None)
     try:
-        engine = RecoveringEngine(make, settings, on_stopped=clean_up)
+        engine = RecoveringEngine(make, settings, settle=garbage.settle, on_stopped=clean_up)
     except BaseException:
         clean_up()
         raise

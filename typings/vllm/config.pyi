@@ -27,7 +27,13 @@ class SchedulerConfig:
 class ParallelConfig:
     data_parallel_size: int
 
+class StructuredOutputsConfig:
+    backend: str
+    disable_any_whitespace: bool
+    def __init__(self, **fields: Any) -> None: ...
+
 class VllmConfig:
     model_config: ModelConfig
     scheduler_config: SchedulerConfig
     parallel_config: ParallelConfig
+    structured_outputs_config: StructuredOutputsConfig

@@ -7,10 +7,15 @@ class RequestOutputKind(enum.Enum):
     FINAL_ONLY = 2
 
 class StructuredOutputsParams:
+    json: Any
+    regex: str | None
+    grammar: str | None
+    structural_tag: str | None
     def __init__(self, **fields: Any) -> None: ...
 
 class SamplingParams:
     n: int
     logprobs: int | None
     prompt_logprobs: int | None
+    structured_outputs: StructuredOutputsParams | None
     def __init__(self, **fields: Any) -> None: ...

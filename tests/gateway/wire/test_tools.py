@@ -96,3 +96,17 @@ def test_other_choices_are_refused(written: Any) -> None:
     """Not guessed at."""
     with pytest.raises(ValidationError):
         CHOICE.validate_python(written)
+
+
+@pytest.mark.parametrize("name", ['a"b', "", "x" * 65, "a b", "a.b", "ключ", "ok\n", "a'"])
+def test_odd_names_are_refused(name: str) -> None:
+    """As at OpenAI: the name stands in the prompt and in the grammar of a call."""
+    with pytest.raises(ValidationError, match="pattern"):
+        tool(name)
+    with pytest.raises(ValidationError, match="pattern"):
+        named(name)
+
+
+@pytest.mark.parametrize("name", ["a", "get-weather_2", "x" * 64])
+def test_plain_names_are_taken(name: str) -> None:
+    assert tool(name).function.name == name

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,6 +152,14 @@ class InstanceModel:
 def thread_names() -> set[str]:
     """Of the threads that run now: each of the backend's has a name of its own."""
     return {thread.name for thread in threading.enumerate()}
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """An entry for each time that a stub has settled its garbage, which would be that of all tests here."""
+    times: list[None] = []
+    monkeypatch.setattr("vllm_custom.launch.garbage", SimpleNamespace(settle=lambda: times.append(None)))
+    return times
 
 
 @pytest.fixture

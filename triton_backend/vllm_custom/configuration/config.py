@@ -31,6 +31,7 @@ MODEL = "${MODEL}"
 # Of a GPU's memory: the smallest sensible value of gpu_memory_utilization.
 LEAST_SHARE = 0.01
 ENGINES = ("vllm", "replay")
+STRUCTURED = "structured_outputs_config"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def load(model: str, version_directory: Path) -> EngineConfig:
 
 def engine_args(config: EngineConfig) -> AsyncEngineArgs:
     """The arguments as vLLM's own class. Imports vLLM."""
+    from vllm.config import StructuredOutputsConfig
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     arguments = checked(config, {known.name: known.type for known in dataclasses.fields(AsyncEngineArgs)})
@@ -74,6 +76,8 @@ def engine_args(config: EngineConfig) -> AsyncEngineArgs:
         # So that structured outputs begin where the reasoning ends.
         defaults["reasoning_parser"] = reasoning
     try:
+        if isinstance(written := arguments.get(STRUCTURED), dict):
+            arguments[STRUCTURED] = StructuredOutputsConfig(**cast("dict[str, Any]", written))
         return AsyncEngineArgs(**{**defaults, **arguments})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{config.source}: {error}") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..contract.generate import Generate
 from ..contract.plan import Plan
 from ..errors import BadRequest
+from .constraints import force_schemas
 from .rendering import Rendering
 from .versions import asks_for_token_logprobs
 
@@ -63,6 +64,8 @@ class OpenAIDecoding:
         openai = request_class.model_validate({**request.body, **prompt, "request_id": request.rid})
         if openai.priority and not self._has_priorities:
             raise BadRequest("priorities need scheduling_policy 'priority' in model.json", param="priority")
+        if request.api == "chat":
+            force_schemas(cast("ChatCompletionRequest", openai))
         return openai
 
     async def render(self, request: Generate, openai: OpenAIRequest) -> TokensInput:

@@ -14,7 +14,7 @@ import logging
 from typing import Any
 
 from ..contract.generate import Generate
-from ..errors import translate, translate_refusal
+from ..errors import named, translate, translate_refusal
 from .generation import Generation, Opener
 from .interface import GenerationSink
 
@@ -64,7 +64,7 @@ class EngineRequest:
         return self._sink.accepted(generation.plan) and await generation.follow(self._sink.step)
 
     def _fail(self, exception: Exception) -> None:
-        failure = translate(exception)
+        failure = named(translate(exception), self._request.body.keys())
         if failure.type == "internal":
             logger.error("request %s failed", self._request.rid, exc_info=exception)
         self._sink.failed(failure)

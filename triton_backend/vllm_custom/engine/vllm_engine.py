@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..configuration import hub, multi_lora
-from ..configuration.config import EngineConfig, engine_args
+from ..configuration.config import STRUCTURED, EngineConfig, engine_args
 from ..contract.generate import Generate
 from ..contract.lora import Lora
 from ..contract.pooling import MOST_INPUTS, Pool
@@ -33,6 +33,7 @@ from .queue_limits import limit_queue
 from .refusal import StartLog
 from .rendering import most_images, must_render
 from .result_tasks import ResultTasks
+from .structured_backend import choose_backend
 from .versions import can_limit_queue
 from .vllm_control import control
 from .vllm_lora import LoraControl
@@ -206,6 +207,7 @@ class VllmEngine:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         vllm_config = args.create_engine_config(context)
+        choose_backend(vllm_config, self._config.arguments.get(STRUCTURED))
         if can_limit_queue(vllm_config.scheduler_config):
             limit_queue(
                 vllm_config.scheduler_config,

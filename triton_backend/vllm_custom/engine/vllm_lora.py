@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..contract.lora import Lora
 from ..errors import BadRequest
 from .adapters import Adapter, Adapters
+from .garbage import settle_new
 from .interface import Result
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class LoraControl:
         adapter = self._adapters.prepare(request.name, request.path)
         await self._add(adapter)
         self._adapters.add(adapter)
+        # The first one brings modules with it.
+        settle_new()
 
     async def load_all(self) -> None:
         """Load into this engine what it has to have from its start. Raises ConfigError."""

@@ -45,8 +45,8 @@ class RecoveringEngine:
     """See `interface.Engine`.
 
     `on_failure` is called with the reason before a failed engine is replaced, and has to end the engine's requests;
-    `on_exit` has to end the process. Both are set before `start`, and called on the watching thread. `on_stopped` is called
-    once, after the last engine has been stopped.
+    `on_exit` has to end the process. Both are set before `start`, and called on the watching thread. `settle` is called
+    when an engine has started, each time, before it serves; `on_stopped` once, after the last engine has been stopped.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class RecoveringEngine:
         make: Callable[[], Engine],
         settings: Settings,
         *,
+        settle: Callable[[], None] = lambda: None,
         on_stopped: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -61,6 +62,7 @@ class RecoveringEngine:
         self.on_exit: Callable[[], None] = lambda: None
         self._make = make
         self._settings = settings
+        self._settle = settle
         self._on_stopped = on_stopped
         self._clock = clock
         self._engine = make()
@@ -136,6 +138,7 @@ class RecoveringEngine:
         return self._engine
 
     def _serve(self) -> None:
+        self._settle()
         self._began = self._clock()
         self._change(EngineState.SERVING, None)
 

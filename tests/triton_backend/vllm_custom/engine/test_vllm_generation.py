@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from vllm_custom.contract.plan import Plan
 from vllm_custom.engine.vllm_generation import VllmGeneration
+from vllm_custom.errors import BadRequest
 
 MORE, LAST = SimpleNamespace(finished=False), SimpleNamespace(finished=True)
 
@@ -27,12 +28,14 @@ class Queue:
         return self.waiting.pop(0) if self.waiting else None
 
 
-def followed(queue, *outputs):
+def followed(queue, *outputs, constrained_by=None):
     """The outputs that arrived, how many steps were counted, and what following gave."""
     got, counted = [], []
 
     async def main():
-        generation = VllmGeneration(None, queue, Plan(1, 1, None, False), lambda: counted.append(1))
+        generation = VllmGeneration(
+            None, queue, Plan(1, 1, None, False), lambda: counted.append(1), constrained_by=constrained_by
+        )
         task = asyncio.ensure_future(generation.follow(lambda output: got.append(output) is None))
         await asyncio.sleep(0)
         for output in outputs:
@@ -78,3 +81,24 @@ def test_abort_names_the_request_as_vllm_does():
 
     asyncio.run(VllmGeneration(Llm(), Queue(), Plan(1, 1, None, False), lambda: None).abort())
     assert aborted == [("internal-r", True)]
+
+
+def given_up(*token_ids):
+    """As vLLM ends a request that it can't go on with."""
+    return SimpleNamespace(finished=True, outputs=[SimpleNamespace(finish_reason="error", token_ids=token_ids)])
+
+
+def test_grammar_that_cannot_be_compiled_is_a_bad_request():
+    """vLLM ends such a request before its first token, without a reason."""
+    with pytest.raises(BadRequest, match="grammar") as caught:
+        followed(Queue(), given_up(), constrained_by="response_format")
+    assert caught.value.param == "response_format"
+
+
+def test_other_failures_stay_what_they_are():
+    """Without a constraint, or behind a token, it is no grammar's fault."""
+    failed, broken_off = given_up(), given_up(7)
+    begun = SimpleNamespace(finished=False, outputs=[SimpleNamespace(finish_reason=None, token_ids=[7])])
+    assert followed(Queue(), failed)[1] == [failed]
+    assert followed(Queue(), broken_off, constrained_by="tools")[1] == [broken_off]
+    assert followed(Queue(), begun, failed, constrained_by="tools")[1] == [begun, failed]

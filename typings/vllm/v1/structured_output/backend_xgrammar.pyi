@@ -1,0 +1,3 @@
+from vllm.sampling_params import SamplingParams
+
+def validate_xgrammar_grammar(sampling_params: SamplingParams) -> None: ...
