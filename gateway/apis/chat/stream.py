@@ -1,8 +1,8 @@
 """A chat answer: its chunks, and the whole of it as the fold of the same outputs.
 
-The order of chunks is the one that every client reads: the role alone, then content, then an empty delta with the finish
-reason. The SDK's accumulator concatenates strings, so role and id are sent once. Where tools may be called the content
-begins as null, because it may stay that.
+The order of chunks is the one that every client reads: the role alone (with the first token), then content, then an empty
+delta with the finish reason. The SDK's accumulator concatenates strings, so role and id are sent once. Where tools may be
+called the content begins as null, because it may stay that.
 """
 
 from __future__ import annotations
