@@ -66,12 +66,14 @@ class GenerationRequest:
 
 class TokenLogprob(NamedTuple):
     """A token with its log-probability (None: there was nothing before it to guess it from), and the likeliest alternatives
-    at its place (empty where none were asked for)."""
+    at its place (empty where none were asked for). `rank`: how many tokens are as likely or likelier, which is known of the
+    prompt's."""
 
     token_id: int
     token: str
     logprob: float | None
     alternatives: tuple[tuple[int, str, float], ...]
+    rank: int | None = None
 
 
 class Usage(NamedTuple):

@@ -1,7 +1,7 @@
 """Turns outputs into the chunks of a stream, for chat and completions alike. No await, no clock.
 
-    Accepted -> opening chunks (chat: the role)
-    Delta    -> a chunk with the new text
+    Accepted -> nothing; the answer begins, and pings keep its connection until the first token
+    Delta    -> a chunk with the new text; before the first of all those that open the choices (chat: the roles)
     End      -> a chunk with the finish reason
     last End -> and one with the usage, when asked for
 
@@ -23,6 +23,7 @@ from gateway.answers.usage import RunningUsage, wire_usage
 from gateway.errors import InternalError
 from gateway.generation import (
     NO_USAGE,
+    Accepted,
     Backpressure,
     Delta,
     End,
@@ -32,6 +33,7 @@ from gateway.generation import (
     TokenLogprob,
     Usage,
 )
+from gateway.wire.answers import CompletionUsage
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class ChunkStream(ABC):
         self._open_prompts = plan.prompts
         self._echo = plan.echo()
         self._running = RunningUsage() if plan.continuous_usage else None
+        self._is_open = False
         # With include_usage every chunk has the member, null but in the last: OpenAI's documented behaviour.
         self._end = b',"usage":null}' if plan.include_usage else b"}"
         self._prefix = [self._start + b',"choices":[{"index":%d' % i + self.opening for i in range(plan.choices)]
@@ -99,12 +102,17 @@ class ChunkStream(ABC):
     @property
     def around_text(self) -> tuple[Sequence[bytes], bytes] | None:
         """What stands before (by choice) and behind the text in the chunk of a plain delta, as `feed` makes it; None where a
-        plain delta is more than one chunk with its text."""
-        return (self._text_starts, self._after_text) if self._echo is None and self._running is None else None
+        plain delta is more than one chunk with its text, as the first of all is."""
+        is_alone = self._is_open and self._echo is None and self._running is None
+        return (self._text_starts, self._after_text) if is_alone else None
 
     def _chunks(self, outputs: Iterable[GenerationOutput]) -> list[bytes]:
         chunks: list[bytes] = []
         for output in outputs:
+            if isinstance(output, Accepted | PromptLogprobs):  # streams tell the latter as the echo, if at all
+                continue
+            if not self._is_open:
+                chunks.extend(self._open())
             if isinstance(output, Delta):
                 # A token that completes no character has nothing to show, unless more than its text was asked for.
                 if output.logprobs is not None or output.token_ids is not None:
@@ -115,19 +123,23 @@ class ChunkStream(ABC):
                 chunks.append(self._finish(output))
                 if output.usage is not None:
                     chunks.extend(self._count(output.usage))
-            elif isinstance(output, ParsedDelta):
+            else:
                 chunks.append(self._parsed(output))
-            elif not isinstance(output, PromptLogprobs):  # streams tell those as the echo, if at all
-                chunks.extend(self._opened())
         return chunks
+
+    def _open(self) -> list[bytes]:
+        self._is_open = True
+        return self._opened()
 
     def _counted(self, output: GenerationOutput, running: RunningUsage) -> list[bytes]:
         """Its chunks with the usage so far in place of null; the last of all has its own."""
-        usage = b',"usage":' + running.after(output).model_dump_json().encode() + b"}"
-        return [
-            chunk.removesuffix(self._end) + usage if chunk.endswith(self._end) else chunk
-            for chunk in self._chunks((output,))
-        ]
+        is_first = not self._is_open and not isinstance(output, Accepted | PromptLogprobs)
+        opened = self._with_usage(self._open(), running.so_far) if is_first else []
+        return opened + self._with_usage(self._chunks((output,)), running.after(output))
+
+    def _with_usage(self, chunks: list[bytes], usage: CompletionUsage) -> list[bytes]:
+        written = b',"usage":' + usage.model_dump_json().encode() + b"}"
+        return [chunk.removesuffix(self._end) + written if chunk.endswith(self._end) else chunk for chunk in chunks]
 
     def _count(self, usage: Usage) -> list[bytes]:
         """The last chunk of all, with no choices, when every prompt is done and the usage was asked for."""
@@ -139,7 +151,8 @@ class ChunkStream(ABC):
 
     @abstractmethod
     def _opened(self) -> list[bytes]:
-        """The chunks that announce an answer."""
+        """The chunks that announce the choices, in order: the SDK counts on it. They come with the first token, so that who
+        measures the time to the first chunk measures that to the first token."""
 
     @abstractmethod
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
@@ -191,7 +204,8 @@ class ChunkedSink:
         self.last: list[bytes] = []
         self._stream = stream
         self._sink = sink
-        self._before, self._after = stream.around_text or (None, b"")
+        self._before: Sequence[bytes] | None = None
+        self._after = b""
 
     def take(self, outputs: list[GenerationOutput]) -> Backpressure:
         """See `OutputSink`."""
@@ -203,6 +217,8 @@ class ChunkedSink:
 
     def take_text(self, choice: int, text: str, token_count: int) -> Backpressure:
         """See `OutputSink`."""
+        if self._before is None:
+            self._before, self._after = self._stream.around_text or (None, b"")
         if self._before is None:
             return self.take([Delta(choice, text, token_count, None)])
         # A token that completes no character has nothing to show.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.answers.echo import Echo, EchoedPrompt
+from gateway.answers.logprobs import BY_TEXT, TokenNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ class AnswerPlan:
     may_call: bool = False
     # Calls are written in OpenAI's deprecated shape.
     calls_functions: bool = False
-    # Log-probabilities name each token as `token_id:<id>`.
-    tokens_as_ids: bool = False
+    names: TokenNames = BY_TEXT
     returns_prompt_logprobs: bool = False
     # Each prompt's, where token ids are to be returned.
     prompt_token_ids: Sequence[Sequence[int]] | None = None

@@ -31,6 +31,11 @@ class RunningUsage:
             self._prompt_tokens += output.prompt_tokens
         elif isinstance(output, Delta | ParsedDelta):
             self._completion_tokens += output.token_count
+        return self.so_far
+
+    @property
+    def so_far(self) -> CompletionUsage:
+        """The counts of what has come."""
         return CompletionUsage(
             prompt_tokens=self._prompt_tokens,
             completion_tokens=self._completion_tokens,

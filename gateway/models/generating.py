@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Self, cast
 
 import orjson
 
+from gateway.answers.logprobs import TokenNames
 from gateway.errors import BadRequest, not_taken
 from gateway.generation import DroppingSink, GenerationRequest, Messages
 from gateway.ids import new_id
@@ -100,6 +101,10 @@ class GeneratingModel(ServedModel):
     @property
     def known_template(self) -> ChatTemplate | None:
         return None if self.renders_itself else self.template
+
+    def token_names(self, *, by_id: bool) -> TokenNames:
+        """How the log-probabilities of its answers name tokens."""
+        return TokenNames(by_id) if self.tokenizer is None else TokenNames(by_id, self.tokenizer.bytes.part)
 
     async def probe(self, client: TritonClient, *, timeout_s: float) -> None:
         turn = Turn("completions", [PROBE_TEXT], {"temperature": 0.0, "stream": False}, limit=1)

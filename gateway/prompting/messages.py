@@ -6,9 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, cast
 
-import orjson
-
-from gateway.errors import BadRequest
+from gateway import exact_json
 from gateway.prompting.conversation import Conversation, ImageReference
 from gateway.wire.images import ImagePart
 from gateway.wire.messages import Message, in_current_form
@@ -67,7 +65,8 @@ def _numbered(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 def for_template(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What chat templates expect: a role and a string, and the arguments of calls as values, which they write as JSON
-    themselves. Raises BadRequest for a call whose arguments are no JSON object."""
+    themselves. Arguments that are no JSON object become an empty one, as with vLLM: a model has written them, and refused,
+    they would end the conversation for good."""
     return [_for_template(message) for message in messages]
 
 
@@ -79,11 +78,12 @@ def _for_template(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(content: Any) -> str:
-    """The content as one text: parts are joined by line breaks, as vLLM does for templates that take strings."""
+    """The content as one text: parts that are not empty are joined by line breaks, as vLLM does for templates that take
+    strings."""
     if not isinstance(content, list):
         return content or ""
     parts = cast("list[dict[str, Any]]", content)
-    return "\n".join(part[part["type"]] for part in parts if part["type"] in _TEXT_PARTS)
+    return "\n".join(text for part in parts if part["type"] in _TEXT_PARTS and (text := part[part["type"]]))
 
 
 def _with_values(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,13 +93,7 @@ def _with_values(call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _values(arguments: str | None) -> dict[str, Any]:
     try:
-        values: Any = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        values = None
-    if not isinstance(values, dict):
-        raise BadRequest(
-            "The arguments of a tool call in 'messages' must be a JSON object in a string.",
-            param="messages",
-            code="invalid_value",
-        )
-    return cast("dict[str, Any]", values)
+        values: Any = exact_json.loads((arguments or "{}").encode())
+    except ValueError:
+        return {}
+    return cast("dict[str, Any]", values) if isinstance(values, dict) else {}

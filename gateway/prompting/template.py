@@ -7,7 +7,6 @@ Templates are Jinja programs that come with the weights, written for the environ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn
@@ -16,6 +15,7 @@ from jinja2 import TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway.errors import BadRequest
+from gateway.exact_json import dumps_spaced
 from gateway.ids import new_id
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.messages import for_template
@@ -37,8 +37,14 @@ def _strftime_now(format: str) -> str:
     return datetime.now().strftime(format)  # the local date is what templates ask for
 
 
-def _tojson(value: object, indent: int | None = None, ensure_ascii: bool = False) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii)
+def _tojson(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    return dumps_spaced(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import tokenizers
 
 from gateway import memory
+from gateway.prompting.token_bytes import TokenBytes
 
 INLINE_CHARACTERS = 1024
 """Texts up to this length (together) are encoded on the event loop: well under a millisecond."""
@@ -31,6 +32,7 @@ class Tokenizer:
             raise ValueError(f"not a tokenizer.json: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self.bytes = TokenBytes(self._tokenizer)
 
     @property
     def vocabulary_size(self) -> int:

@@ -198,8 +198,10 @@ def _prompt_token(token: list[Any] | None) -> TokenLogprob | None:
 
 
 def _logprob(written: list[Any]) -> TokenLogprob:
-    token_id, token, logprob, alternatives = written
-    return TokenLogprob(*_token(token_id, token, logprob), tuple(_token(*alternative) for alternative in alternatives))
+    token_id, token, logprob, alternatives, *more = written
+    rank = _count(more[0]) if more and more[0] is not None else None
+    named = _token(token_id, token, logprob)
+    return TokenLogprob(*named, tuple(_token(*alternative) for alternative in alternatives), rank)
 
 
 def _token(token_id: Any, token: Any, logprob: Any) -> tuple[int, str, float]:

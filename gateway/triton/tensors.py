@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
+from gateway import exact_json
 from gateway.triton.protocol import encode_bytes, pb
 
 CONTRACT_VERSION: Final = 1
@@ -39,7 +39,7 @@ def envelope_request(
     any."""
     request = pb.ModelInferRequest(model_name=model)
     request.inputs.add(name=REQUEST, datatype="BYTES", shape=[1])
-    request.raw_input_contents.append(encode_bytes(orjson.dumps({"v": CONTRACT_VERSION, **envelope})))
+    request.raw_input_contents.append(encode_bytes(exact_json.dumps({"v": CONTRACT_VERSION, **envelope})))
     if token_ids is not None:
         request.inputs.add(name=TOKEN_IDS, datatype="INT32", shape=[len(token_ids)])
         request.raw_input_contents.append(token_ids.tobytes())

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, cast, get_type_hints
 
-import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from gateway import request_record
+from gateway import exact_json, request_record
 from gateway.core import Core
 from gateway.errors import BadRequest
 from gateway.web.disconnect import ClientDisconnected
@@ -91,13 +90,14 @@ def parse(model: type[RequestBody], body: bytes, default_model: str | None = Non
     Triton can carry, so they would fail later as internal errors.
     """
     try:
-        value: Any = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        value: Any = exact_json.loads(body)
+    except ValueError as error:
         raise BadRequest(f"We could not parse the JSON body of your request. ({error})") from None
-    if default_model is not None and isinstance(value, dict):
-        named = cast("dict[str, Any]", value)
-        if named.get("model") is None:
-            named["model"] = default_model
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        value = fields = {name: exact_json.plain(field) for name, field in fields.items()}
+        if default_model is not None and fields.get("model") is None:
+            fields["model"] = default_model
     try:
         return model.model_validate(value)
     except ValidationError as error:

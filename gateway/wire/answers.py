@@ -35,7 +35,7 @@ class CompletionUsage(Wire):
 
 
 class PromptLogprob(Wire):
-    """vLLM's: a token that may stand at a place of the prompt. `rank` is known of the likeliest, counted from 1."""
+    """vLLM's: a token that may stand at a place of the prompt. `rank` counts from 1."""
 
     logprob: float
     rank: int | None

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
-import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
+
+from gateway import exact_json
 
 NonEmptyStr = Annotated[str, Field(min_length=1)]
 
 
 def _passes_on(value: dict[str, Any]) -> dict[str, Any]:
     try:
-        orjson.dumps([[[value]]])  # it travels inside other objects, and counts with them
+        exact_json.dumps([[[value]]])  # it travels inside other objects, and counts with them
     except TypeError:
         raise PydanticCustomError("invalid_value", "The object is nested too deeply.") from None
     return value

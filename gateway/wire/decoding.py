@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from gateway.exact_json import plain
 from gateway.generation import SamplingParams
 from gateway.wire.common import JsonObject, NonEmptyStr, Refused, RequestBody, WireRequest, invalid
 from gateway.wire.formats import ResponseFormat, StructuredOutputs
@@ -27,7 +28,10 @@ Stop = Annotated[
 ]
 
 LogitBias = Annotated[
-    dict[Annotated[str, Field(pattern=r"^[0-9]{1,10}$")], Annotated[float, Field(ge=-100, le=100)]],
+    dict[
+        Annotated[str, Field(pattern=r"^[0-9]{1,10}$")],
+        Annotated[float, Field(ge=-100, le=100), BeforeValidator(plain)],
+    ],
     Field(max_length=300),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.wire.common import WireRequest
@@ -37,9 +37,28 @@ def _kind_of_part(value: object) -> str:
     return kind if kind in ("refusal", "image_url") else "text"
 
 
+_TEXTS_BY_OTHER_NAMES: Mapping[str, str] = {"input_text": "text", "output_text": "text", "thinking": "thinking"}
+"""Kinds of parts that are text to vLLM, and the member that has it: the first two come from the Responses API."""
+
+
+def _in_chat_form(part: Any) -> Any:
+    """Text by whatever name vLLM takes it, as a text part. A text of null is an empty one."""
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if not isinstance(part, dict):
+        return part
+    members = cast("dict[str, Any]", part)
+    kind = members.get("type")
+    if kind == "text":
+        return {**members, "text": ""} if "text" in members and members["text"] is None else members
+    member = _TEXTS_BY_OTHER_NAMES.get(kind) if isinstance(kind, str) else None
+    return members if member is None or member not in members else {"type": "text", "text": members[member] or ""}
+
+
 Part = Annotated[
     Annotated[TextPart, Tag("text")] | Annotated[RefusalPart, Tag("refusal")] | Annotated[ImagePart, Tag("image_url")],
     Discriminator(_kind_of_part),
+    BeforeValidator(_in_chat_form),
 ]
 
 
@@ -64,7 +83,7 @@ class Message(WireRequest):
     role: Literal["developer", "system", "user", "assistant", "tool", "function"] = Field(
         description="The template receives `developer` as `system` and `function` as `tool`."
     )
-    content: Content | None = Field(None, description="A text, or a list of text parts, in every role.")
+    content: Content | None = Field(None, description="A text, null, or a list of text parts, in every role.")
     name: str | None = None
     tool_calls: Annotated[list[PastToolCall], Field(max_length=128)] | None = None
     tool_call_id: str | None = None
@@ -76,17 +95,16 @@ class Message(WireRequest):
 
     @model_validator(mode="after")
     def _what_is_owed(self) -> Message:
-        if self.content is None and self.role != "assistant":
+        if "content" not in self.model_fields_set and self.role in ("developer", "system", "user"):
             raise PydanticCustomError("missing", "Field required", {"param": "content"})
-        if self.role == "function" and self.name is None:
-            raise PydanticCustomError("missing", "Field required", {"param": "name"})
         return self
 
     @property
     def text(self) -> str:
         """The content as one text: parts are joined by line breaks, as vLLM does for templates that take strings."""
         if isinstance(self.content, list):
-            return "\n".join(part.text for part in self.content if not isinstance(part, ImagePart))
+            texts = (part.text for part in self.content if not isinstance(part, ImagePart))
+            return "\n".join(text for text in texts if text)
         return self.content or ""
 
 
@@ -95,7 +113,9 @@ _ROLES: Mapping[str, str] = {"developer": "system", "function": "tool"}
 
 
 def in_current_form(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages in OpenAI's current form: deprecated names are replaced, content and arguments stay as they came."""
+    """The messages in OpenAI's current form: deprecated names are replaced, content and arguments stay as they came. Calls
+    that are none (an empty list, or in a message that is not the assistant's) are left out, because templates that see them
+    may leave out the message's text."""
     return [_in_current_form(message, place) for place, message in enumerate(messages)]
 
 
@@ -106,8 +126,10 @@ def _in_current_form(message: Message, place: int) -> dict[str, Any]:
         made["reasoning"] = made["reasoning_content"] = reasoning
     # The deprecated shape has no ids, but a call is answered by the message behind it.
     if message.role == "function":
-        made["tool_call_id"] = _call_id(place - 1)
-    if message.function_call is not None:
+        made["tool_call_id"] = _call_id(max(0, place - 1))
+    if message.role != "assistant" or not message.tool_calls:
+        made.pop("tool_calls", None)
+    if message.function_call is not None and "tool_calls" not in made:
         function = message.function_call.model_dump(exclude_none=True)
         made["tool_calls"] = [{"id": _call_id(place), "type": "function", "function": function}]
     return made

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-from gateway.wire.common import JsonObject, NonEmptyStr, Wire, WireRequest
+from gateway import exact_json
+from gateway.wire.common import JsonObject, Wire, WireRequest
 
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 """As at OpenAI: it stands in the prompt, and in the grammar of a call, where a quotation mark would end it."""
@@ -157,14 +159,26 @@ class ToolCallChunk(Wire):
     function: FunctionCallDelta
 
 
+def _as_text(value: Any) -> Any:
+    """What should have been a JSON text, as one: clients also send the value itself, or nothing."""
+    if isinstance(value, str):
+        return value
+    try:
+        return "{}" if value is None else exact_json.dumps([[[value]]]).decode()[3:-3]
+    except TypeError:
+        raise PydanticCustomError("invalid_value", "The arguments are nested too deeply.") from None
+
+
 class CalledFunction(WireRequest):
-    name: NonEmptyStr
-    arguments: str | None = None
+    name: str
+    arguments: Annotated[str, BeforeValidator(_as_text)] = Field(
+        "{}", description="The template receives an empty object for what is not a JSON object, as with vLLM."
+    )
 
 
 class PastToolCall(WireRequest):
-    """A tool call in an earlier turn of the conversation."""
+    """A tool call in an earlier turn of the conversation, as a model or a client has written it: perhaps not to its end."""
 
     id: str | None = None
-    type: Literal["function"] = "function"
+    type: Annotated[Literal["function"], BeforeValidator(lambda value: value or "function")] = "function"
     function: CalledFunction

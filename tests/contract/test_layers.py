@@ -27,7 +27,19 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "addresses", "version"),
+    (
+        "errors",
+        "generation",
+        "pooling",
+        "ids",
+        "tasks",
+        "memory",
+        "metrics",
+        "defaults",
+        "addresses",
+        "version",
+        "exact_json",
+    ),
     ("wire", "settings", "request_record"),
     ("mistakes", "log", "limits", "answers", "prompting"),
     ("triton",),

@@ -63,6 +63,7 @@ class Call:
     envelope: dict[str, Any]
     token_ids: list[int]
     media: list[bytes] = field(default_factory=list[bytes])
+    envelope_text: str = ""  # in which numbers stand as they were written
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -97,7 +98,7 @@ def call_of(envelope: dict[str, Any], tensors: dict[str, bytes]) -> Call:
         size = int.from_bytes(left[:4], "little")
         media.append(left[4 : 4 + size])
         left = left[4 + size :]
-    return Call(envelope["rid"], envelope, ids, media)
+    return Call(envelope["rid"], envelope, ids, media, tensors["request"][4:].decode())
 
 
 Message = list[list[Any]] | StreamError

@@ -11,6 +11,7 @@ from vllm_custom.contract.parsed import joined
 from vllm_custom.contract.plan import Plan
 from vllm_custom.engine.parser_names import ParserNames
 from vllm_custom.engine.parsing import Parsers
+from vllm_custom.engine.pieces import pieces
 from vllm_custom.errors import BadRequest, ConfigError
 from vllm_custom.replay.playback import ReplayChoice, ReplayOutput
 
@@ -32,9 +33,10 @@ def chat_request(**body: Any) -> Any:
     return ChatCompletionRequest.model_validate({"messages": [{"role": "user", "content": "-"}], **body})
 
 
-def steps(tokenizer: Any, text: str, width: int) -> Iterator[ReplayOutput]:
+def steps(
+    tokenizer: Any, ids: list[int], width: int, reason: str = "stop", stop: str | None = None
+) -> Iterator[ReplayOutput]:
     """The text as an engine says it, `width` tokens a step; a character is told with the last of its bytes."""
-    ids = tokenizer.encode(text, add_special_tokens=False)
     reported = 0
     for start in range(0, len(ids), width):
         upto = ids[: start + width]
@@ -42,7 +44,12 @@ def steps(tokenizer: Any, text: str, width: int) -> Iterator[ReplayOutput]:
         last = start + width >= len(ids)
         piece, reported = whole[reported:], len(whole)
         yield ReplayOutput(
-            [ReplayChoice(0, piece, ids[start : start + width], None, "stop" if last else None, None)], last
+            [
+                ReplayChoice(
+                    0, piece, ids[start : start + width], None, reason if last else None, stop if last else None
+                )
+            ],
+            last,
         )
 
 
@@ -65,7 +72,8 @@ def read(tokenizer: Any, transcript: Transcript, width: int, **body: Any) -> dic
         chat_request(**tools, **body), [2, 3, 4]
     )
     assert reader is not None
-    return reported([reader.read(step) for step in steps(tokenizer, transcript.generated, width)])
+    ids = tokenizer.encode(transcript.generated, add_special_tokens=False)
+    return reported([reader.read(step) for step in steps(tokenizer, ids, width)])
 
 
 def check(result: dict[str, Any], transcript: Transcript) -> None:
@@ -88,6 +96,59 @@ def test_stream_is_parsed_however_it_is_cut(tokenizer, name, width):
 def test_whole_answer_is_parsed(tokenizer, name):
     """What does not stream is parsed once, with the same result."""
     check(read(tokenizer, TRANSCRIPTS[name], 10_000, stream=False), TRANSCRIPTS[name])
+
+
+MARKUP = ("<tool_call>", "</tool", "<function", "<parameter", "<|python_tag|>", "weather(", '"name"', "</think>")
+
+
+@pytest.mark.parametrize(("reason", "stop"), [("length", None), ("stop", "a stop string")])
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_broken_off_answer_reads_the_same_whole_and_streamed(tokenizer, name, reason, stop):
+    """At whatever token: no markup, and no call that could be made unless the model wrote its arguments to the end."""
+    transcript = TRANSCRIPTS[name]
+    tools = {"tools": TOOLS} if transcript.tool else {}
+    parsers = Parsers(ParserNames(transcript.tool, transcript.reasoning), tokenizer)
+    ids = tokenizer.encode(transcript.generated, add_special_tokens=False)
+    for cut in range(1, len(ids)):
+        said: list[tuple[Any, ...]] = []
+        for stream, width in ((True, 1), (False, cut)):
+            reader = parsers.reader(chat_request(stream=stream, **tools), [2, 3, 4])
+            parsed = [reader.read(step) for step in steps(tokenizer, ids[:cut], width, reason, stop)]
+            extra = joined([choice.parsed for step in parsed for choice in step.outputs if choice.parsed]) or {}
+            calls = [(call["name"], call["arguments"]) for call in extra.get("tool_calls", [])]
+            content = "".join(choice.text for step in parsed for choice in step.outputs)
+            said.append((content, extra.get("reasoning", ""), calls, parsed[-1].outputs[-1].finish_reason))
+        streamed, whole = said
+        assert whole == streamed, cut
+        content, _, calls, finish_reason = whole
+        assert not any(mark in content for mark in MARKUP), content
+        finished = [call for call in calls if is_json(call[1])]
+        assert [(call, json.loads(text)) for call, text in finished] == transcript.calls[: len(finished)]
+        assert finish_reason == ("tool_calls" if stop and calls and calls == finished else reason)
+
+
+def is_json(text: str) -> bool:
+    try:
+        return bool(json.loads(text)) or True
+    except ValueError:
+        return False
+
+
+def test_call_that_its_model_never_ends_can_not_be_made(tokenizer):
+    """It has ended the answer in the midst of the arguments."""
+    transcript = Transcript("hermes", None, '<tool_call>\n{"name": "weather", "arguments": {"city": "R', "", "", [])
+    ids = tokenizer.encode(transcript.generated, add_special_tokens=False)
+    reader = Parsers(ParserNames("hermes", None), tokenizer).reader(chat_request(tools=TOOLS, stream=True), [2])
+    assert [reader.read(step) for step in steps(tokenizer, ids, 1)][-1].outputs[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("text", ["plain text", "É🎉 two  spaces\n\n", "<think>a</think> 👩‍👩‍👧 b", "🎉"])
+def test_pieces_are_those_of_a_stream(tokenizer, text):
+    """A piece for each token, together the text, also where it ends before the tokens do."""
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    streamed = [step.outputs[0].text for step in steps(tokenizer, ids, 1)]
+    assert list(pieces(tokenizer, ids, text, skip_special_tokens=False)) == streamed
+    assert "".join(pieces(tokenizer, ids, text[:3], skip_special_tokens=False)) == text[:3]
 
 
 def test_opening_tag_of_reasoning_is_no_part_of_it(tokenizer):

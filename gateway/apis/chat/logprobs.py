@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gateway.answers.logprobs import BY_TEXT, TokenNames
 from gateway.apis.chat.schema import ChatLogprobs, ChatTokenLogprob, TopLogprob
 from gateway.generation import TokenLogprob
 
 
-def chat_logprobs(tokens: Sequence[TokenLogprob]) -> ChatLogprobs:
-    """`choice.logprobs` of chat. `bytes` are the UTF-8 bytes of the token's text."""
-    return ChatLogprobs(content=[_chat_token(token) for token in tokens])
+def chat_logprobs(tokens: Sequence[TokenLogprob], names: TokenNames = BY_TEXT) -> ChatLogprobs:
+    """`choice.logprobs` of chat."""
+    return ChatLogprobs(content=[_chat_token(token, names) for token in tokens])
 
 
-def _chat_token(token: TokenLogprob) -> ChatTokenLogprob:
+def _chat_token(token: TokenLogprob, names: TokenNames) -> ChatTokenLogprob:
     return ChatTokenLogprob(
-        token=token.token,
+        token=names.name(token.token_id, token.token),
         logprob=token.logprob or 0.0,  # there always is something before it
-        bytes=list(token.token.encode()),
+        bytes=names.bytes(token.token_id, token.token),
         top_logprobs=[
-            TopLogprob(token=text, logprob=logprob, bytes=list(text.encode()))
-            for _, text, logprob in token.alternatives
+            TopLogprob(token=names.name(id_, text), logprob=logprob, bytes=names.bytes(id_, text))
+            for id_, text, logprob in token.alternatives
         ],
     )

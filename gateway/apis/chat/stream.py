@@ -1,8 +1,8 @@
 """A chat answer: its chunks, and the whole of it as the fold of the same outputs.
 
-The order of chunks is the one that every client reads: the role alone, then content, then an empty delta with the finish
-reason. The SDK's accumulator concatenates strings, so role and id are sent once. Where tools may be called the content
-begins as null, because it may stay that.
+The order of chunks is the one that every client reads: the role alone (with the first token), then content, then an empty
+delta with the finish reason. The SDK's accumulator concatenates strings, so role and id are sent once. Where tools may be
+called the content begins as null, because it may stay that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import orjson
 
 from gateway.answers.chunks import ChunkStream
 from gateway.answers.fold import Fold, FoldedChoice
-from gateway.answers.logprobs import named
 from gateway.answers.plan import AnswerPlan
 from gateway.apis.chat.logprobs import chat_logprobs
 from gateway.apis.chat.schema import AssistantMessage, ChatChoice, ChatCompletion, ChatLogprobs
@@ -39,7 +38,7 @@ class ChatStream(ChunkStream):
         return [prefix + role for prefix in self._prefix]
 
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
-        return chat_logprobs(named(tokens, by_id=self._plan.tokens_as_ids)).model_dump_json().encode()
+        return chat_logprobs(tokens, self._plan.names).model_dump_json().encode()
 
     def _parsed(self, delta: ParsedDelta) -> bytes:
         members: dict[str, object] = {}
@@ -106,7 +105,7 @@ class ChatFold(Fold):
     def _logprobs(self, choice: FoldedChoice) -> ChatLogprobs | None:
         if choice.logprobs is None:
             return None
-        return chat_logprobs(named(choice.logprobs, by_id=self._plan.tokens_as_ids))
+        return chat_logprobs(choice.logprobs, self._plan.names)
 
     def _message(self, choice: FoldedChoice) -> AssistantMessage:
         text = choice.text

@@ -29,7 +29,7 @@ MAX_CHOICES = 128
 async def stream(core: Core, request: CompletionRequest, sink: ChunkSink) -> list[bytes]:
     """The answer as it comes (`Responder.stream`). Raises GatewayError."""
     model, generations = await _prepare(core, request)
-    stream = CompletionStream(_plan(request, generations, model.tokenizer))
+    stream = CompletionStream(_plan(request, generations, model))
     generate = partial(_generate, core.dispatcher, generations, request.generated)
     del request  # it may be large, and the answer may take long
     return await core.responder.stream(generate, stream, sink)
@@ -38,7 +38,7 @@ async def stream(core: Core, request: CompletionRequest, sink: ChunkSink) -> lis
 async def complete(core: Core, request: CompletionRequest) -> Completion:
     """The whole answer. Raises GatewayError."""
     model, generations = await _prepare(core, request)
-    fold = CompletionFold(_plan(request, generations, model.tokenizer))
+    fold = CompletionFold(_plan(request, generations, model))
     generate = partial(_generate, core.dispatcher, generations, request.generated)
     del request
     await core.responder.fold(generate, fold)
@@ -69,9 +69,7 @@ async def _prepare(core: Core, request: CompletionRequest) -> tuple[GeneratingMo
     return model, await model.prepare(request.turn(), core.prompting)
 
 
-def _plan(
-    request: CompletionRequest, generations: Sequence[GenerationRequest], tokenizer: Tokenizer | None
-) -> AnswerPlan:
+def _plan(request: CompletionRequest, generations: Sequence[GenerationRequest], model: GeneratingModel) -> AnswerPlan:
     ids = [generation.prompt_token_ids for generation in generations]
     known = [prompt.tolist() for prompt in ids if prompt is not None]
     return AnswerPlan(
@@ -82,10 +80,10 @@ def _plan(
         prompts=len(ids),
         include_usage=request.include_usage,
         continuous_usage=request.continuous_usage,
-        tokens_as_ids=bool(request.return_tokens_as_token_ids),
+        names=model.token_names(by_id=bool(request.return_tokens_as_token_ids)),
         returns_prompt_logprobs=request.prompt_logprobs is not None,
         prompt_token_ids=known if request.return_token_ids and len(known) == len(ids) else None,
-        echoed=[_echoed(*each, request, tokenizer) for each in zip(request.prompts(), ids, strict=True)]
+        echoed=[_echoed(*each, request, model.tokenizer) for each in zip(request.prompts(), ids, strict=True)]
         if request.echo
         else None,
         is_empty=request.max_tokens == 0,

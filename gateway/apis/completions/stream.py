@@ -6,7 +6,6 @@ import orjson
 
 from gateway.answers.chunks import ChunkStream
 from gateway.answers.fold import Fold, FoldedChoice
-from gateway.answers.logprobs import named
 from gateway.answers.plan import AnswerPlan, Best
 from gateway.apis.completions.logprobs import completion_logprobs
 from gateway.apis.completions.schema import Completion, CompletionChoice, CompletionLogprobs
@@ -32,9 +31,8 @@ class CompletionStream(ChunkStream):
         return []  # a completion has no role to announce
 
     def _logprobs(self, index: int, tokens: tuple[TokenLogprob, ...]) -> bytes:
-        names = named(tokens, by_id=self._plan.tokens_as_ids)
-        logprobs = completion_logprobs(names, self._length[index])
-        self._length[index] += sum(len(each.token) for each in names)
+        logprobs = completion_logprobs(tokens, self._length[index], self._plan.names)
+        self._length[index] += sum(len(each.token) for each in tokens)
         return logprobs.model_dump_json().encode()
 
     def _first_chunk_members(self, index: int) -> bytes:
@@ -93,7 +91,7 @@ class CompletionFold(Fold):
         best = self._plan.best
         if choice.logprobs is None or (best is not None and not best.returns_logprobs):
             return None
-        return completion_logprobs(named(choice.logprobs, by_id=self._plan.tokens_as_ids), 0)
+        return completion_logprobs(choice.logprobs, 0, self._plan.names)
 
 
 def _likelihood(choice: FoldedChoice) -> float:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.answers.chunks import ChunkedSink, ChunkStream
 from gateway.answers.echo import EchoedPrompt
 from gateway.answers.plan import AnswerPlan
+from gateway.apis.chat.stream import ChatStream
 from gateway.errors import InternalError
 from gateway.generation import (
     Accepted,
@@ -69,13 +70,18 @@ class KeptChunks:
         return self.write([chunk])
 
 
-def fed(plan: AnswerPlan, *outputs: GenerationOutput) -> list[dict[str, Any]]:
+def all_fed(plan: AnswerPlan, *outputs: GenerationOutput) -> list[dict[str, Any]]:
     return [orjson.loads(chunk) for chunk in ToyStream(plan).feed(outputs)]
 
 
+def fed(plan: AnswerPlan, *outputs: GenerationOutput) -> list[dict[str, Any]]:
+    """The chunks behind the opening."""
+    return [chunk for chunk in all_fed(plan, *outputs) if "opened" not in chunk]
+
+
 def test_chunks_have_the_answers_members() -> None:
-    """Who answers and what is in every chunk; the opening comes with the acceptance, the reason with the end."""
-    opened, text, end = fed(PLAN, Accepted(3), Delta(0, CRUEL, 1, None), END)
+    """Who answers and what is in every chunk; the opening comes with the first token, the reason with the end."""
+    opened, text, end = all_fed(PLAN, Accepted(3), Delta(0, CRUEL, 1, None), END)
     members = {"id": "toy-1", "object": "toy", "created": 1700000000, "model": 'a "model"', "system_fingerprint": None}
     assert opened == {"opened": True}
     assert text == {
@@ -83,6 +89,17 @@ def test_chunks_have_the_answers_members() -> None:
         "choices": [{"index": 0, "say": CRUEL, "logprobs": None, "finish_reason": None}],
     }
     assert end == {**members, "choices": [{"index": 0, "say": "", "logprobs": None, "finish_reason": "stop"}]}
+
+
+@pytest.mark.parametrize("first", [Delta(0, "", 1, None), ParsedDelta(0, "", 1, None, "", ()), END])
+def test_answer_opens_with_the_first_token(first: Delta | ParsedDelta | End) -> None:
+    """Not with the acceptance, though with a token that completes no character, and with an end without tokens."""
+    stream = ChatStream(PLAN)
+    assert stream.feed([Accepted(3), PromptLogprobs(0, (None, TOKEN))]) == []
+    assert stream.around_text is None
+    assert b'"role":"assistant"' in stream.feed([first])[0]
+    assert stream.around_text is not None
+    assert b'"role"' not in b"".join(stream.feed([first]))
 
 
 def test_token_without_text_makes_no_chunk() -> None:
@@ -123,7 +140,7 @@ def test_usage_on_the_way_is_in_every_chunk() -> None:
     """In place of null; the last has its own, with the details."""
     plan = replace(PLAN, include_usage=True, continuous_usage=True)
     end = End(0, "stop", None, Usage(3, 3, 1))
-    chunks = fed(plan, Accepted(3), Delta(0, "a", 1, None), Delta(0, "", 1, None), Delta(0, "b", 1, None), end)
+    chunks = all_fed(plan, Accepted(3), Delta(0, "a", 1, None), Delta(0, "", 1, None), Delta(0, "b", 1, None), end)
     assert [chunk["usage"]["completion_tokens"] for chunk in chunks] == [0, 1, 3, 3, 3]
     assert "prompt_tokens_details" in chunks[-1]["usage"]
 

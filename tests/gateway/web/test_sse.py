@@ -136,14 +136,16 @@ def test_headers_wait_no_longer_than_allowed(triton: FakeTriton, client: httpx.C
 
 
 def test_headers_come_with_acceptance(triton: FakeTriton, client: httpx.Client) -> None:
-    """`accepted` alone opens the stream: a long prefill shows the role, then pings."""
+    """`accepted` alone opens the stream: a long prefill shows pings, and the role comes with the first token."""
     with Gate(1) as gate:
         triton.script = gate
         with streaming(client, chat()) as response:
             pieces = response.iter_raw()
-            assert b'"role":"assistant"' in next(pieces)
             assert next(pieces) == b": ping\n\n"
             gate.opened.set()
+            first = next(piece for piece in pieces if piece != b": ping\n\n")
+            assert first.count(b"data: ") > 1, "the role shares a write with the first token"
+            assert b'"role":"assistant"' in first
             assert b"[DONE]" in b"".join(pieces)
 
 

@@ -34,7 +34,7 @@ class Conversation:
     def with_images(self) -> list[dict[str, Any]]:
         """The messages with the images inside, as data URLs: the one form that every renderer of vLLM takes."""
         urls = [_data_url(image) for image in self.images]
-        return [_written(message, urls) for message in self.messages]
+        return [_written(message, urls, place) for place, message in enumerate(self.messages)]
 
     def text(self) -> str:
         """Roles and texts without the images, for an engine without a template."""
@@ -95,7 +95,8 @@ def _part(part: Any, where: str, named: list[int]) -> dict[str, Any]:
     return {"type": kind, IMAGE_PART: {"url": url, **({} if detail is None else {"detail": detail})}}
 
 
-def _written(message: Mapping[str, Any], urls: Sequence[str]) -> dict[str, Any]:
+def _written(message: Mapping[str, Any], urls: Sequence[str], place: int) -> dict[str, Any]:
+    message = _with_ids(message, place)
     content = message.get("content")
     if not isinstance(content, list):
         return dict(message)
@@ -107,6 +108,20 @@ def _written(message: Mapping[str, Any], urls: Sequence[str]) -> dict[str, Any]:
         else:
             parts.append(part)
     return {**message, "content": parts}
+
+
+def _with_ids(message: Mapping[str, Any], place: int) -> Mapping[str, Any]:
+    """vLLM refuses a call without an id, which not every client keeps: such a call gets one, of nine characters as the
+    strictest templates want it."""
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or all(isinstance(call, dict) and "id" in call for call in cast("list[Any]", calls)):
+        return message
+    made: list[Any] = []
+    for number, call in enumerate(cast("list[Any]", calls)):
+        made.append(
+            {"id": f"c{place:05d}{number:03d}", **cast("dict[str, Any]", call)} if isinstance(call, dict) else call
+        )
+    return {**message, "tool_calls": made}
 
 
 def _texts(content: Any) -> list[str]:

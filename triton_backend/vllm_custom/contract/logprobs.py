@@ -21,13 +21,14 @@ def logprobs(
 
 
 def prompt_logprobs(output: Any, alternatives: int) -> list[list[Any] | None] | None:
-    """As `logprobs`, for the tokens of the prompt; the first has none. None as long as the engine has not given any."""
+    """As `logprobs`, for the tokens of the prompt, each with its rank at the end; the first is None. None as long as the
+    engine has not given any."""
     ids: Sequence[int] | None = output.prompt_token_ids
     positions: Sequence[Mapping[int, TokenLogprob] | None] | None = output.prompt_logprobs
     if ids is None or positions is None:
         return None
     return [
-        None if position is None else _position(token_id, position, alternatives)
+        None if position is None else [*_position(token_id, position, alternatives), _rank(position.get(token_id))]
         for token_id, position in zip(ids, positions, strict=False)
     ]
 
@@ -47,6 +48,10 @@ def _entry(token_id: int, found: TokenLogprob | None) -> list[Any]:
     # As `not_below_floor`, but without a call: this runs for every alternative of every token.
     value = found.logprob if found.logprob >= LOWEST_LOGPROB else LOWEST_LOGPROB
     return [token_id, found.decoded_token or "", value]
+
+
+def _rank(found: TokenLogprob | None) -> int | None:
+    return None if found is None else found.rank
 
 
 def _most_likely(position: Mapping[int, TokenLogprob], count: int) -> list[list[Any]]:

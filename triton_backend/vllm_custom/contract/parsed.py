@@ -25,6 +25,8 @@ class ParsedChoice:
     cumulative_logprob: float | None = None
     # Of the whole choice; given with its end where the model has a reasoning parser.
     reasoning_tokens: int | None = None
+    # A whole answer as the steps that a stream would have had, where they were needed.
+    steps: Sequence[ParsedChoice] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ while a request is read.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Bare:
 def decode(message: Message) -> Envelope:
     """The envelope as a JSON object, whatever else is wrong with it. Raises BadRequest."""
     try:
-        envelope = json.loads(message.envelope, parse_constant=_refuse_constant)
+        envelope = json.loads(message.envelope, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the envelope is not JSON: {error}") from error
     if not isinstance(envelope, dict):
@@ -107,6 +108,14 @@ def read_adapter(envelope: Envelope) -> str | None:
     if name is not None and (not isinstance(name, str) or not name):
         raise BadRequest("lora must be the name of an adapter", param="lora")
     return name
+
+
+def _finite(text: str) -> float:
+    """A number that overflows would reach prompts and grammars as `Infinity`."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:32]} is beyond what a number can be")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..contract.outputs import ChoiceOutput
-from ..contract.parsed import ParsedChoice
+from ..contract.parsed import ParsedChoice, joined
 from . import versions
+from .pieces import pieces
 
 if TYPE_CHECKING:
     from vllm.entrypoints.generate.base.protocol import DeltaMessage, FunctionCall
     from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
     from vllm.parser import Parser
+    from vllm.tokenizers import TokenizerLike
 
 
 class ChoiceReader(Protocol):
@@ -24,90 +27,155 @@ class ChoiceReader(Protocol):
 class StreamReader:
     """One choice of a stream, parsed delta by delta."""
 
-    def __init__(
-        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
-    ) -> None:
+    def __init__(self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int]) -> None:
         self._parser = parser
         self._request = request
         self._prompt_token_ids = prompt_token_ids
         self._token_ids: list[int] = []
-        self._called = False
+        # The arguments of each call, in pieces.
+        self._arguments: dict[int, list[str]] = {}
 
     def read(self, output: ChoiceOutput) -> ParsedChoice:
         self._token_ids += output.token_ids
+        ended = output.finish_reason is not None
         message = self._parser.parse_delta(
             output.text,
             list(output.token_ids),
             self._request,
             self._prompt_token_ids,
-            finished=output.finish_reason is not None,
+            # At the end of an answer a parser closes what is open: a call that was broken off would look complete.
+            finished=ended and not may_be_broken_off(output, self._request),
         )
         calls = [] if message is None else _deltas(message, self._request)
-        self._called = self._called or bool(calls)
+        for call in calls:
+            self._arguments.setdefault(call["index"], []).append(call["arguments"])
         text = (message.content or "") if message is not None else ""
         # Not every version of vLLM leaves out by itself what is not wanted.
         reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
-        counted = versions.reasoning_tokens(self._parser, self._token_ids) if output.finish_reason is not None else None
-        return _choice(output, self._request, text, reasoning, calls, called=self._called, reasoning_tokens=counted)
+        parsed = _parsed(reasoning, calls)
+        return ParsedChoice(
+            output.index,
+            text,
+            output.token_ids,
+            output.logprobs,
+            _finish_reason(output, self._request, ["".join(pieces) for pieces in self._arguments.values()])
+            if ended
+            else None,
+            output.stop_reason,
+            parsed,
+            output.cumulative_logprob,
+            versions.reasoning_tokens(self._parser, self._token_ids) if ended else None,
+        )
 
 
 class WholeReader:
-    """One choice of an answer that comes whole, parsed once."""
+    """One choice of an answer that comes whole, parsed once; token by token where a call may have been broken off, which
+    only then reads as it does in a stream, and where it matters which token is part of what."""
 
     def __init__(
-        self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int], *, auto_tools: bool
+        self,
+        make: Callable[[], Parser],
+        request: ChatCompletionRequest,
+        prompt_token_ids: list[int],
+        tokenizer: TokenizerLike,
+        *,
+        auto_tools: bool,
     ) -> None:
-        self._parser = parser
+        self._make = make
         self._request = request
+        self._prompt_token_ids = prompt_token_ids
+        self._tokenizer = tokenizer
         self._auto_tools = auto_tools
-        versions.set_prompt(parser, prompt_token_ids)
 
     def read(self, output: ChoiceOutput) -> ParsedChoice:
-        reasoning, content, functions = self._parser.parse(
+        broken_off = may_be_broken_off(output, self._request)
+        steps = self._steps(output) if broken_off or output.logprobs is not None else []
+        text, parsed, arguments = _folded(steps) if broken_off else self._at_once(output)
+        return ParsedChoice(
+            output.index,
+            text,
+            output.token_ids,
+            output.logprobs,
+            _finish_reason(output, self._request, arguments),
+            output.stop_reason,
+            parsed,
+            output.cumulative_logprob,
+            versions.reasoning_tokens(self._parser(), output.token_ids),
+            steps,
+        )
+
+    def _parser(self) -> Parser:
+        parser = self._make()
+        versions.set_prompt(parser, self._prompt_token_ids)
+        return parser
+
+    def _at_once(self, output: ChoiceOutput) -> tuple[str, dict[str, Any], list[str]]:
+        reasoning, content, functions = self._parser().parse(
             output.text,
             self._request,
             enable_auto_tools=self._auto_tools,
             model_output_token_ids=list(output.token_ids),
         )
-        if not self._request.include_reasoning:
-            reasoning = None
         calls = _calls(functions or (), self._request)
-        counted = versions.reasoning_tokens(self._parser, output.token_ids)
-        return _choice(
-            output, self._request, content or "", reasoning, calls, called=bool(calls), reasoning_tokens=counted
+        parsed = _parsed(reasoning if self._request.include_reasoning else None, calls)
+        return content or "", parsed, [call["arguments"] for call in calls]
+
+    def _steps(self, output: ChoiceOutput) -> list[ParsedChoice]:
+        reader = StreamReader(self._make(), self._request, self._prompt_token_ids)
+        texts = pieces(
+            self._tokenizer, output.token_ids, output.text, skip_special_tokens=bool(self._request.skip_special_tokens)
         )
+        last = len(output.token_ids) - 1
+        return [reader.read(_step(output, place, text, is_last=place == last)) for place, text in enumerate(texts)]
 
 
-def _choice(
-    output: ChoiceOutput,
-    request: ChatCompletionRequest,
-    text: str,
-    reasoning: str | None,
-    calls: list[dict[str, Any]],
-    *,
-    called: bool,
-    reasoning_tokens: int | None,
-) -> ParsedChoice:
+def may_be_broken_off(output: ChoiceOutput, request: ChatCompletionRequest) -> bool:
+    """Whether the answer ended where the model did not end it, and a call may have been open."""
+    may_call = bool(request.tools) and request.tool_choice != "none"
+    return may_call and (output.finish_reason == "length" or isinstance(output.stop_reason, str))
+
+
+def _step(output: ChoiceOutput, place: int, text: str, *, is_last: bool) -> ParsedChoice:
+    """One token of a whole answer, as a stream would bring it."""
+    return ParsedChoice(
+        output.index,
+        text,
+        output.token_ids[place : place + 1],
+        None if output.logprobs is None else output.logprobs[place : place + 1],
+        output.finish_reason if is_last else None,
+        output.stop_reason if is_last else None,
+        {},
+    )
+
+
+def _folded(steps: Sequence[ParsedChoice]) -> tuple[str, dict[str, Any], list[str]]:
+    parsed = joined([step.parsed for step in steps if step.parsed]) or {}
+    arguments = [call["arguments"] for call in parsed.get("tool_calls", ())]
+    return "".join([step.text for step in steps]), parsed, arguments
+
+
+def _parsed(reasoning: str | None, calls: list[dict[str, Any]]) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     if reasoning:
         parsed["reasoning"] = reasoning
     if calls:
         parsed["tool_calls"] = calls
-    finish_reason = output.finish_reason
-    # OpenAI says `tool_calls` where the model chose to call, and `stop` where the client named the function.
-    if called and finish_reason == "stop" and request.tool_choice in ("auto", "required", None):
-        finish_reason = "tool_calls"
-    return ParsedChoice(
-        output.index,
-        text,
-        output.token_ids,
-        output.logprobs,
-        finish_reason,
-        output.stop_reason,
-        parsed,
-        output.cumulative_logprob,
-        reasoning_tokens,
-    )
+    return parsed
+
+
+def _finish_reason(output: ChoiceOutput, request: ChatCompletionRequest, arguments: Sequence[str]) -> str | None:
+    """OpenAI says `tool_calls` where the model chose to call, and `stop` where the client named the function; a call that
+    was broken off is none that can be made."""
+    chose = output.finish_reason == "stop" and request.tool_choice in ("auto", "required", None)
+    return "tool_calls" if chose and arguments and all(map(_is_json, arguments)) else output.finish_reason
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _deltas(message: DeltaMessage, request: ChatCompletionRequest) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ choice has a parser of its own, because a parser remembers what it has read.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..contract.outputs import StepOutput
@@ -71,7 +72,9 @@ class Parsers:
         scout = make()
         if not adjusted:
             scout.adjust_request(request)
-        return Reader(make, request, list(prompt_token_ids), scout, auto_tools=self.names.tool is not None)
+        return Reader(
+            make, request, list(prompt_token_ids), scout, self._tokenizer, auto_tools=self.names.tool is not None
+        )
 
     def _is_needed(self, parser_class: type[Parser], request: ChatCompletionRequest) -> bool:
         calls = self.names.tool is not None and bool(request.tools) and request.tool_choice != "none"
@@ -96,12 +99,14 @@ class Reader:
         request: ChatCompletionRequest,
         prompt_token_ids: list[int],
         scout: Parser,
+        tokenizer: TokenizerLike,
         *,
         auto_tools: bool,
     ) -> None:
         self._make = make
         self._request = request
         self._prompt_token_ids = prompt_token_ids
+        self._tokenizer = tokenizer
         self._auto_tools = auto_tools
         self._readers: dict[int, ChoiceReader] = {}
         self.engine_arguments: Mapping[str, Any] = {
@@ -114,7 +119,7 @@ class Reader:
         """The plan without log probabilities and ids of tokens, where these would show reasoning that is not wanted."""
         if self._request.include_reasoning:
             return plan
-        return Plan(plan.choices, plan.prompt_tokens, None, False, plan.prompt_alternatives)
+        return replace(plan, alternatives=None, token_ids=False)
 
     def read(self, step: StepOutput) -> ParsedStep:
         """The step with each choice's text split into answer, reasoning and calls; linear in what is new, as far as vLLM's
@@ -130,11 +135,15 @@ class Reader:
     def _reader(self, index: int) -> ChoiceReader:
         reader = self._readers.get(index)
         if reader is None:
-            kind = StreamReader if self._request.stream else WholeReader
-            reader = self._readers[index] = kind(
-                self._make(), self._request, self._prompt_token_ids, auto_tools=self._auto_tools
-            )
+            reader = self._readers[index] = self._new_reader()
         return reader
+
+    def _new_reader(self) -> ChoiceReader:
+        if self._request.stream:
+            return StreamReader(self._make(), self._request, self._prompt_token_ids)
+        return WholeReader(
+            self._make, self._request, self._prompt_token_ids, self._tokenizer, auto_tools=self._auto_tools
+        )
 
 
 class ParsedGeneration:

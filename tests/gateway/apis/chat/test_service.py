@@ -193,7 +193,7 @@ def test_tokeniser_adds_its_own_on_request(triton: FakeTriton, client: httpx.Cli
 def details(call: Call) -> Iterator[Message]:
     """An answer of two tokens with everything that can be told of it."""
     tokens = [[9, "He", -0.5, [[9, "He", -0.5], [8, "Ha", -1.5]]], [7, "y", -0.25, []]]
-    prompt = {"logprobs": [None, *([5, "x", -2.0, [[6, "z", -0.125]]] for _ in call.token_ids[1:])]}
+    prompt = {"logprobs": [None, *([5, "x", -2.0, [[6, "z", -0.125]], 12] for _ in call.token_ids[1:])]}
     yield [call.accepted()]
     if "prompt_logprobs" in call.body:
         yield [[call.rid, "prompt", None, prompt]]
@@ -237,7 +237,7 @@ def test_prompt_logprobs_have_vllms_shape(triton: FakeTriton, client: httpx.Clie
     first, second, *_ = answer["prompt_logprobs"]
     assert first is None
     assert second == {
-        "5": {"logprob": -2.0, "rank": None, "decoded_token": "x"},
+        "5": {"logprob": -2.0, "rank": 12, "decoded_token": "x"},
         "6": {"logprob": -0.125, "rank": 1, "decoded_token": "z"},
     }
     assert "prompt_logprobs" not in answered(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.answers.logprobs import TokenNames
 from gateway.apis.completions.logprobs import completion_logprobs
 from gateway.generation import TokenLogprob
 
@@ -20,6 +21,13 @@ def test_lists_are_parallel() -> None:
         "top_logprobs": [None, {"bc": -0.5, "x": -0.25}, {"": -1.0}],
         "text_offset": [10, 11, 13],
     }
+
+
+def test_offsets_are_those_of_the_text_whatever_tokens_are_called() -> None:
+    """Names by id are no part of it."""
+    tokens = [TokenLogprob(4, "ab", -1.0, ()), TokenLogprob(5, "c", -1.0, ())]
+    told = completion_logprobs(tokens, 0, TokenNames(by_id=True))
+    assert (told.tokens, told.text_offset) == (["token_id:4", "token_id:5"], [0, 2])
 
 
 @given(st.lists(st.text(max_size=5)), st.integers(0, 100))

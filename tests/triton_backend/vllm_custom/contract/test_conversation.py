@@ -163,3 +163,14 @@ def test_renderer_can_be_chosen(start):
     assert start(SCRIPT).ask("describe").finish()[-1][3]["renderer"] == "gateway"
     backend = start(SCRIPT, vllm_custom={"renderer": "backend"})
     assert backend.ask("describe").finish()[-1][3]["renderer"] == "backend"
+
+
+def test_calls_get_the_ids_that_they_lack():
+    """vLLM refuses a call without one; those that are there stay."""
+    calls = [{"function": {"name": "f"}}, {"id": "own", "function": {"name": "g"}}]
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": calls}, {"role": "assistant"}]
+    _, calling, silent = read_conversation(messages, []).with_images()
+    assert [call["id"] for call in calling["tool_calls"]] == ["c00001000", "own"]
+    assert "tool_calls" not in silent
+    [strange] = read_conversation([{"role": "assistant", "tool_calls": ["x"]}], []).with_images()
+    assert strange["tool_calls"] == ["x"]

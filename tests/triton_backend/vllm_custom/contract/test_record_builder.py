@@ -91,6 +91,6 @@ def test_prompt_logprobs_are_sent_once():
     assert [record[1] for record in made.read(silent)] == ["delta"]
     telling = type("Step", (), {**step, **reported})()
     prompt, delta = made.read(telling)
-    assert prompt == ["r", "prompt", None, {"logprobs": [None, [2, "b", -0.5, [[2, "b", -0.5]]]]}]
+    assert prompt == ["r", "prompt", None, {"logprobs": [None, [2, "b", -0.5, [[2, "b", -0.5]], 1]]}]
     assert delta[1] == "delta"
     assert [record[1] for record in made.read(telling)] == ["delta"]

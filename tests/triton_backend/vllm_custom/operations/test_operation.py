@@ -21,6 +21,7 @@ def only_error(sender):
         (b"[" * 100_000, "", None),
         (b'"text"', "", None),
         (b'{"v": NaN}', "", None),
+        (b'{"v": 1e400}', "", None),
         ({"v": 2, "op": "stats", "rid": "a"}, "a", "v"),
         ({"v": True, "op": "stats", "rid": "a"}, "a", "v"),
         ({"op": "stats", "rid": "a"}, "a", "v"),

@@ -21,6 +21,7 @@ class ChatCompletionRequest:
     tool_choice: Any
     parallel_tool_calls: bool | None
     include_reasoning: bool
+    skip_special_tokens: bool
     @classmethod
     def model_validate(cls, obj: Any) -> Self: ...
     def model_copy(self, *, update: dict[str, Any]) -> Self: ...
