@@ -33,6 +33,7 @@ from gateway.models.health import Health
 from gateway.models.loader import ModelLoader
 from gateway.prompting.images.reading import ImageLimits, Images
 from gateway.prompting.images.remote import Fetcher
+from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.turn import Prompting
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
@@ -123,7 +124,8 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
         ]
         for client in clients:
             stack.push_async_callback(client.close)
-        catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s, settings.aliases)
+        loader = ModelLoader(folder / "files", SegmentCache(settings.segment_cache_bytes))
+        catalog = Catalog(clients, loader, settings.discovery_interval_s, settings.aliases)
         health = _health(settings, catalog, folder)
         fetcher = _fetcher(settings)
         stack.push_async_callback(fetcher.close)
@@ -134,7 +136,11 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
             settings=settings,
             catalog=catalog,
             health=health,
-            prompting=Prompting(Images(_image_limits(settings), fetcher), settings.template_arguments),
+            prompting=Prompting(
+                Images(_image_limits(settings), fetcher),
+                settings.template_arguments,
+                reads_controls=settings.special_tokens_in_messages,
+            ),
             admission=admission,
             dispatcher=Dispatcher(
                 catalog,

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, cast
 from gateway.errors import GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
 from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
+from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import ASSETS, GENERATION, DiscoveredModel
@@ -33,10 +34,10 @@ class Look(NamedTuple):
 class ModelLoader:
     """Asks for a model's description and files, which are kept by digest for all workers of a host."""
 
-    def __init__(self, cache_dir: Path | None) -> None:
-        """`cache_dir` is shared by the workers; None keeps nothing."""
+    def __init__(self, cache_dir: Path | None, segments: SegmentCache | None = None) -> None:
+        """`cache_dir` is shared by the workers; None keeps nothing. `segments` is for all tokenisers."""
         self._cache_dir = cache_dir
-        self._tokenizers = Tokenizers()
+        self._tokenizers = Tokenizers(segments)
 
     def serves(self, model: DiscoveredModel) -> bool:
         """Whether a model is to be served: all are that say what they are for, except `assets`."""
