@@ -142,10 +142,10 @@ class Tokenizer:
 class Tokenizers:
     """One for each file, however many models have the same: one of 50,000 tokens takes 15 MB."""
 
-    def __init__(self, segments: SegmentCache | None = None) -> None:
+    def __init__(self, lanes: Lanes | None = None, segments: SegmentCache | None = None) -> None:
         """Without `segments` no piece of a prompt is kept."""
         self._by_digest: WeakValueDictionary[bytes, Tokenizer] = WeakValueDictionary()
-        self._lanes = Lanes()
+        self._lanes = lanes or Lanes()
         self._segments = segments or SegmentCache(0)
 
     def get(self, tokenizer_json: bytes) -> Tokenizer:
