@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks import alone, document, memory, report, results, streams, subjects, whole
+from benchmarks import alone, document, memory, prompts, report, results, streams, subjects, whole
 from benchmarks.cost import Bench
 from benchmarks.environment import machine, say, started
 from benchmarks.load import Seen
@@ -24,14 +24,14 @@ from benchmarks.triton_source import MODEL
 from gateway.cli.errors import Problem
 from gateway.cli.layout import find_layout
 
-PARTS = ("alone", "streams", "memory", "whole")
+PARTS = ("alone", "streams", "memory", "prompts", "whole")
 Measured = TypeVar("Measured")
 _SUBJECTS = (subjects.OURS, subjects.OURS_DIRECT, *subjects.PEERS)
 
 
 def main() -> int:
     arguments = _arguments()
-    _prepare()
+    _prepare(arguments.only)
     facts = machine()
     with started() as bench:
         run = _run(bench, facts, arguments.only, arguments.repeat)
@@ -46,9 +46,10 @@ def main() -> int:
     return 1 if run.failed else 0
 
 
-def _prepare() -> None:
+def _prepare(parts: Sequence[str]) -> None:
     """Make the environments that are not there yet, before anything is measured and on all cores."""
-    for name in (*subjects.PEERS, "plot"):
+    peers = subjects.PEERS if "alone" in parts else ()
+    for name in (*peers, *(["plot"] if {"alone", "streams"} <= {*parts} else [])):
         try:
             subjects.environment(f"bench-{name}")
         except Problem as problem:
@@ -76,6 +77,7 @@ def _run(bench: Bench, facts: dict[str, str], parts: Sequence[str], repeats: int
         alone=part("alone", lambda: alone.measure(bench, _SUBJECTS, repeats)),
         streams=part("streams", lambda: streams.measure(bench, fewer)),
         memory=part("memory", lambda: memory.measure(bench)),
+        prompts=part("prompts", lambda: prompts.measure(bench, fewer)),
         whole=part("whole", lambda: whole.measure(bench, fewer)),
         failed=failed,
     )

@@ -8,6 +8,7 @@ from benchmarks.alone import request_table, token_table
 from benchmarks.goals import goal_table
 from benchmarks.memory import memory_table
 from benchmarks.pooling import pooling_table
+from benchmarks.prompts import prompt_table
 from benchmarks.results import Results
 from benchmarks.whole import added_table, path_table
 
@@ -35,6 +36,8 @@ def _parts(results: Results) -> Iterator[str]:
         yield pooling_table(results.whole.pooling)
     if results.memory:
         yield memory_table(results.memory)
+    if results.prompts:
+        yield prompt_table(results.prompts)
     yield from _missing(results.failed)
 
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from benchmarks.alone import Alone
 from benchmarks.load import Seen
 from benchmarks.memory import Memory
+from benchmarks.prompts import PromptCost
 from benchmarks.streams import Streams
 from benchmarks.whole import Whole
 
@@ -28,6 +29,7 @@ class Results:
     streams: Streams | None
     memory: Memory | None
     whole: Whole | None
+    prompts: list[PromptCost] | None = None
     failed: dict[str, str] = field(default_factory=dict[str, str])
 
 

@@ -33,6 +33,8 @@ from gateway.models.health import Health
 from gateway.models.loader import ModelLoader
 from gateway.prompting.images.reading import ImageLimits, Images
 from gateway.prompting.images.remote import Fetcher
+from gateway.prompting.lanes import Lanes
+from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.turn import Prompting
 from gateway.settings import Settings
 from gateway.triton.client import TritonClient
@@ -52,8 +54,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[dict[str, Core], None]:
-        memory.share_one_arena()
-        async with _core(settings) as core:
+        memory.share_two_heaps()
+        lanes = Lanes()
+        lanes.start()
+        async with _core(settings, lanes) as core:
             _settle()
             yield {"core": core}
 
@@ -105,7 +109,7 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None
 
 
 @asynccontextmanager
-async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
+async def _core(settings: Settings, lanes: Lanes) -> AsyncGenerator[Core, None]:
     """Everything that runs as long as the application does; stopped in the reverse order."""
     async with AsyncExitStack() as stack:
         folder = settings.runtime_dir or Path(
@@ -123,7 +127,8 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
         ]
         for client in clients:
             stack.push_async_callback(client.close)
-        catalog = Catalog(clients, ModelLoader(folder / "files"), settings.discovery_interval_s, settings.aliases)
+        loader = ModelLoader(folder / "files", lanes, SegmentCache(settings.segment_cache_bytes))
+        catalog = Catalog(clients, loader, settings.discovery_interval_s, settings.aliases)
         health = _health(settings, catalog, folder)
         fetcher = _fetcher(settings)
         stack.push_async_callback(fetcher.close)
@@ -134,7 +139,11 @@ async def _core(settings: Settings) -> AsyncGenerator[Core, None]:
             settings=settings,
             catalog=catalog,
             health=health,
-            prompting=Prompting(Images(_image_limits(settings), fetcher), settings.template_arguments),
+            prompting=Prompting(
+                Images(_image_limits(settings), fetcher),
+                settings.template_arguments,
+                reads_controls=settings.special_tokens_in_messages,
+            ),
             admission=admission,
             dispatcher=Dispatcher(
                 catalog,

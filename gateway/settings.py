@@ -135,6 +135,16 @@ class Settings(BaseSettings):
         default=("enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "preserve_thinking"),
         description="Variables of chat templates that a request may set with `chat_template_kwargs`.",
     )
+    special_tokens_in_messages: bool = Field(
+        default=False,
+        description="Let text of messages and tools that looks like a special token (`</s>`) become one, as"
+        " transformers does. If not set, special tokens come from the chat template only.",
+    )
+    segment_cache_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=0,
+        description="Maximum memory of a worker for the tokens of messages that it has already tokenised; 0 keeps none.",
+    )
     strict: bool = Field(
         default=False, description="Refuse fields that neither OpenAI nor vLLM has, instead of ignoring them."
     )

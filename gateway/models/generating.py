@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableSequence, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -15,6 +15,7 @@ from gateway.generation import DroppingSink, GenerationRequest, Messages
 from gateway.ids import new_id
 from gateway.models.served import PROBE_TEXT, ModelSource, ServedModel, generates, reading
 from gateway.prompting.context import completion_limit, truncated
+from gateway.prompting.controls import AddedToken
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.inputs import token_ids
 from gateway.prompting.template import ChatTemplate
@@ -56,7 +57,7 @@ class GeneratingModel(ServedModel):
         has_tokenizer = "tokenizer.json" in source.files or not renders_itself
         tokenizer = source.tokenizer() if has_tokenizer else None
         with reading("chat template or tokenizer_config.json"):
-            template = read_template(source.files)
+            template = read_template(source.files, tokenizer.added_tokens if tokenizer else ())
         return cls(
             source.discovered.name,
             source.created,
@@ -129,9 +130,9 @@ class GeneratingModel(ServedModel):
             turn.refuse_token_fields(self.name)
             params = {**turn.params, **backend_fields(conversation, turn.params)}
             return [self._request(turn, None, Messages(conversation.messages, images), params)]
-        return [await self._chat(turn, conversation)]
+        return [await self._chat(turn, conversation, prompting)]
 
-    async def _chat(self, turn: Turn, conversation: Conversation) -> GenerationRequest:
+    async def _chat(self, turn: Turn, conversation: Conversation, prompting: Prompting) -> GenerationRequest:
         """The request for a conversation that is rendered and tokenised here."""
         if self.template is None or self.tokenizer is None:
             raise BadRequest(
@@ -142,8 +143,8 @@ class GeneratingModel(ServedModel):
         for field, variables in conversation.needs.items():
             if self.template.variables.isdisjoint(variables):
                 raise not_taken(field, f"is not taken by the chat template of `{self.name}`")
-        prompt = self.template.render(conversation)
-        [ids] = await self.tokenizer.encode([prompt], add_special_tokens=bool(turn.special_tokens))
+        prompt = self.template.render(conversation, reads_controls=prompting.reads_controls)
+        ids = await self.tokenizer.encode_prompt(prompt, add_special_tokens=bool(turn.special_tokens))
         return self._request(turn, ids)
 
     async def _complete(self, turn: Turn, prompts: Sequence[str] | Sequence[list[int]]) -> list[GenerationRequest]:
@@ -161,7 +162,7 @@ class GeneratingModel(ServedModel):
     def _request(
         self,
         turn: Turn,
-        ids: list[int] | None,
+        ids: MutableSequence[int] | None,
         unrendered: Messages | str | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> GenerationRequest:
@@ -184,14 +185,14 @@ class GeneratingModel(ServedModel):
         return GenerationRequest(new_id(), self.triton_name, turn.api, prompt, options, self.adapter, unrendered)
 
 
-def read_template(files: Mapping[str, bytes]) -> ChatTemplate | None:
+def read_template(files: Mapping[str, bytes], added_tokens: Collection[AddedToken] = ()) -> ChatTemplate | None:
     """The chat template: a file of its own in newer models, a member of the tokeniser's configuration in older ones."""
     config: dict[str, Any] = orjson.loads(files.get("tokenizer_config.json", b"{}"))
     source = files["chat_template.jinja"].decode() if "chat_template.jinja" in files else config.get("chat_template")
     if not isinstance(source, str):
         return None
     tokens = {name: _token_text(config.get(name)) for name in _SPECIAL_TOKENS}
-    return ChatTemplate(source, {name: text for name, text in tokens.items() if text is not None})
+    return ChatTemplate(source, {name: text for name, text in tokens.items() if text is not None}, added_tokens)
 
 
 def _token_text(token: Any) -> str | None:

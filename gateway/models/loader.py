@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from typing import Any, Final, NamedTuple, cast
 from gateway.errors import GatewayError, InternalError, NotFound, Overloaded, Unavailable, UpstreamTimeout
 from gateway.models.kinds import KINDS
 from gateway.models.served import ModelNotServable, ModelSource, ServedModel, reading
+from gateway.prompting.lanes import Lanes
+from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.tokenizer import Tokenizers
 from gateway.triton.client import TritonClient
 from gateway.triton.discovery import ASSETS, GENERATION, DiscoveredModel
@@ -33,10 +34,13 @@ class Look(NamedTuple):
 class ModelLoader:
     """Asks for a model's description and files, which are kept by digest for all workers of a host."""
 
-    def __init__(self, cache_dir: Path | None) -> None:
-        """`cache_dir` is shared by the workers; None keeps nothing."""
+    def __init__(
+        self, cache_dir: Path | None, lanes: Lanes | None = None, segments: SegmentCache | None = None
+    ) -> None:
+        """`cache_dir` is shared by the workers; None keeps nothing. All tokenisers share `lanes` and `segments`."""
+        self._lanes = lanes or Lanes()
         self._cache_dir = cache_dir
-        self._tokenizers = Tokenizers()
+        self._tokenizers = Tokenizers(self._lanes, segments)
 
     def serves(self, model: DiscoveredModel) -> bool:
         """Whether a model is to be served: all are that say what they are for, except `assets`."""
@@ -63,7 +67,7 @@ class ModelLoader:
         source = ModelSource(model, description, files, self._tokenizers, int(time.time()))
         with reading("description"):
             # Parsing a tokeniser takes a tenth of a second and more: not on the event loop.
-            loaded = await asyncio.to_thread(kind.load, source)
+            loaded = await self._lanes.load(lambda: kind.load(source))
         return replace(loaded, further_names=_names(description))
 
     async def look(self, client: TritonClient, name: str) -> Look:

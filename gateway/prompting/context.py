@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableSequence
 from typing import Literal
 
 from gateway.errors import BadRequest, ContextLengthExceeded
@@ -22,8 +23,8 @@ def completion_limit(*, context_length: int, prompt_tokens: int, asked: int | No
 
 
 def truncated(
-    token_ids: list[int], keep: int | None, side: Literal["left", "right"] | None, *, context_length: int
-) -> list[int]:
+    token_ids: MutableSequence[int], keep: int | None, side: Literal["left", "right"] | None, *, context_length: int
+) -> MutableSequence[int]:
     """At most `keep` tokens of a prompt, cut at the `side` (left by default). -1 keeps as many as leave room for one token
     of answer. Raises BadRequest if `keep` is 0 or more than the model's context."""
     if keep is None:

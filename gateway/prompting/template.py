@@ -7,7 +7,8 @@ Templates are Jinja programs that come with the weights, written for the environ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, NoReturn
 
@@ -17,8 +18,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from gateway.errors import BadRequest
 from gateway.exact_json import dumps_spaced
 from gateway.ids import new_id
+from gateway.prompting.controls import AddedToken, ControlTokens, Marks
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.messages import for_template
+from gateway.prompting.prompt import Prompt
 
 
 class _Refused(TemplateError):
@@ -61,8 +64,11 @@ def _environment() -> ImmutableSandboxedEnvironment:
 class ChatTemplate:
     """A compiled template with the special tokens it may name. Compiled once per model; `render` takes microseconds."""
 
-    def __init__(self, source: str, special_tokens: Mapping[str, str]) -> None:
-        """`special_tokens` are `bos_token`, `eos_token`, … as strings. Raises ValueError when the source is no template."""
+    def __init__(
+        self, source: str, special_tokens: Mapping[str, str], added_tokens: Collection[AddedToken] = ()
+    ) -> None:
+        """`special_tokens` are `bos_token`, `eos_token`, … as strings; `added_tokens` are the tokeniser's. Raises ValueError
+        when the source is no template."""
         environment = _environment()
         try:
             self._template = environment.from_string(source)
@@ -70,16 +76,27 @@ class ChatTemplate:
         except TemplateError as error:
             raise ValueError(f"not a chat template: {error}") from error
         self._special_tokens = dict(special_tokens)
+        self._controls = ControlTokens(added_tokens, source)
 
-    def render(self, conversation: Conversation) -> str:
+    def render(self, conversation: Conversation, *, reads_controls: bool = False) -> Prompt:
         """The prompt for what the assistant says next. `variables` are the names that the template looks at.
+        `reads_controls`: what looks like a control token in the conversation may become one.
 
         Raises BadRequest on `messages` that the template refuses (roles out of order, say), in the template's own words.
         """
         messages = for_template(conversation.messages)
-        if conversation.continues:
-            return self._continued(conversation, messages)
-        return self._render(conversation, messages)
+        if reads_controls:
+            return Prompt(self._written(conversation, messages), quoted=None)
+        marks = Marks()
+        quoted = replace(
+            conversation,
+            tools=self._controls.quote(conversation.tools, marks),
+            arguments=self._controls.quote(conversation.arguments, marks),
+        )
+        return marks.prompt(self._written(quoted, self._controls.quote_messages(messages, marks)))
+
+    def _written(self, conversation: Conversation, messages: list[dict[str, Any]]) -> str:
+        return (self._continued if conversation.continues else self._render)(conversation, messages)
 
     def _continued(self, conversation: Conversation, messages: list[dict[str, Any]]) -> str:
         """The prompt up to the end of the last message: what templates put behind it is left out."""

@@ -66,10 +66,11 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Prompting:
     """What every model needs to make prompts. `template_arguments`: the variables of chat templates that clients may
-    set."""
+    set. `reads_controls`: whether what looks like a control token in a conversation becomes one."""
 
     images: Images
     template_arguments: Collection[str]
+    reads_controls: bool = False
 
     def check_arguments(self, conversation: Conversation) -> None:
         """Raises BadRequest for a variable of the template that clients may not set."""

@@ -18,7 +18,7 @@ TOKENIZER = Tokenizer(TOKENIZER_JSON)
 
 def generating(**changes: Any) -> GeneratingModel:
     """A model that chats by the toy template, unless changed."""
-    template = ChatTemplate(CHAT_TEMPLATE, SPECIAL_TOKENS)
+    template = ChatTemplate(CHAT_TEMPLATE, SPECIAL_TOKENS, TOKENIZER.added_tokens)
     members = {"tokenizer": TOKENIZER, "template": template, "context_length": CONTEXT_LENGTH, **changes}
     return GeneratingModel(name="m", created=1700000000, **members)
 

@@ -56,6 +56,6 @@ def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
     for library in (Glibc(), object()):
         monkeypatch.setattr(memory.ctypes, "CDLL", lambda _, library=library: library)
-        memory.share_one_arena()
+        memory.share_two_heaps()
         memory.give_back()
-    assert asked == [(-8, 1), (0,)]
+    assert asked == [(-8, 2), (0,)]

@@ -7,6 +7,7 @@ from gateway.core import Core
 from gateway.errors import BadRequest
 from gateway.models.served import ServedModel
 from gateway.prompting.inputs import token_ids
+from gateway.prompting.prompt import Prompt
 from gateway.prompting.tokenizer import Tokenizer
 from gateway.prompting.turn import Prompting
 
@@ -17,7 +18,11 @@ async def tokenize(core: Core, request: TokenizeRequest) -> TokenizeResponse:
     tokenizer = _tokenizer(model)
     adds = request.messages is None if request.add_special_tokens is None else request.add_special_tokens
     with await core.admission.acquire():
-        [tokens] = await tokenizer.encode([_text(request, model, core.prompting)], add_special_tokens=adds)
+        if request.prompt is None:
+            prompt = _prompt(request, model, core.prompting)
+            tokens = (await tokenizer.encode_prompt(prompt, add_special_tokens=adds)).tolist()
+        else:
+            [tokens] = await tokenizer.encode([request.prompt], add_special_tokens=adds)
         strs = await tokenizer.pieces(tokens) if request.return_token_strs else None
     return TokenizeResponse(count=len(tokens), max_model_len=model.max_model_len, tokens=tokens, token_strs=strs)
 
@@ -32,10 +37,8 @@ async def detokenize(core: Core, request: DetokenizeRequest) -> DetokenizeRespon
         return DetokenizeResponse(prompt=await tokenizer.text(tokens))
 
 
-def _text(request: TokenizeRequest, model: ServedModel, prompting: Prompting) -> str:
-    """What is to be encoded. Raises BadRequest."""
-    if request.prompt is not None:
-        return request.prompt
+def _prompt(request: TokenizeRequest, model: ServedModel, prompting: Prompting) -> Prompt:
+    """What the template makes of the messages. Raises BadRequest."""
     template = model.known_template
     if template is None:
         raise _unknown_here(f"What `{model.name}` makes of 'messages' is not known here; give a 'prompt'.")
@@ -43,7 +46,7 @@ def _text(request: TokenizeRequest, model: ServedModel, prompting: Prompting) ->
     if conversation.images:
         raise _unknown_here(f"What `{model.name}` makes of images is not known here.")
     prompting.check_arguments(conversation)
-    return template.render(conversation)
+    return template.render(conversation, reads_controls=prompting.reads_controls)
 
 
 def _tokenizer(model: ServedModel) -> Tokenizer:

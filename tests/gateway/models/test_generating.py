@@ -45,7 +45,7 @@ def test_template_is_found(files: dict[str, object], prompt: str) -> None:
     raw = {name: value.encode() if isinstance(value, str) else orjson.dumps(value) for name, value in files.items()}
     template = read_template(raw)
     assert template is not None
-    assert template.render(Conversation(HELLO)) == prompt
+    assert template.render(Conversation(HELLO)).text == prompt
 
 
 def test_model_without_template_completes_only() -> None:

@@ -16,7 +16,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 
 def render(source: str, messages: list[dict[str, Any]] | None = None) -> str:
-    return ChatTemplate(source, SPECIAL_TOKENS).render(Conversation(messages or HELLO))
+    return ChatTemplate(source, SPECIAL_TOKENS).render(Conversation(messages or HELLO)).text
 
 
 def test_messages_become_the_prompt() -> None:
@@ -122,11 +122,9 @@ def test_broken_source_is_a_value_error(source: str) -> None:
 def test_tools_reach_the_template() -> None:
     """As a list of definitions, and as nothing where there are none."""
     template = ChatTemplate("{% if tools %}{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% endif %}!", {})
-    assert (
-        template.render(Conversation(HELLO, tools=[{"type": "function", "function": {"name": "weather"}}]))
-        == "weather!"
-    )
-    assert template.render(Conversation(HELLO)) == "!"
+    tools = [{"type": "function", "function": {"name": "weather"}}]
+    assert template.render(Conversation(HELLO, tools=tools)).text == "weather!"
+    assert template.render(Conversation(HELLO)).text == "!"
 
 
 def test_templates_can_render_at_once() -> None:
@@ -134,7 +132,7 @@ def test_templates_can_render_at_once() -> None:
     template = ChatTemplate(
         "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}", {}
     )
-    assert [template.render(Conversation(HELLO * n)) for n in (3, 1, 2)] == ["3", "1", "2"]
+    assert [template.render(Conversation(HELLO * n)).text for n in (3, 1, 2)] == ["3", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +148,7 @@ def test_last_message_goes_on(source: str, content: str, prompt: str) -> None:
     """Nothing that the template puts behind it is left, and its end is what the template makes of it."""
     messages = [*HELLO, {"role": "assistant", "content": content}]
     conversation = Conversation(messages, asks_for_turn=False, continues=True)
-    assert ChatTemplate(source, SPECIAL_TOKENS).render(conversation) == prompt
+    assert ChatTemplate(source, SPECIAL_TOKENS).render(conversation).text == prompt
 
 
 def test_message_that_is_not_rendered_can_not_go_on() -> None:
@@ -167,4 +165,4 @@ def test_arguments_are_variables_of_the_template() -> None:
     template = ChatTemplate(source, {"bos_token": "<s>"})
     assert template.variables == {"enable_thinking", "messages", "bos_token", "add_generation_prompt"}
     arguments = {"enable_thinking": False, "messages": [], "bos_token": "x", "add_generation_prompt": 5}
-    assert template.render(Conversation(HELLO, arguments=arguments)) == "False 1 <s> True"
+    assert template.render(Conversation(HELLO, arguments=arguments)).text == "False 1 <s> True"

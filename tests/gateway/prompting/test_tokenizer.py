@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gateway.prompting import tokenizer as module
+from gateway.prompting.lanes import Lanes
 from gateway.prompting.tokenizer import Tokenizer, Tokenizers
 from tests.fakes.tokenizer import toy_tokenizer
 
@@ -63,13 +64,13 @@ async def test_baked_in_lengths_are_ignored() -> None:
 async def test_long_text_leaves_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long texts, alone or together, are encoded in another thread, with the same result; short ones in place."""
     left: list[object] = []
-    to_thread = asyncio.to_thread
+    run = Lanes.run
 
-    async def noted(function: Any, *arguments: Any, **options: Any) -> Any:
-        left.append(function)
-        return await to_thread(function, *arguments, **options)
+    async def noted(lanes: Lanes, characters: int, work: Callable[[], Any]) -> Any:
+        left.append(work)
+        return await run(lanes, characters, work)
 
-    monkeypatch.setattr(asyncio, "to_thread", noted)
+    monkeypatch.setattr(Lanes, "run", noted)
     tokenizer = Tokenizer(tokenizer_json())
     limit = module.INLINE_CHARACTERS
     for texts, leaves in ((["a" * limit], 0), (["a" * (limit + 1)], 1), (["a" * limit, "b"], 1)):
