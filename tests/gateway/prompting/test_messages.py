@@ -197,4 +197,4 @@ def test_numbers_of_past_calls_keep_their_digits(number: str) -> None:
     """On the way to a template, which writes them itself."""
     message = assistant(function={"name": "f", "arguments": f'{{"n": {number}}}'})
     template = ChatTemplate("{{ messages[0].tool_calls[0].function.arguments | tojson }}", {})
-    assert template.render(conversation(message)) == f'{{"n": {number}}}'
+    assert template.render(conversation(message)).text == f'{{"n": {number}}}'
