@@ -1,6 +1,6 @@
-"""The same question to this system and to `vllm serve`: same weights, same version, same engine arguments.
+"""The same requests to this system and to `vllm serve`: same weights, same version, same engine arguments.
 
-A second engine and minutes more, so only where SAME_AS_VLLM is set:
+A few of them in each run; all with SAME_AS_VLLM set, in minutes:
 `SAME_AS_VLLM=1 .cache/envs/dev/bin/python -m pytest -m triton tests/integration/test_same_as_vllm.py`
 """
 
@@ -20,20 +20,12 @@ from benchmarks.processes import free_ports, running, wait_for
 from gateway.cli.layout import find_layout
 from gateway.cli.setup.weights import offline
 from tests.integration.conftest import CHAT_MODEL, START_LIMIT_S, System
+from tests.integration.vllm_answers import differences, is_judged, read
+from tests.integration.vllm_matrix import Case, cases
 
-ASKED = "SAME_AS_VLLM"
-
-pytestmark = pytest.mark.skipif(ASKED not in os.environ, reason=f"{ASKED} is not set")
-
-SAME: dict[str, Any] = {
-    "model": CHAT_MODEL,
-    "temperature": 0,
-    "seed": 7,
-    "max_tokens": 64,
-    "return_token_ids": True,
-}
-# Two engines may batch a prompt in other pieces, and float32 sums depend on their order.
-TOLERANCE = 1e-4
+CASES = cases(200 if "SAME_AS_VLLM" in os.environ else 24)
+JUDGED: dict[str, str] = {}
+"""Patterns of differences that are meant, each with the reason."""
 
 
 @pytest.fixture(scope="module")
@@ -70,45 +62,15 @@ def _engine_arguments(version: Path) -> list[str]:
     return options
 
 
-def _both(system: System, vllm_url: str, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The only choice of our answer and of theirs; usage must be equal already."""
-    ours, theirs = (httpx.post(f"{url}{path}", json={**SAME, **body}, timeout=120) for url in (system.url, vllm_url))
-    assert (ours.status_code, theirs.status_code) == (200, 200), f"{ours.text}\n{theirs.text}"
-    counts = [
-        tuple(each.json()["usage"][name] for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
-        for each in (ours, theirs)
-    ]
-    assert counts[0] == counts[1]
-    [our_choice], [their_choice] = ours.json()["choices"], theirs.json()["choices"]
-    for name in ("finish_reason", "token_ids"):
-        assert our_choice[name] == their_choice[name]
-    return our_choice, their_choice
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_answers_are_the_same(system: System, vllm_url: str, case: Case) -> None:
+    """Texts, tokens, log probabilities, finish reasons and usage; of a refusal its status."""
+    body = {"model": CHAT_MODEL, "temperature": 0, "seed": 7, **case.body}
+    ours, theirs = (_answer(url, case.path, body) for url in (system.url, vllm_url))
+    unexpected = [each for each in differences(ours, theirs) if not is_judged(each, JUDGED)]
+    assert not unexpected, f"{body}\nours: {ours}\ntheirs: {theirs}"
 
 
-@pytest.mark.parametrize(
-    "question",
-    ["What is the capital of France?", "Explain in three sentences why the sky is blue.", "Say »naïve 🦊« in JSON."],
-)
-def test_chat(system: System, vllm_url: str, question: str) -> None:
-    """The same text, the same tokens, and the same log probabilities of them and of their rivals."""
-    body = {"messages": [{"role": "user", "content": question}], "logprobs": True, "top_logprobs": 3}
-    ours, theirs = _both(system, vllm_url, "/v1/chat/completions", body)
-    assert ours["message"]["content"] == theirs["message"]["content"] != ""
-    tokens = [each["logprobs"]["content"] for each in (ours, theirs)]
-    for our_token, their_token in zip(*tokens, strict=True):
-        for one, other in zip(
-            [our_token, *our_token["top_logprobs"]], [their_token, *their_token["top_logprobs"]], strict=True
-        ):
-            assert (one["token"], one["bytes"]) == (other["token"], other["bytes"])
-            assert one["logprob"] == pytest.approx(other["logprob"], abs=TOLERANCE)
-
-
-def test_completion(system: System, vllm_url: str) -> None:
-    """So too where the client writes the prompt."""
-    body = {"prompt": "The capital of France is", "logprobs": 2}
-    ours, theirs = _both(system, vllm_url, "/v1/completions", body)
-    assert ours["text"] == theirs["text"] != ""
-    our_logprobs, their_logprobs = ours["logprobs"], theirs["logprobs"]
-    for name in ("tokens", "text_offset"):
-        assert our_logprobs[name] == their_logprobs[name]
-    assert our_logprobs["token_logprobs"] == pytest.approx(their_logprobs["token_logprobs"], abs=TOLERANCE)
+def _answer(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = httpx.post(f"{url}{path}", json=body, timeout=120)
+    return read(answer.status_code, answer.text)
