@@ -75,7 +75,7 @@ class Stack:
     def processes(self, service: str, part_of_command: str = "") -> list[int]:
         """The processes in the container whose command line contains this, by their ids on this host."""
         container = self.compose("ps", "--quiet", service).strip()
-        _, *lines = self.docker.run("top", container, "-eo", "pid,args").splitlines()
+        _, *lines = self.docker.run("top", container, "-ewwo", "pid,args").splitlines()
         return [int(line.split()[0]) for line in lines if part_of_command in line]
 
     def kill(self, service: str, part_of_command: str) -> None:
