@@ -31,9 +31,9 @@ A field that is not here is ignored, or with the setting `strict` ([settings.md]
 `unknown_parameter`. Members of answers that OpenAI does not have are there only when they were asked for, but for
 `stop_reason`, `reasoning` and `reasoning_content`. `/openapi.json` has the same fields with their types, and the answers.
 
-With `tool_choice` `required` or a function's name a grammar makes the call certain and valid; with `auto` the model may call
-or not, and may break a schema. Where the call was the model's choice the finish reason is `tool_calls`, where the client
-named the function it is `stop`, as OpenAI does.
+With `tool_choice` `required` or a function's name a grammar makes the call certain, and valid by the function's schema as
+far as [a grammar can](structured-outputs.md); with `auto` the model may call or not, and may break a schema. Where the call
+was the model's choice the finish reason is `tool_calls`, where the client named the function it is `stop`, as OpenAI does.
 """
 
 

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from vllm.platforms import current_platform
 from vllm_custom.configuration.config import EngineConfig, engine_args, load
 from vllm_custom.contract.generate import Generate
 from vllm_custom.engine.adapters import Adapters
 from vllm_custom.engine.parser_names import ParserNames
 from vllm_custom.engine.structured_backend import choose_backend
 from vllm_custom.engine.vllm_opener import VllmOpener
-from vllm_custom.errors import BackendError, translate_refusal
+from vllm_custom.errors import BackendError, ConfigError, translate_refusal
 
 from tests.triton_backend.vllm_custom.conftest import MODEL_PY, Backend, arguments
 from tests.vllm_env.constraints import CONSTRAINTS, FIELDS, FIVE, write_model
@@ -80,6 +81,8 @@ class NoEngine:
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The parameters that the engine is given for each constraint, or what is said against it."""
+    if not current_platform.device_type:
+        pytest.skip("this vLLM is built for a device that is not here")
     folder = tmp_path_factory.mktemp("repository") / "toy"
     write_model(folder, SMOLLM2, **SMALL, vllm_custom={"tool_parser": "hermes"})
     config = load("toy", folder / "1")
@@ -97,6 +100,16 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         return found
 
     return asyncio.run(open_all())
+
+
+def test_operator_may_choose_another_backend(tmp_path: Path) -> None:
+    """As vLLM's own class, so that the reasoning parser finds its place in it."""
+    own = {"reasoning_parser": "qwen3"}
+    write_model(tmp_path / "a", SMOLLM2, structured_outputs_config={"backend": "guidance"}, vllm_custom=own)
+    assert engine_args(load("a", tmp_path / "a" / "1")).structured_outputs_config.backend == "guidance"
+    write_model(tmp_path / "b", SMOLLM2, structured_outputs_config={"backend": "none"})
+    with pytest.raises(ConfigError, match="backend"):
+        engine_args(load("b", tmp_path / "b" / "1"))
 
 
 @pytest.mark.parametrize("name", list(CONSTRAINTS))

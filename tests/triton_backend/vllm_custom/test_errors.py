@@ -108,6 +108,8 @@ def test_own_errors_pass_unchanged():
         ("n must be at least 1, got 0.", "n"),
         ("`stop` must not be empty", "stop"),
         ("Grammar error: Invalid type: frob", "response_format"),
+        ("Invalid structured outputs: no such rule", "response_format"),
+        ("Failed to transform json schema into a grammar: x", "response_format"),
         ("seed must be small", None),
         ("Token id 9 is out of vocabulary", None),
     ],

@@ -1,6 +1,6 @@
 """Keeps Python's garbage collector from stopping all streams.
 
-An engine's start leaves about a million objects of vLLM and torch in this process. A full collection walks every one of
+An engine's start leaves some 600,000 objects of vLLM and torch in this process. A full collection walks every one of
 them, under the interpreter's lock, and no stream has a token meanwhile, for 0.3 to 0.5 s. Frozen objects are not walked any
 more. A circle of objects that is frozen stays for good, so what an engine has left behind is collected before.
 """

@@ -7,7 +7,7 @@ import asyncio
 from vllm_custom.contract.generate import Generate
 from vllm_custom.contract.plan import Plan
 from vllm_custom.engine.engine_requests import EngineRequests
-from vllm_custom.errors import Overloaded, Unavailable
+from vllm_custom.errors import BadRequest, Overloaded, Unavailable
 
 REQUEST = Generate("r", "chat", {"n": 1}, "p", None)
 
@@ -133,3 +133,20 @@ def test_dead_engine_need_not_be_freed(caplog):
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
     run(Engine(fails=Unavailable("died"), abort_fails=RuntimeError("odd")), Sink())
     assert "could not be aborted" in caplog.text
+
+
+def test_constraint_that_fails_in_the_engine_names_its_field():
+    """Newer engines tell the client of a grammar that can't be compiled when the request is queued already."""
+    failures = []
+
+    class Keeps(Sink):
+        def failed(self, failure):
+            failures.append((failure.type, failure.param))
+            return True
+
+    async def main():
+        request = Generate("r", "chat", {"response_format": {}}, "p", None)
+        await EngineRequests(Engine(fails=BadRequest("Invalid structured outputs: x"))).run(request, Keeps())
+
+    asyncio.run(main())
+    assert failures == [("bad_request", "response_format")]
