@@ -178,6 +178,35 @@ def test_reasoning_can_be_left_out(tokenizer, stream):
     assert reader.restrict(Plan(1, 5, 3, True)) == Plan(1, 5, None, False)
 
 
+@pytest.mark.parametrize("included", [True, False])
+@pytest.mark.parametrize("reason", ["stop", "length"])
+@pytest.mark.parametrize("width", [1, 3, 10_000])
+@pytest.mark.parametrize(
+    ("name", "generated"),
+    [
+        ("deepseek_r1", "One two three.</think>Yes."),
+        ("deepseek_r1", "<think>One two three.</think>Yes."),
+        ("qwen3", "<think>One two three.</think>Yes."),
+        ("deepseek_r1", "One two three."),
+        ("qwen3", "Yes.</s>"),
+    ],
+)
+def test_reasoning_is_counted_whoever_opened_it(tokenizer, name, generated, width, reason, included):
+    """The template too; a thought that never ends is all reasoning, without the token that ended the answer."""
+    ids = tokenizer.encode(generated, add_special_tokens=False)
+    if "Yes" not in generated and reason == "stop":
+        ids.append(tokenizer.convert_tokens_to_ids("</s>"))
+    thought = len(tokenizer.encode("One two three.", add_special_tokens=False)) if "One" in generated else 0
+    prompt = [2, tokenizer.convert_tokens_to_ids("<think>")] if name == "deepseek_r1" else [2, 3]
+    if name == "qwen3" and not thought:
+        prompt += [tokenizer.convert_tokens_to_ids("<think>"), tokenizer.convert_tokens_to_ids("</think>")]
+    request = chat_request(stream=width < 10_000, include_reasoning=included)
+    reader = Parsers(ParserNames(None, name), tokenizer).reader(request, prompt)
+    assert reader is not None
+    last = [reader.read(step) for step in steps(tokenizer, ids, width, reason)][-1].outputs[-1]
+    assert last.reasoning_tokens == thought
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_named_function_ends_with_stop(tokenizer, stream):
     """Where the client named the function, the answer is a call, whose finish reason is `stop` as OpenAI has it."""
@@ -273,3 +302,19 @@ def test_choices_are_parsed_apart(start):
     ends = {record[2]: record[3] for record in records if record[1] == "end"}
     assert ends == {0: "tool_calls", 1: "stop"}
     assert "".join(record[3] for record in records if record[1] == "delta" and record[2] == 1) == texts[1]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_log_probabilities_are_those_of_the_content(start, name, stream):
+    """Nothing of the reasoning, of the markup or of a call."""
+    transcript = TRANSCRIPTS[name]
+    options = {
+        key: value for key, value in zip(("tool_parser", "reasoning_parser"), transcript[:2], strict=True) if value
+    }
+    backend = start({"text": transcript.generated, "logprobs": [-0.5]}, vllm_custom=options)
+    tools = {"tools": TOOLS} if transcript.tool else {}
+    records = backend.generate(stream=stream, logprobs=True, top_logprobs=0, **tools).finish()
+    extras = [record[5] for record in records if record[1] == "delta" and record[5]]
+    told = [entry[1] for extra in extras for entry in extra.get("logprobs", ())]
+    assert "".join(told).strip() == transcript.content.strip()

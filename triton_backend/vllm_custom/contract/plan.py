@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Plan:
     """`alternatives`: how many log probabilities a token were asked for; None without any, -1 for all that there are.
 
-    `prompt_alternatives` is the same for the tokens of the prompt; `token_ids`: whether each delta carries its ids.
+    `prompt_alternatives` is the same for the tokens of the prompt; `token_ids`: whether each delta carries its ids;
+    `content_only`: log probabilities are wanted of the content's tokens, not of all.
     """
 
     choices: int
@@ -17,3 +18,4 @@ class Plan:
     alternatives: int | None
     token_ids: bool
     prompt_alternatives: int | None = None
+    content_only: bool = False

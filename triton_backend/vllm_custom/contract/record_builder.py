@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import BackendError, Cancelled, Internal
+from .content_tokens import ContentTokens
 from .logprobs import logprobs, prompt_logprobs
 from .outputs import ChoiceOutput, StepOutput
 from .parsed import ParsedChoice
@@ -38,6 +39,7 @@ class NativeRecordBuilder:
     __slots__ = (
         "_alternatives",
         "_completion_tokens",
+        "_content_tokens",
         "_open",
         "_prompt_alternatives",
         "_prompt_tokens",
@@ -54,6 +56,7 @@ class NativeRecordBuilder:
         self._completion_tokens = 0
         self._reasoning_tokens: int | None = None
         self._alternatives = plan.alternatives
+        self._content_tokens = [ContentTokens() for _ in range(plan.choices)] if plan.content_only else None
         self._token_ids = plan.token_ids
         self._prompt_alternatives = plan.prompt_alternatives
 
@@ -102,7 +105,10 @@ class NativeRecordBuilder:
             return None
         extra: dict[str, Any] = {**(parsed or {})}
         if self._alternatives is not None and choice.logprobs is not None:
-            extra["logprobs"] = logprobs(choice.token_ids, choice.logprobs, self._alternatives)
+            entries = logprobs(choice.token_ids, choice.logprobs, self._alternatives)
+            told = entries if self._content_tokens is None else self._content_tokens[choice.index].feed(choice, entries)
+            if told or self._content_tokens is None:
+                extra["logprobs"] = told
         if self._token_ids:
             extra["token_ids"] = list(choice.token_ids)
         return extra or None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..contract.outputs import ChoiceOutput
 from ..contract.parsed import ParsedChoice, joined
 from . import versions
 from .pieces import pieces
+from .reasoning_tokens import reasoning_tokens
 
 if TYPE_CHECKING:
     from vllm.entrypoints.generate.base.protocol import DeltaMessage, FunctionCall
@@ -30,6 +31,9 @@ class StreamReader:
     def __init__(self, parser: Parser, request: ChatCompletionRequest, prompt_token_ids: list[int]) -> None:
         self._parser = parser
         self._request = request
+        # Left out where it is not wanted, reasoning could not be counted.
+        self._with_reasoning = request.model_copy(update={"include_reasoning": True})
+        self._reasoned = False
         self._prompt_token_ids = prompt_token_ids
         self._token_ids: list[int] = []
         # The arguments of each call, in pieces.
@@ -41,7 +45,7 @@ class StreamReader:
         message = self._parser.parse_delta(
             output.text,
             list(output.token_ids),
-            self._request,
+            self._with_reasoning,
             self._prompt_token_ids,
             # At the end of an answer a parser closes what is open: a call that was broken off would look complete.
             finished=ended and not may_be_broken_off(output, self._request),
@@ -50,9 +54,9 @@ class StreamReader:
         for call in calls:
             self._arguments.setdefault(call["index"], []).append(call["arguments"])
         text = (message.content or "") if message is not None else ""
-        # Not every version of vLLM leaves out by itself what is not wanted.
-        reasoning = message.reasoning if message is not None and self._request.include_reasoning else None
-        parsed = _parsed(reasoning, calls)
+        reasoning = None if message is None else message.reasoning
+        self._reasoned = self._reasoned or bool(reasoning)
+        parsed = _parsed(reasoning, calls, self._request)
         return ParsedChoice(
             output.index,
             text,
@@ -64,8 +68,17 @@ class StreamReader:
             output.stop_reason,
             parsed,
             output.cumulative_logprob,
-            versions.reasoning_tokens(self._parser, self._token_ids) if ended else None,
+            _counted(self._parser, output, self._token_ids, reasoned=self._reasoned) if ended else None,
         )
+
+
+class _Read(NamedTuple):
+    """What an answer says, with the arguments of its calls and the count of its reasoning tokens."""
+
+    text: str
+    parsed: dict[str, Any]
+    arguments: list[str]
+    reasoning_tokens: int | None
 
 
 class WholeReader:
@@ -90,7 +103,11 @@ class WholeReader:
     def read(self, output: ChoiceOutput) -> ParsedChoice:
         broken_off = may_be_broken_off(output, self._request)
         steps = self._steps(output) if broken_off or output.logprobs is not None else []
-        text, parsed, arguments = _folded(steps) if broken_off else self._at_once(output)
+        read = None if broken_off else self._at_once(output)
+        if read is None:
+            steps = steps or self._steps(output)
+            read = _folded(steps)
+        text, parsed, arguments, counted = read
         return ParsedChoice(
             output.index,
             text,
@@ -100,25 +117,31 @@ class WholeReader:
             output.stop_reason,
             parsed,
             output.cumulative_logprob,
-            versions.reasoning_tokens(self._parser(), output.token_ids),
+            counted,
             steps,
         )
 
-    def _parser(self) -> Parser:
+    def _at_once(self, output: ChoiceOutput) -> _Read | None:
+        """None where vLLM takes all of it for reasoning although the prompt has closed the thought."""
         parser = self._make()
         versions.set_prompt(parser, self._prompt_token_ids)
-        return parser
-
-    def _at_once(self, output: ChoiceOutput) -> tuple[str, dict[str, Any], list[str]]:
-        reasoning, content, functions = self._parser().parse(
+        reasoning, content, functions = parser.parse(
             output.text,
             self._request,
             enable_auto_tools=self._auto_tools,
             model_output_token_ids=list(output.token_ids),
         )
+        if (
+            reasoning
+            and not content
+            and output.text.startswith(reasoning)
+            and versions.is_reasoning_end(parser, self._prompt_token_ids)
+        ):
+            return None
         calls = _calls(functions or (), self._request)
-        parsed = _parsed(reasoning if self._request.include_reasoning else None, calls)
-        return content or "", parsed, [call["arguments"] for call in calls]
+        counted = _counted(parser, output, output.token_ids, reasoned=bool(reasoning))
+        parsed = _parsed(reasoning, calls, self._request)
+        return _Read(content or "", parsed, [call["arguments"] for call in calls], counted)
 
     def _steps(self, output: ChoiceOutput) -> list[ParsedChoice]:
         reader = StreamReader(self._make(), self._request, self._prompt_token_ids)
@@ -148,15 +171,21 @@ def _step(output: ChoiceOutput, place: int, text: str, *, is_last: bool) -> Pars
     )
 
 
-def _folded(steps: Sequence[ParsedChoice]) -> tuple[str, dict[str, Any], list[str]]:
+def _folded(steps: Sequence[ParsedChoice]) -> _Read:
     parsed = joined([step.parsed for step in steps if step.parsed]) or {}
     arguments = [call["arguments"] for call in parsed.get("tool_calls", ())]
-    return "".join([step.text for step in steps]), parsed, arguments
+    counted = steps[-1].reasoning_tokens if steps else None
+    return _Read("".join([step.text for step in steps]), parsed, arguments, counted)
 
 
-def _parsed(reasoning: str | None, calls: list[dict[str, Any]]) -> dict[str, Any]:
+def _counted(parser: Parser, output: ChoiceOutput, token_ids: Sequence[int], *, reasoned: bool) -> int | None:
+    ended_itself = output.finish_reason == "stop" and not isinstance(output.stop_reason, str)
+    return reasoning_tokens(parser, token_ids, reasoned=reasoned, ended_itself=ended_itself)
+
+
+def _parsed(reasoning: str | None, calls: list[dict[str, Any]], request: ChatCompletionRequest) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
-    if reasoning:
+    if reasoning and request.include_reasoning:
         parsed["reasoning"] = reasoning
     if calls:
         parsed["tool_calls"] = calls

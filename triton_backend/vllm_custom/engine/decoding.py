@@ -108,7 +108,12 @@ class OpenAIDecoding:
         )
         alternatives = -1 if asks_for_token_logprobs(openai) else params.logprobs
         return params, Plan(
-            params.n, prompt_tokens, alternatives, bool(openai.return_token_ids), params.prompt_logprobs
+            params.n,
+            prompt_tokens,
+            alternatives,
+            bool(openai.return_token_ids),
+            params.prompt_logprobs,
+            content_only=request.api == "chat",
         )
 
     def _is_greedy(self, openai: OpenAIRequest) -> bool:

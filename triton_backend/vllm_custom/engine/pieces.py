@@ -8,9 +8,7 @@ from typing import Any
 _UNFINISHED = "\ufffd"
 
 
-def pieces(
-    tokenizer: Any, token_ids: Sequence[int], text: str, *, skip_special_tokens: bool
-) -> Iterator[str]:
+def pieces(tokenizer: Any, token_ids: Sequence[int], text: str, *, skip_special_tokens: bool) -> Iterator[str]:
     """What each token adds to `text`, which may end before the last of them does (at a stop string). A character comes with
     the last of its tokens. Only the tokens since the last whole character, and those of the piece before it, are decoded: a
     tokenizer may write a token differently at the beginning of a text."""

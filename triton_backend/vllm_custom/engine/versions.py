@@ -46,7 +46,7 @@ def reasoning_ended(request: ChatCompletionRequest, parser: Parser, prompt_token
         return request.resolve_reasoning_ended(parser, prompt_token_ids)
     if not request.include_reasoning or getattr(request, "_grammar_from_tool_parser", False):
         return True
-    return None if parser.reasoning_parser is None else _is_reasoning_end(parser, prompt_token_ids)
+    return None if parser.reasoning_parser is None else is_reasoning_end(parser, prompt_token_ids)
 
 
 def reasoning_tokens(parser: Parser, token_ids: Sequence[int]) -> int | None:
@@ -84,5 +84,6 @@ def _check_tokenizer(parser_class: type[Parser], tokenizer: TokenizerLike) -> No
         raise TypeError(f"the parser cannot be used with this model's tokenizer: {error}") from error
 
 
-def _is_reasoning_end(parser: Any, prompt_token_ids: list[int]) -> bool:
-    return parser.is_reasoning_end(prompt_token_ids)
+def is_reasoning_end(parser: Any, token_ids: list[int]) -> bool:
+    """Whether a thought has been closed by these tokens, as far as the reasoning parser can tell."""
+    return bool(parser.is_reasoning_end(token_ids))

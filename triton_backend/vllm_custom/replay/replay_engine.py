@@ -164,7 +164,14 @@ class ReplayEngine:
             raise scripted_error(entry.refuse)
         params = self._params(request, prompt_tokens)
         lines = [self._line(tokenizer, entry, params, choice) for choice in range(params.choices)]
-        plan = Plan(params.choices, prompt_tokens, params.alternatives, params.token_ids, params.prompt_alternatives)
+        plan = Plan(
+            params.choices,
+            prompt_tokens,
+            params.alternatives,
+            params.token_ids,
+            params.prompt_alternatives,
+            content_only=request.api == "chat",
+        )
         request_metrics = self._metrics.opened(prompt_tokens, params.choices)
         playback = Playback(
             plan,

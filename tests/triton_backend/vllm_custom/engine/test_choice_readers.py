@@ -8,16 +8,33 @@ import pytest
 from vllm_custom.engine.choice_readers import StreamReader, WholeReader
 
 
+class Request(SimpleNamespace):
+    """As vLLM's, as far as it is looked at."""
+
+    def model_copy(self, *, update):
+        return Request(**{**vars(self), **update})
+
+
 def request(**changes):
-    plain = {"include_reasoning": True, "parallel_tool_calls": True, "tool_choice": "auto"}
-    return SimpleNamespace(**{**plain, **changes})
+    plain = {
+        "include_reasoning": True, "parallel_tool_calls": True, "tool_choice": "auto", "tools": None,
+        "skip_special_tokens": False,
+    }  # fmt: skip
+    return Request(**{**plain, **changes})
 
 
-def output(text, finish=None):
+def output(text, finish=None, stop=None):
     return SimpleNamespace(
-        index=0, text=text, token_ids=[1, 2], logprobs=None, finish_reason=finish, stop_reason=None,
+        index=0, text=text, token_ids=[1, 2], logprobs=None, finish_reason=finish, stop_reason=stop,
         cumulative_logprob=None,
     )  # fmt: skip
+
+
+class Tokenizer:
+    """A letter a token."""
+
+    def decode(self, token_ids, *, skip_special_tokens):
+        return "".join(chr(ord("a") + token_id) for token_id in token_ids)
 
 
 def call(index, name=None, arguments=""):
@@ -35,8 +52,10 @@ class Parser:
         self.messages, self.functions = list(messages), functions
         self.reasoning_parser = self
         self.prompt = None
+        self.finished = []
 
     def parse_delta(self, text, token_ids, request, prompt_token_ids, *, finished):
+        self.finished.append(finished)
         return self.messages.pop(0)
 
     def parse(self, text, request, **_):
@@ -44,6 +63,9 @@ class Parser:
 
     def set_prompt_token_ids(self, prompt_token_ids):
         self.prompt = prompt_token_ids
+
+    def is_reasoning_end(self, token_ids):
+        return False
 
     def count_reasoning_tokens(self, token_ids):
         return len(token_ids) // 2
@@ -55,7 +77,7 @@ def message(content=None, reasoning=None, calls=()):
 
 def streamed(*messages, **changes):
     parser = Parser(*messages)
-    reader = StreamReader(parser, request(**changes), [9], auto_tools=True)
+    reader = StreamReader(parser, request(**changes), [9])
     last = len(messages) - 1
     return [reader.read(output("raw", "stop" if number == last else None)) for number in range(len(messages))]
 
@@ -74,8 +96,41 @@ def test_stream_is_split_delta_by_delta():
 )
 def test_call_changes_why_a_choice_ended(tool_choice, reason):
     """OpenAI says `stop` where the client named the function itself. The call may have come long before the end."""
-    _, last = streamed(message(calls=[call(0, "f")]), message(), tool_choice=tool_choice)
+    _, last = streamed(message(calls=[call(0, "f", "{}")]), message(), tool_choice=tool_choice)
     assert last.finish_reason == reason
+
+
+@pytest.mark.parametrize("arguments", ["", "{", '{"a": "b'])
+def test_call_that_is_not_complete_can_not_be_made(arguments):
+    """So it is no reason to end for."""
+    _, last = streamed(message(calls=[call(0, "f", "{}")]), message(calls=[call(1, "f", arguments)]))
+    assert last.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop", "tools", "finished"),
+    [
+        ("stop", None, [1], True),
+        ("stop", 5, [1], True),
+        ("length", None, [1], False),
+        ("stop", "x", [1], False),
+        ("length", None, None, True),
+    ],
+)
+def test_parser_closes_no_call_that_was_broken_off(finish, stop, tools, finished):
+    """At the end of a whole call it may; the answer that is not streamed is then read as a stream."""
+    parser = Parser(message(content="b"))
+    StreamReader(parser, request(tools=tools), [9]).read(output("b", finish, stop))
+    assert parser.finished == [finished]
+    made = []
+
+    def make():
+        made.append(Parser(message(content="b"), message(content="c")))
+        return made[-1]
+
+    choice = WholeReader(make, request(tools=tools), [9], Tokenizer(), auto_tools=True).read(output("bc", finish, stop))
+    assert (choice.text, choice.finish_reason) == ("bc", finish)
+    assert made[0].finished == ([] if finished else [False, False])
 
 
 def test_second_call_is_dropped_where_one_is_wanted():
@@ -83,7 +138,8 @@ def test_second_call_is_dropped_where_one_is_wanted():
     (choice,) = streamed(message(calls=[call(0, "f"), call(1, "g")]), parallel_tool_calls=False)
     assert [each["index"] for each in choice.parsed["tool_calls"]] == [0]
     parser = Parser(functions=[function(0), function(1)])
-    whole = WholeReader(parser, request(parallel_tool_calls=False), [9], auto_tools=True).read(output("raw", "stop"))
+    reader = WholeReader(lambda: parser, request(parallel_tool_calls=False), [9], Tokenizer(), auto_tools=True)
+    whole = reader.read(output("raw", "stop"))
     assert whole.parsed["tool_calls"] == [{"index": 0, "id": "c0", "name": "f", "arguments": "{}"}]
 
 
@@ -96,6 +152,6 @@ def test_unwanted_reasoning_is_left_out():
 def test_whole_answer_is_parsed_once():
     """With the prompt shown to the parser first."""
     parser = Parser()
-    choice = WholeReader(parser, request(), [9], auto_tools=True).read(output("said", "length"))
+    choice = WholeReader(lambda: parser, request(), [9], Tokenizer(), auto_tools=True).read(output("said", "length"))
     assert parser.prompt == [9]
     assert (choice.text, choice.parsed, choice.finish_reason) == ("said", {"reasoning": "hm"}, "length")
