@@ -65,8 +65,8 @@ class _Quoter:
     def __init__(self, tokens: Iterable[str]) -> None:
         longest_first = sorted({*tokens}, key=len, reverse=True)
         self._tokens = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
-        self._firsts = tuple({token[0] for token in longest_first})
-        self._lasts = tuple({token[-1] for token in longest_first})
+        # What has none of them neither has a token nor ends in a part of one; nearly no text has any.
+        self._signs = tuple({sign for token in longest_first for sign in (token[0], token[-1])})
         self._longest = len(longest_first[0]) - 1 if longest_first else 0
         self._beginnings = {token[:end] for token in longest_first for end in range(_LEAST_EDGE, len(token))}
         self._ends = {token[start:] for token in longest_first for start in range(1, len(token) - _LEAST_EDGE + 1)}
@@ -83,9 +83,12 @@ class _Quoter:
         return value
 
     def _text(self, text: str, marks: Marks) -> str:
-        if self._tokens is None or not (
-            any(first in text for first in self._firsts) or any(last in text for last in self._lasts)
-        ):
+        for sign in self._signs:
+            if sign in text:
+                break
+        else:
+            return text
+        if self._tokens is None:
             return text
         text = self._tokens.sub(lambda found: marks.mark(found.group()), text)
         return self._edges(text, marks)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 import tokenizers
 
@@ -25,11 +25,9 @@ _PROBES: Final = (
 """Texts whose ends are treated in ways of their own by one kind of tokeniser or another."""
 
 
-class Piece(NamedTuple):
-    """`continues`: nothing in front of it starts a text, so a tokeniser must not treat it as the beginning of one."""
-
-    text: str
-    continues: bool = False
+Piece: TypeAlias = tuple[str, bool]
+"""A text, and whether it goes on from another, so that a tokeniser must not treat it as the beginning of one. A plain tuple,
+because a conversation has hundreds."""
 
 
 class Cuts:
@@ -44,29 +42,34 @@ class Cuts:
             as_written = list(added.values())
         self._as_written = _pattern(token.content for token in as_written)
         self.tokens = frozenset(_proven(tokenizer, _candidates(tokenizer, as_written)))
+        self._all_proven = len(self.tokens) == len(as_written)
         self.context = min(self.tokens, default=None)
 
     def pieces(self, prompt: Prompt) -> list[Piece]:
         """The pieces of a prompt, in order; no token that is quoted in it is in a piece whole. Raises BadRequest where a
         token is a single letter, which can't be cut."""
         text = prompt.text
-        cuts = self._around(text, prompt.quoted) if prompt.quoted else self._before_tokens(text)
-        starts = [0, *cuts]
-        ends = [*cuts, len(text)]
+        if prompt.quoted:
+            cuts = self._around(text, prompt.quoted)
+            ends = [*cuts, len(text)]
+            return [
+                (text[start:end], continues)
+                for start, end, continues in zip([0, *cuts], ends, [False, *cuts.values()], strict=True)
+                if start < end
+            ]
+        starts = self._before_tokens(text)
         return [
-            Piece(text[start:end], continues)
-            for start, end, continues in zip(starts, ends, [False, *cuts.values()], strict=True)
+            (text[start:end], False)
+            for start, end in zip([0, *starts], [*starts, len(text)], strict=True)
             if start < end
         ]
 
-    def _before_tokens(self, text: str) -> dict[int, bool]:
+    def _before_tokens(self, text: str) -> list[int]:
         if self._as_written is None:
-            return {}
-        return {
-            found.start(): False
-            for found in self._as_written.finditer(text)
-            if found.start() and found.group() in self.tokens
-        }
+            return []
+        if self._all_proven:
+            return [found.start() for found in self._as_written.finditer(text)]
+        return [found.start() for found in self._as_written.finditer(text) if found.group() in self.tokens]
 
     def _around(self, text: str, quoted: Sequence[tuple[int, int]]) -> dict[int, bool]:
         """The places to cut at, each with whether a text goes on there: within whatever a client wrote like a token."""

@@ -64,5 +64,5 @@ class ForeignControls:
         if not tries:
             raise indistinguishable()
         places = [0, *(start + 1 for start, _ in spans), len(text)]
-        pieces = [Piece(text[here:there], here > 0 or continues) for here, there in pairwise(places)]
+        pieces = [(text[here:there], here > 0 or continues) for here, there in pairwise(places)]
         return [each for part in pieces for each in self.without(part, tries - 1)]

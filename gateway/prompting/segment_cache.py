@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 _ENTRY_BYTES: Final = 300
 """What an entry takes besides its text and its ids: the key's tuple, its number, and its place in the dictionary."""
 
 
-class Segment(NamedTuple):
-    """`made_by`: which tokeniser, and how it read the text."""
-
-    made_by: int
-    text: str
+Segment: TypeAlias = tuple[int, str]
+"""Which tokeniser makes it, by a number that also says how it reads the text; and the text."""
 
 
 class SegmentCache:
@@ -51,4 +48,4 @@ class SegmentCache:
 
 
 def _size(segment: Segment, ids: bytes) -> int:
-    return sys.getsizeof(segment.text) + sys.getsizeof(ids) + _ENTRY_BYTES
+    return sys.getsizeof(segment[1]) + sys.getsizeof(ids) + _ENTRY_BYTES

@@ -25,7 +25,7 @@ from gateway.prompting.cuts import Cuts, Piece
 from gateway.prompting.foreign import ForeignControls
 from gateway.prompting.lanes import Lanes
 from gateway.prompting.prompt import Prompt
-from gateway.prompting.segment_cache import Segment, SegmentCache
+from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.token_bytes import TokenBytes
 
 INLINE_CHARACTERS = 1024
@@ -82,8 +82,8 @@ class Tokenizer:
         BadRequest where a client's text can't be kept from becoming one."""
         pieces = self._cuts.pieces(prompt)
         made_by = self._number + (2 if prompt.quoted is None else 0)
-        keys = [Segment(made_by + continues, text) for text, continues in pieces]
-        found = [self._segments.get(key) for key in keys]
+        keys = [(made_by + continues, text) for text, continues in pieces]
+        found = list(map(self._segments.get, keys))
         new = {key: piece for key, piece, ids in zip(keys, pieces, found, strict=True) if ids is None}
         if new:
             made = dict(zip(new, await self._made([*new.values()], checked=prompt.quoted is not None), strict=True))
@@ -94,7 +94,7 @@ class Tokenizer:
         return self._around[0] + joined + self._around[1] if add_special_tokens else joined
 
     async def _made(self, pieces: list[Piece], *, checked: bool) -> list[bytes]:
-        characters = sum(len(piece.text) for piece in pieces)
+        characters = sum(len(text) for text, _ in pieces)
         if characters <= INLINE_CHARACTERS:
             return self._pieces_ids(pieces, checked)
         return await self._lanes.run(characters, lambda: self._pieces_ids(pieces, checked))
@@ -104,8 +104,9 @@ class Tokenizer:
         rows = self._encode_batch([context + text if continues else text for text, continues in pieces], False)
         made: list[bytes] = []
         for piece, row in zip(pieces, rows, strict=True):
-            ids = row[1:] if piece.continues and context else row
-            if checked and not self._foreign.is_without(piece.text, ids):
+            text, continues = piece
+            ids = row[1:] if continues and context else row
+            if checked and not self._foreign.is_without(text, ids):
                 ids = self._foreign.without(piece)
             made.append(array("i", ids).tobytes())
         return made

@@ -21,6 +21,7 @@ WITHOUT: Mapping[str, str] = {
     "defaults.py": "constants",
     "version.py": "a constant",
     "prompting/conversation.py": "values without behaviour",
+    "prompting/prompt.py": "values without behaviour",
     "web/core.py": "a cast, by which every endpoint of a test that speaks HTTP gets its core",
     "wire/answers.py": "shapes; test_fields.py, and the SDK's types in every test that reads an answer, judge them",
     "wire/images.py": "shapes, refused and taken in wire/test_messages.py",

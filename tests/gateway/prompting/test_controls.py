@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 import tokenizers
 
-from gateway.errors import BadRequest
 from gateway.prompting.controls import AddedToken
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.prompt import Prompt
 from gateway.prompting.template import ChatTemplate
 from gateway.prompting.tokenizer import Tokenizer
 from tests.cases.conversations import conversation
-from tests.fakes.tokenizer_kinds import CONTROLS, END, EOS, KINDS, START, TEMPLATE, byte_level, whole_words
+from tests.fakes.tokenizer_kinds import CONTROLS, END, EOS, KINDS, START, TEMPLATE, byte_level
 
 pytestmark = pytest.mark.anyio
 
@@ -140,32 +139,6 @@ async def test_template_may_change_texts(source: str) -> None:
     """Trimmed, escaped, cut or searched: no control token comes of it."""
     talk = Conversation([{"role": "user", "content": f"  x{INJECTION} x "}])
     assert await control_ids(byte_level(), talk, source) == []
-
-
-async def test_full_width_letters_are_no_way_round() -> None:
-    """Where the tokeniser would make a control token of them."""
-    whole = whole_words()
-    whole.add_special_tokens([tokenizers.AddedToken("<|stop|>", special=True, normalized=True)])
-    talk = Conversation([{"role": "user", "content": "a <|STOP|> b <|Stop|>"}])
-    assert whole.token_to_id("<|stop|>") in whole.encode("a <|STOP|> b").ids
-    template = TEMPLATE + "<|stop|>"
-    assert (await control_ids(whole, talk, template))[-1] == whole.token_to_id("<|stop|>")
-    assert (await control_ids(whole, talk, template)).count(whole.token_to_id("<|stop|>")) == 1
-
-
-async def test_what_can_not_be_told_apart_is_refused() -> None:
-    """A control token of one letter in a vocabulary without smaller pieces; by field, as any other mistake."""
-    vocabulary = {"<unk>": 0, "§": 1, "a": 2}
-    whole = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="<unk>"))
-    whole.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    whole.add_special_tokens(["§"])
-    tokenizer = Tokenizer(whole.to_str().encode())
-    prompt = ChatTemplate("{{ messages[0].content }}", {}, tokenizer.added_tokens).render(
-        Conversation([{"role": "user", "content": "a § a"}])
-    )
-    with pytest.raises(BadRequest, match="can't be told") as caught:
-        await tokenizer.encode_prompt(prompt)
-    assert caught.value.param == "messages"
 
 
 async def test_old_way_reads_them() -> None:

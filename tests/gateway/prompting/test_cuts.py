@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import AddedToken, models, normalizers
 
 from gateway.prompting.conversation import Conversation
-from gateway.prompting.cuts import Cuts, Piece
+from gateway.prompting.cuts import Cuts
 from gateway.prompting.prompt import Prompt
 from gateway.prompting.segment_cache import SegmentCache
 from gateway.prompting.template import ChatTemplate
@@ -19,7 +19,7 @@ from tests.cases.conversations import conversation
 from tests.fakes.tokenizer_kinds import CONTROLS, END, EOS, KINDS, START, TEMPLATE, byte_level
 
 CONVERSATIONS = 60
-"""Of each kind; `python -m benchmarks.exactness` takes 10,000."""
+"""Of each kind; `python -m tests.exactness` takes 10,000."""
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS)
@@ -49,7 +49,12 @@ def test_every_control_token_is_proven(whole: tokenizers.Tokenizer) -> None:
 def test_piece_is_a_token_and_what_follows() -> None:
     """Text before the first stands alone, and no piece is empty."""
     cuts = Cuts(byte_level())
-    assert cuts.pieces(Prompt(f"a{START}b{END}{EOS}")) == [Piece("a"), Piece(f"{START}b"), Piece(END), Piece(EOS)]
+    assert cuts.pieces(Prompt(f"a{START}b{END}{EOS}")) == [
+        ("a", False),
+        (f"{START}b", False),
+        (END, False),
+        (EOS, False),
+    ]
     assert cuts.pieces(Prompt("")) == []
 
 
@@ -57,8 +62,8 @@ def test_quoted_token_is_in_no_piece_whole() -> None:
     """Neither where all of it is quoted nor where a part is; what lies beside it is cut as ever."""
     cuts = Cuts(byte_level())
     text = f"{START}x{END}{END}"
-    assert cuts.pieces(Prompt(text, ((10, 17),))) == [Piece(f"{START}x<"), Piece("|end|>", continues=True), Piece(END)]
-    assert cuts.pieces(Prompt(text, ((16, 17),))) == [Piece(f"{START}x<"), Piece("|end|>", continues=True), Piece(END)]
+    assert cuts.pieces(Prompt(text, ((10, 17),))) == [(f"{START}x<", False), ("|end|>", True), (END, False)]
+    assert cuts.pieces(Prompt(text, ((16, 17),))) == [(f"{START}x<", False), ("|end|>", True), (END, False)]
 
 
 def _flagged(**flags: bool) -> tokenizers.Tokenizer:

@@ -43,6 +43,7 @@ async def test_work_of_a_caller_who_left_is_not_done() -> None:
     second = asyncio.create_task(lanes.run(1, lambda: done.append(2)))
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
     go.set()
     assert await first
     await lanes.run(1, lambda: done.append(3))

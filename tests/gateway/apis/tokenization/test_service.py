@@ -47,6 +47,12 @@ async def test_prompt_and_conversation_have_tokens() -> None:
     assert answer.token_strs is None
 
 
+async def test_messages_bring_no_control_tokens() -> None:
+    """As in the chat whose tokens are counted; a prompt does, as in a completion."""
+    for fields, ends in (({"messages": [{"role": "user", "content": "</s>"}]}, 1), ({"prompt": "</s>"}, 1)):
+        assert (await tokenized(generating(), **fields)).tokens.count(1) == ends
+
+
 @pytest.mark.parametrize(
     ("model", "fields", "param"),
     [
