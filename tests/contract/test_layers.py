@@ -27,7 +27,19 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "generation", "pooling", "ids", "tasks", "memory", "metrics", "defaults", "addresses", "version"),
+    (
+        "errors",
+        "generation",
+        "pooling",
+        "ids",
+        "tasks",
+        "memory",
+        "metrics",
+        "packing",
+        "defaults",
+        "addresses",
+        "version",
+    ),
     ("wire", "settings", "request_record"),
     ("mistakes", "log", "limits", "answers", "prompting"),
     ("triton",),
