@@ -18,15 +18,27 @@ Op = Literal["embed", "classify", "score", "moderate"]
 
 
 @dataclass(frozen=True, slots=True)
+class Tokenizing:
+    """How texts become token ids. `keep`: the most tokens of an input; -1: as many as the model takes. `side` is where the
+    others are cut off, special tokens like any; None cuts the end of a text and leaves the special tokens around it."""
+
+    keep: int | None = None
+    side: Literal["left", "right"] | None = None
+    special_tokens: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class PoolingRequest:
     """`token_ids` are the inputs, tokenised. `score` has texts instead: a `query`, and `documents` to compare with it,
-    which the model joins in its own way. `dimensions` is the width of vectors that was asked for."""
+    which the model joins in its own way. `dimensions` is the width of vectors that was asked for. `activation`: whether
+    vectors are brought to length one, and classes and scores are probabilities; None leaves it to the model."""
 
     op: Op
     token_ids: Sequence[Sequence[int]] = ()
     dimensions: int | None = None
     query: str | None = None
     documents: Sequence[str] = ()
+    activation: bool | None = None
 
     @property
     def rows(self) -> int:

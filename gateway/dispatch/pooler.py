@@ -22,9 +22,9 @@ class Pooler:
     async def pool(self, model: RowsModel, request: PoolingRequest, permit: Permit) -> Rows:
         """A row for each input. Several calls may share a `permit`, which proves that the request was admitted.
 
-        Raises ContextLengthExceeded for an input that is too long, and GatewayError for what else goes wrong.
+        Raises BadRequest for what the model can't take, and GatewayError for what else goes wrong.
         """
-        model.check_length(request)
+        model.check(request)
         reservation = permit.reserve(request.tokens)
         rows = await on_a_replica(
             self._catalog, model.name, lambda client: model.pool(client, request, timeout_s=self._timeout_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.errors import not_taken
 from gateway.models.rows import RowsModel
 from gateway.pooling import PoolingRequest, Rows
 from gateway.triton.client import TritonClient
@@ -21,6 +22,11 @@ class EncoderModel(RowsModel):
     @property
     def max_model_len(self) -> int:
         return self.max_tokens
+
+    def check(self, request: PoolingRequest) -> None:
+        if request.activation is not None:
+            raise not_taken("use_activation", f"is not taken by `{self.name}`, whose rows are what it makes")
+        RowsModel.check(self, request)
 
     async def pool(self, client: TritonClient, request: PoolingRequest, *, timeout_s: float) -> Rows:
         values = await encode(

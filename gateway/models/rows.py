@@ -31,8 +31,9 @@ class RowsModel(ServedModel):
     async def pool(self, client: TritonClient, request: PoolingRequest, *, timeout_s: float) -> Rows:
         """Ask one Triton for a row each. Raises GatewayError."""
 
-    def check_length(self, request: PoolingRequest) -> None:
-        """Raises ContextLengthExceeded for an input that is longer than the model takes."""
+    def check(self, request: PoolingRequest) -> None:
+        """Raises ContextLengthExceeded for an input that is longer than the model takes, and BadRequest for what it can't
+        do."""
         if self.max_model_len and request.longest > self.max_model_len:
             raise ContextLengthExceeded(
                 context_length=self.max_model_len, prompt_tokens=request.longest, max_tokens=None, param="input"

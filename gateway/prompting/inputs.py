@@ -15,8 +15,10 @@ async def token_ids(
     *,
     param: str,
     add_special_tokens: bool = True,
+    may_be_empty: bool = False,
 ) -> list[list[int]]:
-    """The ids of every input. Raises BadRequest (naming `param`) on an empty one, and on ids that the model hasn't."""
+    """The ids of every input. Raises BadRequest (naming `param`) on an empty one, unless it `may_be_empty`, and on
+    ids that the model hasn't."""
     if isinstance(inputs[0], str):
         ids = await tokenizer.encode(cast("Sequence[str]", inputs), add_special_tokens=add_special_tokens)
     else:
@@ -29,6 +31,6 @@ async def token_ids(
                 code="invalid_value",
             )
     for tokens in ids:
-        if not tokens:
+        if not tokens and not may_be_empty:
             raise BadRequest(f"'{param}' must not be empty.", param=param, code="invalid_value")
     return ids

@@ -38,6 +38,8 @@ def _message(model: str, request: PoolingRequest, timeout_s: float) -> Any:
     envelope: dict[str, Any] = {"op": request.op, "rid": new_id(), "timeout_ms": max(1, int(timeout_s * 1000))}
     if request.dimensions is not None:
         envelope["dimensions"] = request.dimensions
+    if request.activation is not None:
+        envelope["normalize"] = request.activation
     if request.query is not None:
         return envelope_request(model, {**envelope, "query": request.query, "documents": list(request.documents)})
     envelope["lengths"] = [len(row) for row in request.token_ids]

@@ -35,6 +35,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "tasks",
         "memory",
         "metrics",
+        "packing",
         "defaults",
         "addresses",
         "version",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire
+from gateway.packing import ByteOrder, NumberType
+from gateway.wire.common import NonEmptyStr, PromptUsage, Wire
 from gateway.wire.inputs import MAX_INPUTS, TokenIds, as_list, kind_of_inputs
+from gateway.wire.pooling import TokenizedBody
 
 EmbeddingInput = Annotated[
     Annotated[NonEmptyStr, Tag("text")]
@@ -19,16 +20,7 @@ EmbeddingInput = Annotated[
 ]
 
 
-class EmbeddingRequest(RequestBody):
-    hints: ClassVar[Mapping[str, str]] = {
-        "user": "the gateway does not distinguish users",
-        "priority": "inputs do not wait for other inputs",
-    }
-    refused: ClassVar[Mapping[str, Refused]] = {
-        "truncate_prompt_tokens": Refused("inputs that are too long are refused, not truncated"),
-        "messages": Refused("inputs are texts or token ids"),
-    }
-
+class EmbeddingRequest(TokenizedBody):
     default_model = "default_embedding_model"
 
     model: NonEmptyStr
@@ -36,6 +28,17 @@ class EmbeddingRequest(RequestBody):
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(
         None, ge=1, description="The model's own number of dimensions; fewer only if the model can shorten its vectors."
+    )
+
+    use_activation: bool | None = Field(
+        None,
+        description="vLLM's: whether vectors are brought to length one, for models on vLLM; other models refuse it.",
+    )
+    embed_dtype: NumberType | None = Field(
+        None, description="vLLM's: the type of the numbers with `encoding_format: base64`; default `float32`."
+    )
+    endianness: ByteOrder | None = Field(
+        None, description="vLLM's: the order of their bytes; default `native`, which is `little`."
     )
 
     def inputs(self) -> list[str] | list[list[int]]:
@@ -47,7 +50,8 @@ class EmbeddingObject(Wire):
     object: Literal["embedding"] = "embedding"
     index: int
     embedding: list[float] | str = Field(
-        description="A list of numbers; with `encoding_format: base64`, little-endian float32 in base64."
+        description="A list of numbers; with `encoding_format: base64`, little-endian float32 in base64,"
+        " unless `embed_dtype` or `endianness` asks for something else."
     )
 
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-import numpy as np
 import orjson
 
 from gateway.apis.embeddings.schema import EmbeddingRequest
 from gateway.core import Core
+from gateway.packing import packed
 from gateway.pooling import PoolingRequest, Rows
-from gateway.prompting.inputs import token_ids
+from gateway.prompting.cutting import pooling_ids
 
 
 async def create(core: Core, request: EmbeddingRequest) -> bytes:
     """The response body as JSON, without a Python object per number. Raises GatewayError."""
     model = core.catalog.making(request.model, "embed")
-    ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+    ids = await pooling_ids(
+        model.tokenizer, request.inputs(), request.tokenizing, longest=model.max_model_len, param="input"
+    )
+    asked = PoolingRequest("embed", ids, request.dimensions, activation=request.use_activation)
     with await core.admission.acquire() as permit:
-        rows = await core.pooler.pool(model, PoolingRequest("embed", ids, request.dimensions), permit)
+        rows = await core.pooler.pool(model, asked, permit)
     return _body(request, rows)
 
 
 def _body(request: EmbeddingRequest, rows: Rows) -> bytes:
-    as_base64 = request.encoding_format == "base64"
-    vectors: list[Any] = [_base64(row) for row in rows.values] if as_base64 else list(rows.values)
+    vectors: list[Any] = list(rows.values)
+    if request.encoding_format == "base64":
+        vectors = packed(rows.values, request.embed_dtype or "float32", request.endianness or "native")
     body = {
         "object": "list",
         "data": [{"object": "embedding", "index": i, "embedding": vector} for i, vector in enumerate(vectors)],
@@ -33,8 +36,3 @@ def _body(request: EmbeddingRequest, rows: Rows) -> bytes:
         "usage": {"prompt_tokens": rows.tokens, "total_tokens": rows.tokens},
     }
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _base64(row: np.ndarray[Any, np.dtype[np.float32]]) -> str:
-    """Little-endian float32, as the openai SDK asks for and reads."""
-    return base64.b64encode(row.tobytes()).decode()

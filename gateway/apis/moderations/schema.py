@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gateway.wire.common import NonEmptyStr, RequestBody, Wire
+from gateway.wire.common import NonEmptyStr, Refused, Wire
 from gateway.wire.messages import TextPart
+from gateway.wire.pooling import TokenizedBody
 
 
 def _kind_of_input(value: object) -> str:
@@ -24,7 +26,12 @@ ModerationInput = Annotated[
 ]
 
 
-class ModerationRequest(RequestBody):
+class ModerationRequest(TokenizedBody):
+    refused: ClassVar[Mapping[str, Refused]] = {
+        **TokenizedBody.refused,
+        "use_activation": Refused("scores are probabilities", (True,)),
+    }
+
     input: ModerationInput
     model: NonEmptyStr | None = None
 

@@ -9,6 +9,7 @@ from gateway.core import Core
 from gateway.ids import new_id
 from gateway.models.moderation import CATEGORIES, Labels, ModerationModel
 from gateway.pooling import PoolingRequest
+from gateway.prompting.cutting import pooling_ids
 
 
 async def create(core: Core, request: ModerationRequest) -> ModerationResponse:
@@ -17,7 +18,14 @@ async def create(core: Core, request: ModerationRequest) -> ModerationResponse:
         model = core.catalog.default(ModerationModel)
     else:
         model = core.catalog.get(request.model, ModerationModel)
-    ids = await model.tokenizer.encode(request.texts(), add_special_tokens=True)
+    ids = await pooling_ids(
+        model.tokenizer,
+        request.texts(),
+        request.tokenizing,
+        longest=model.max_model_len,
+        param="input",
+        may_be_empty=True,  # nothing is said, which is harmless
+    )
     with await core.admission.acquire() as permit:
         rows = await core.pooler.pool(model, PoolingRequest("moderate", ids), permit)
     results = [to_result(model.labels, row.tolist()) for row in rows.values]

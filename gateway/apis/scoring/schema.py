@@ -8,21 +8,33 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AliasChoices, Discriminator, Field, Tag
 
 from gateway.wire.answers import is_none
-from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, RequestBody, Wire, WireRequest
+from gateway.wire.common import NonEmptyStr, PromptUsage, Refused, Wire, WireRequest
 from gateway.wire.inputs import MAX_INPUTS
+from gateway.wire.pooling import PoolingBody, TokenizedBody
 
-_HINTS: Mapping[str, str] = {
-    "user": "the gateway does not distinguish users",
-    "priority": "inputs do not wait for other inputs",
-}
-_CUT = Refused("inputs that are too long are refused, not truncated")
-_PLAIN = Refused("scores and probabilities are those of the model's own activation", (True,))
-_REFUSED: Mapping[str, Refused] = {
-    "truncate_prompt_tokens": _CUT,
-    "max_tokens_per_doc": _CUT,
-    "use_activation": _PLAIN,
-    "activation": _PLAIN,
-}
+_CUT = Refused("what is too long is refused, not truncated")
+_TEMPLATE = Refused("the model joins a query and a document in its own way")
+_ACTIVATION = "vLLM's: with false, the model's output before its activation; models that embed give the same scores."
+
+
+class _PairsBody(PoolingBody):
+    """Queries and documents are tokenised together, by the model's backend."""
+
+    refused: ClassVar[Mapping[str, Refused]] = {
+        **PoolingBody.refused,
+        "truncate_prompt_tokens": _CUT,
+        "max_tokens_per_query": Refused(_CUT.reason, (0,)),
+        "max_tokens_per_doc": Refused(_CUT.reason, (0,)),
+        "instruction": _TEMPLATE,
+        "chat_template_kwargs": _TEMPLATE,
+        "activation": Refused("vLLM has removed it; give 'use_activation' instead", (True,)),
+    }
+    hints: ClassVar[Mapping[str, str]] = {
+        **PoolingBody.hints,
+        "truncation_side": "it bears on `truncate_prompt_tokens`",
+    }
+
+    use_activation: bool | None = Field(None, description=_ACTIVATION)
 
 
 def _kind_of_texts(value: object) -> str:
@@ -36,11 +48,8 @@ Texts = Annotated[
 ]
 
 
-class ScoreRequest(RequestBody):
+class ScoreRequest(_PairsBody):
     """One query for all documents, or one for each."""
-
-    hints: ClassVar[Mapping[str, str]] = _HINTS
-    refused: ClassVar[Mapping[str, Refused]] = _REFUSED
 
     model: NonEmptyStr
     queries: Texts = Field(
@@ -73,9 +82,8 @@ Document = Annotated[
 ]
 
 
-class RerankRequest(RequestBody):
-    hints: ClassVar[Mapping[str, str]] = _HINTS
-    refused: ClassVar[Mapping[str, Refused]] = {**_REFUSED, "rank_fields": Refused("a document is one text")}
+class RerankRequest(_PairsBody):
+    refused: ClassVar[Mapping[str, Refused]] = {**_PairsBody.refused, "rank_fields": Refused("a document is one text")}
 
     model: NonEmptyStr
     query: NonEmptyStr
@@ -88,12 +96,15 @@ class RerankRequest(RequestBody):
         return [document if isinstance(document, str) else document.text for document in self.documents]
 
 
-class ClassifyRequest(RequestBody):
-    hints: ClassVar[Mapping[str, str]] = _HINTS
-    refused: ClassVar[Mapping[str, Refused]] = {**_REFUSED, "messages": Refused("inputs are texts")}
+class ClassifyRequest(TokenizedBody):
+    refused: ClassVar[Mapping[str, Refused]] = {
+        **TokenizedBody.refused,
+        "activation": Refused("vLLM has removed it; give 'use_activation' instead", (True,)),
+    }
 
     model: NonEmptyStr
     input: Texts
+    use_activation: bool | None = Field(None, description="vLLM's: with false, `probs` are the model's logits.")
 
     def inputs(self) -> list[str]:
         """The inputs; what stands alone as a list of one."""

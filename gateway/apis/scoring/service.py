@@ -26,7 +26,7 @@ from gateway.limits.admission import Permit
 from gateway.models.pooling import PoolingModel
 from gateway.models.rows import RowsModel
 from gateway.pooling import PoolingRequest, Rows
-from gateway.prompting.inputs import token_ids
+from gateway.prompting.cutting import pooling_ids
 from gateway.tasks import run_all
 from gateway.wire.common import PromptUsage
 
@@ -44,11 +44,11 @@ async def score(core: Core, request: ScoreRequest) -> ScoreResponse:
     _check_pairs(queries, documents)
     with await core.admission.acquire() as permit:
         if len(queries) == 1:
-            rows = [await _score(core, model, permit, queries[0], documents)]
+            rows = [await _score(core, model, permit, queries[0], documents, request.use_activation)]
         else:
             rows = await run_all(
                 (
-                    partial(_score, core, model, permit, query, [document])
+                    partial(_score, core, model, permit, query, [document], request.use_activation)
                     for query, document in zip(queries, documents, strict=True)
                 ),
                 at_most=PAIRS_AT_A_TIME,
@@ -63,7 +63,7 @@ async def rerank(core: Core, request: RerankRequest) -> RerankResponse:
     model = core.catalog.making(request.model, "score")
     documents = request.texts()
     with await core.admission.acquire() as permit:
-        rows = await _score(core, model, permit, request.query, documents)
+        rows = await _score(core, model, permit, request.query, documents, request.use_activation)
     scores = [float(value) for value in rows.values[:, 0]]
     order = sorted(range(len(documents)), key=lambda index: -scores[index])[: request.top_n or None]
     with_text = request.return_documents is not False
@@ -83,17 +83,23 @@ async def classify(core: Core, request: ClassifyRequest) -> ClassifyResponse:
     model = core.catalog.get(request.model, PoolingModel)
     if "classify" not in model.ops:
         raise ModelNotFound(request.model)
-    ids = await token_ids(model.tokenizer, request.inputs(), param="input")
+    ids = await pooling_ids(
+        model.tokenizer, request.inputs(), request.tokenizing, longest=model.max_model_len, param="input"
+    )
+    asked = PoolingRequest("classify", ids, activation=request.use_activation)
     with await core.admission.acquire() as permit:
-        rows = await core.pooler.pool(model, PoolingRequest("classify", ids), permit)
+        rows = await core.pooler.pool(model, asked, permit)
     data = [_classified(index, row.tolist(), model.labels) for index, row in enumerate(rows.values)]
     return ClassifyResponse(
         id=new_id("classify-"), created=int(time.time()), model=model.name, data=data, usage=_usage([rows])
     )
 
 
-async def _score(core: Core, model: RowsModel, permit: Permit, query: str, documents: Sequence[str]) -> Rows:
-    return await core.pooler.pool(model, PoolingRequest("score", query=query, documents=documents), permit)
+async def _score(
+    core: Core, model: RowsModel, permit: Permit, query: str, documents: Sequence[str], activation: bool | None
+) -> Rows:
+    asked = PoolingRequest("score", query=query, documents=documents, activation=activation)
+    return await core.pooler.pool(model, asked, permit)
 
 
 def _check_pairs(queries: Sequence[str], documents: Sequence[str]) -> None:

@@ -51,17 +51,17 @@ def toy(*ops: Op, longest: int = 0) -> ToyRows:
 @pytest.mark.parametrize(("longest", "tokens"), [(4, 4), (4, 1), (0, 1000)])
 def test_input_may_be_as_long_as_the_model(longest: int, tokens: int) -> None:
     """Where nobody knows how long that is, it is for the model to judge."""
-    toy("embed", longest=longest).check_length(PoolingRequest("embed", [[5], [5] * tokens]))
+    toy("embed", longest=longest).check(PoolingRequest("embed", [[5], [5] * tokens]))
 
 
 def test_longer_input_is_refused() -> None:
     """By the longest of all; texts are for the backend to measure."""
     model = toy("score", longest=4)
     with pytest.raises(ContextLengthExceeded) as caught:
-        model.check_length(PoolingRequest("embed", [[5], [5] * 6, [5] * 5]))
+        model.check(PoolingRequest("embed", [[5], [5] * 6, [5] * 5]))
     assert caught.value.param == "input"
     assert "resulted in 6 tokens" in caught.value.message
-    model.check_length(PoolingRequest("score", query="q" * 99, documents=["d" * 99]))
+    model.check(PoolingRequest("score", query="q" * 99, documents=["d" * 99]))
 
 
 @pytest.mark.anyio

@@ -60,12 +60,12 @@ def envelope_of(request: Any) -> dict[str, Any]:
 async def test_inputs_travel_end_to_end() -> None:
     """As one tensor with the length of each, and with how long the answer is waited for."""
     client = Scripted(message(["r", "result", None, RESULT], rows=ROWS.tobytes()))
-    rows = await pooled(client, PoolingRequest("embed", [[5, 6], [7]], dimensions=3))
+    rows = await pooled(client, PoolingRequest("embed", [[5, 6], [7]], dimensions=3, activation=False))
     assert (rows.values.tolist(), rows.tokens) == (ROWS.tolist(), 3)
     [asked] = client.asked
     envelope = envelope_of(asked)
     assert (envelope["op"], envelope["lengths"], envelope["dimensions"]) == ("embed", [2, 1], 3)
-    assert envelope["timeout_ms"] == 1500
+    assert (envelope["timeout_ms"], envelope["normalize"]) == (1500, False)
     assert np.frombuffer(asked.raw_input_contents[1], np.int32).tolist() == [5, 6, 7]
 
 
@@ -76,7 +76,7 @@ async def test_texts_travel_in_the_envelope() -> None:
     [asked] = client.asked
     envelope = envelope_of(asked)
     assert (envelope["op"], envelope["query"], envelope["documents"]) == ("score", "q", ["a", "b"])
-    assert not envelope.keys() & {"lengths", "dimensions"}
+    assert not envelope.keys() & {"lengths", "dimensions", "normalize"}
     assert len(asked.inputs) == 1
 
 

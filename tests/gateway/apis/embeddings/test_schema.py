@@ -37,10 +37,25 @@ def test_other_input_is_refused(input_: Any) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"encoding_format": "hex"}, {"dimensions": 0}, {"truncate_prompt_tokens": 5}, {"messages": [{}]}],
+    [
+        {"encoding_format": "hex"},
+        {"encoding_format": "bytes"},
+        {"dimensions": 0},
+        {"truncate_prompt_tokens": -2},
+        {"truncation_side": "middle"},
+        {"messages": [{}]},
+        {"normalize": True},
+        {"padding": "max_length"},
+        {"embed_dtype": "float64"},
+        {"endianness": "middle"},
+        {"cache_salt": "s"},
+        {"mm_processor_kwargs": {}},
+    ],
+    ids=lambda fields: "-".join(map(str, *fields.items())),
 )
 def test_other_fields_are_refused(fields: dict[str, Any]) -> None:
     """What can't be honoured would change the vectors."""
-    assert parsed(input="a", user="u", encoding_format="base64", dimensions=3).dimensions == 3
+    harmless = {"user": "u", "priority": 1, "request_id": "r", "padding": "do_not_pad", "normalize": None}
+    assert parsed(input="a", encoding_format="base64", dimensions=3, **harmless).dimensions == 3
     with pytest.raises(ValidationError):
         parsed(input="a", **fields)

@@ -55,3 +55,49 @@ def test_refusal_names_the_field(
     error = answer(client, **fields)
     assert (error.status_code, error.json()["error"]["param"], error.json()["error"]["code"]) == (status, param, code)
     assert bool(triton.inferred) is ("dimensions" in fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"embed_dtype": "float16"}, struct.pack("<2e", 11, 2)),
+        ({"embed_dtype": "float16", "endianness": "big"}, struct.pack(">2e", 11, 2)),
+        ({"endianness": "big"}, struct.pack(">2f", 11, 2)),
+        ({"embed_dtype": "fp8_e5m2"}, bytes([0x4A, 0x40])),
+    ],
+)
+def test_base64_has_the_type_and_byte_order_asked_for(
+    client: httpx.Client, fields: dict[str, Any], expected: bytes
+) -> None:
+    """With `float` they change nothing, as in vLLM."""
+    first, _ = answer(client, encoding_format="base64", **fields).json()["data"]
+    assert base64.b64decode(first["embedding"]) == expected
+    assert answer(client, **fields).json()["data"][0]["embedding"] == [11.0, 2.0]
+
+
+def test_inputs_are_cut(client: httpx.Client) -> None:
+    """-1, which vLLM's bench client sends, cuts to what the model takes; the usage is what is left."""
+    body = answer(client, input=[[5] * (EMBEDDING_LIMIT + 9)], truncate_prompt_tokens=-1).json()
+    assert (body["data"][0]["embedding"][1], body["usage"]["prompt_tokens"]) == (EMBEDDING_LIMIT, EMBEDDING_LIMIT)
+    [data] = answer(client, input=[[5, 6, 7]], truncate_prompt_tokens=2, truncation_side="left").json()["data"]
+    assert data["embedding"] == [13.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("use_activation", True, "unsupported_parameter"),
+        ("use_activation", False, "unsupported_parameter"),
+        ("normalize", False, "unsupported_parameter"),
+        ("padding", "max_length", "unsupported_parameter"),
+        ("truncate_prompt_tokens", 0, "invalid_value"),
+        ("truncate_prompt_tokens", EMBEDDING_LIMIT + 1, "invalid_value"),
+    ],
+)
+def test_what_a_pytorch_model_cannot_do_is_refused(
+    client: httpx.Client, triton: FakeTriton, field: str, value: object, code: str
+) -> None:
+    """Its vectors are what its module gives."""
+    error = answer(client, **{field: value})
+    assert (error.status_code, error.json()["error"]["param"], error.json()["error"]["code"]) == (400, field, code)
+    assert not triton.inferred

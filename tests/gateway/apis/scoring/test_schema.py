@@ -41,7 +41,10 @@ def test_inputs_are_a_list(input_: Any, inputs: list[str]) -> None:
         (ScoreRequest, {**SCORE, "queries": [""]}),
         (ScoreRequest, {**SCORE, "queries": [[5]]}),
         (ScoreRequest, {**SCORE, "truncate_prompt_tokens": 5}),
-        (ScoreRequest, {**SCORE, "use_activation": False}),
+        (ScoreRequest, {**SCORE, "max_tokens_per_query": 5}),
+        (ScoreRequest, {**SCORE, "instruction": "i"}),
+        (ScoreRequest, {**SCORE, "normalize": True}),
+        (RerankRequest, {**RERANK, "chat_template_kwargs": {}}),
         (RerankRequest, {**RERANK, "top_n": -1}),
         (RerankRequest, {**RERANK, "documents": [{"title": "d"}]}),
         (RerankRequest, {**RERANK, "rank_fields": ["title"]}),
@@ -59,5 +62,6 @@ def test_what_would_change_the_numbers_is_refused(kind: type[BaseModel], fields:
 
 def test_harmless_fields_are_taken() -> None:
     """Those that ask for what is done anyway, and hints."""
-    ScoreRequest.model_validate({**SCORE, "use_activation": True, "user": "u", "priority": 3})
+    unlimited = {"max_tokens_per_query": 0, "max_tokens_per_doc": 0}
+    ScoreRequest.model_validate({**SCORE, **unlimited, "user": "u", "priority": 3, "truncation_side": "left"})
     assert RerankRequest.model_validate({**RERANK, "top_n": 0, "return_documents": False}).top_n == 0
