@@ -305,7 +305,7 @@ def test_option_reaches_the_engine(triton: FakeTriton, client: httpx.Client, nam
         {"regex": "a+"},
         {"choice": ["a", "b"]},
         {"grammar": "root ::= 'a'"},
-        {"json_object": True, "disable_any_whitespace": True},
+        {"json_object": True},
     ],
 )
 def test_constraint_reaches_the_engine(triton: FakeTriton, client: httpx.Client, constraint: dict[str, Any]) -> None:
