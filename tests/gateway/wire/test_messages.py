@@ -41,7 +41,11 @@ def test_deprecated_calls_are_tool_calls() -> None:
     call = {"id": "call00001", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert called == {"role": "assistant", "tool_calls": [call]}
     assert answered == {"role": "tool", "name": "f", "content": "b", "tool_call_id": "call00001"}
-    assert again["tool_calls"][0] == {"id": "call00003", "type": "function", "function": {"name": "g"}}
+    assert again["tool_calls"][0] == {
+        "id": "call00003",
+        "type": "function",
+        "function": {"name": "g", "arguments": "{}"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,13 +80,14 @@ def test_content_has_a_text(content: Any, text: str) -> None:
     ("members", "param"),
     [
         ({"role": "user"}, "content"),
-        ({"role": "tool", "content": None}, "content"),
-        ({"role": "function", "content": "a"}, "name"),
+        ({"role": "system"}, "content"),
+        ({"role": "developer"}, "content"),
     ],
 )
 def test_missing_member_is_named(members: dict[str, Any], param: str) -> None:
-    """Only an assistant may have said nothing, for it may have called."""
-    assert parsed(role="assistant").text == ""
+    """An assistant and a tool may have said nothing; whoever else did says so with null."""
+    assert [parsed(role=role).text for role in ("assistant", "tool", "function")] == ["", "", ""]
+    assert parsed(**members, content=None).text == ""
     with pytest.raises(ValidationError) as caught:
         parsed(**members)
     [error] = caught.value.errors()
@@ -94,11 +99,10 @@ def test_missing_member_is_named(members: dict[str, Any], param: str) -> None:
     [
         {"role": "narrator", "content": "a"},
         {"role": "user", "content": 5},
-        {"role": "user", "content": ["a"]},
+        {"role": "user", "content": [5]},
         {"role": "user", "content": [{"type": "text"}]},
         {"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]},
         {"role": "user", "content": [{**IMAGE, "image_url": {"url": ""}}]},
-        {"role": "assistant", "tool_calls": [{"function": {"name": ""}}]},
     ],
     ids=str,
 )
