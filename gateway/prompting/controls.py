@@ -14,10 +14,14 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, cast
 
+from gateway.errors import BadRequest
 from gateway.prompting.prompt import Prompt
 
 _OWN_MARKUP_ROLES: Final = ("assistant", "system", "developer")
 """Who may write the model's own markup (`<think>`, `<tool_call>`): what the model has said, and its operator."""
+
+_MOST_MARKS: Final = 10_000
+"""Places of a conversation. A text of millions of such tokens would hold the event loop for seconds."""
 
 _TAG: Final = re.compile(r"</?[\w-]+>")
 _LEAST_EDGE: Final = 2
@@ -37,9 +41,17 @@ class Marks:
     def __init__(self) -> None:
         self._secret = f"{secrets.randbelow(10**32):032d}"
         self._numbers: dict[str, int] = {}
+        self._places = 0
 
     def mark(self, text: str) -> str:
-        """What stands for this text."""
+        """What stands for this text. Raises BadRequest when there are too many."""
+        self._places += 1
+        if self._places > _MOST_MARKS:
+            raise BadRequest(
+                f"The messages contain more than {_MOST_MARKS:,} texts that look like this model's special tokens.",
+                param="messages",
+                code="invalid_value",
+            )
         return f"{self._secret}{self._numbers.setdefault(text, len(self._numbers)):06d}"
 
     def prompt(self, rendered: str) -> Prompt:

@@ -25,6 +25,9 @@ _PROBES: Final = (
 """Texts whose ends are treated in ways of their own by one kind of tokeniser or another."""
 
 
+_MOST_PIECES: Final = 50_000
+"""What has more is tokenised whole, off the event loop: joining so many would hold it."""
+
 Piece: TypeAlias = tuple[str, bool]
 """A text, and whether it goes on from another, so that a tokeniser must not treat it as the beginning of one. A plain tuple,
 because a conversation has hundreds."""
@@ -58,6 +61,8 @@ class Cuts:
                 if start < end
             ]
         starts = self._before_tokens(text)
+        if len(starts) > _MOST_PIECES:
+            return [(text, False)]
         return [
             (text[start:end], False)
             for start, end in zip([0, *starts], [*starts, len(text)], strict=True)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tokenizers
 
+from gateway.errors import BadRequest
 from gateway.prompting.controls import AddedToken
 from gateway.prompting.conversation import Conversation
 from gateway.prompting.prompt import Prompt
@@ -139,6 +140,14 @@ async def test_template_may_change_texts(source: str) -> None:
     """Trimmed, escaped, cut or searched: no control token comes of it."""
     talk = Conversation([{"role": "user", "content": f"  x{INJECTION} x "}])
     assert await control_ids(byte_level(), talk, source) == []
+
+
+async def test_too_many_are_refused() -> None:
+    """By field, and before they hold up all others."""
+    talk = Conversation([{"role": "user", "content": f"a {END}" * 10_001}])
+    with pytest.raises(BadRequest, match="more than 10,000") as caught:
+        await control_ids(byte_level(), talk)
+    assert caught.value.param == "messages"
 
 
 async def test_old_way_reads_them() -> None:

@@ -58,6 +58,13 @@ def test_piece_is_a_token_and_what_follows() -> None:
     assert cuts.pieces(Prompt("")) == []
 
 
+def test_so_many_pieces_are_left_whole() -> None:
+    """No more than can be joined in little time."""
+    cuts = Cuts(byte_level())
+    assert len(cuts.pieces(Prompt(END * 50_000))) == 50_000
+    assert cuts.pieces(Prompt(END * 50_002)) == [(END * 50_002, False)]
+
+
 def test_quoted_token_is_in_no_piece_whole() -> None:
     """Neither where all of it is quoted nor where a part is; what lies beside it is cut as ever."""
     cuts = Cuts(byte_level())
