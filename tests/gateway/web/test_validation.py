@@ -266,7 +266,7 @@ def test_wrong_request_is_refused(client: httpx.Client, path: str, body: Any, pa
     ("path", "name"),
     [("/v1/chat/completions", name) for name in ChatCompletionRequest.refused]
     + [("/v1/completions", name) for name in CompletionRequest.refused]
-    + [("/v1/embeddings", "truncate_prompt_tokens")],
+    + [("/v1/embeddings", "padding")],
 )
 def test_unsupported_field_is_refused_by_name(client: httpx.Client, path: str, name: str) -> None:
     """What would change the answer and can't be honoured is never ignored; null asks for nothing."""
