@@ -25,6 +25,7 @@ from gateway.limits.admission import Admission
 from gateway.limits.callers import KnownKey, anybody, known_keys
 from gateway.middleware.api_key import ApiKey
 from gateway.middleware.body_limit import BodyLimit
+from gateway.middleware.head import HeadAsGet
 from gateway.middleware.rate_limit import RateLimit
 from gateway.middleware.request_context import RequestContext
 from gateway.middleware.shortcut import Shortcut
@@ -79,13 +80,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 def _guarded(app: FastAPI, settings: Settings, keys: Sequence[KnownKey]) -> ASGIApp:
     """The application behind its middleware, the innermost first. It stands around FastAPI and not within: what FastAPI
     puts around its own would be in the way of every request and every token."""
-    stack: ASGIApp = Shortcut(app, [route for api in APIS for route in api.json_routes])
+    stack: ASGIApp = Shortcut(HeadAsGet(app), [route for api in APIS for route in api.json_routes])
     stack = BodyLimit(stack, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s)
     stack = RateLimit(stack)
-    public = [route for api in APIS for route in api.routes if route.path in api.public]
-    stack = ApiKey(
-        stack, keys, anybody(settings), {(method, route.path) for route in public for method in route.methods or ()}
-    )
+    public = {(method, route.path) for api in APIS for route in api.routes for method in api.public_methods(route)}
+    stack = ApiKey(stack, keys, anybody(settings), public)
     return RequestContext(stack, {route.path: api.dialect for api in APIS for route in api.routes})
 
 

@@ -149,8 +149,17 @@ class Settings(BaseSettings):
         default=False, description="Refuse fields that neither OpenAI nor vLLM has, instead of ignoring them."
     )
 
+    keep_alive_s: int = Field(
+        default=75,
+        ge=1,
+        description="Time after which a connection without a request is closed. Keep it above that of balancers and client"
+        " pools, so that it is they who close: one that closes here may have a request on its way.",
+    )
     max_body_bytes: int = Field(
-        default=4 * 1024 * 1024, ge=1024, description="Maximum size of a request body; above it, the answer is 413."
+        default=16 * 1024 * 1024,
+        ge=1024,
+        description="Maximum size of a request body, before and after decoding (`Content-Encoding`); above it, the answer"
+        " is 413. An image in it takes four thirds of its file's size.",
     )
     body_timeout_s: float = Field(
         default=60.0, gt=0, description="Maximum wait for a complete body; after it, the answer is 408."

@@ -71,7 +71,6 @@ class ChunkStream(ABC):
             "object": self.object_name,
             "created": plan.created,
             "model": plan.model,
-            "system_fingerprint": None,
         }
         self._plan = plan
         self._start = orjson.dumps(members)[:-1]

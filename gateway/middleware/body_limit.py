@@ -1,4 +1,4 @@
-"""Bodies that are too large, too slow or not JSON are refused before anybody parses them."""
+"""Bodies that are too large, too slow or not JSON are refused before anybody parses them; compressed ones are decoded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, PayloadTooLarge, RequestTimeout, UnsupportedMediaType
+from gateway.middleware.decoding import ENCODINGS, decoded, encoding_of
 from gateway.web.error_handlers import error_response
 
 
@@ -15,7 +16,7 @@ class BodyLimit:
     """Reads the whole body, at most `max_bytes` in at most `timeout_s`, and hands it on in one message.
 
     A body whose Content-Length is too large is refused unread; one without or with a false length, as soon as it is too
-    large.
+    large. Both are said of a compressed body too, and of what it is when it is decoded.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int, timeout_s: float) -> None:
@@ -28,11 +29,21 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         try:
-            self._check_headers(Headers(scope=scope))
+            headers = Headers(scope=scope)
+            self._check_headers(headers)
+            encoding = encoding_of(headers.get("content-encoding", ""))
             first = await self._read_in_time(receive)
+            if encoding and first is not None and first["type"] == "http.request":
+                # In a thread: a small body may be a large one.
+                first["body"] = await asyncio.to_thread(decoded, first["body"], encoding, self._max_bytes)
         except RequestTimeout as error:
             response = error_response(scope, error)
             response.headers["connection"] = "close"  # the rest of the body is not waited for
+            await response(scope, receive, send)
+            return
+        except UnsupportedMediaType as error:
+            response = error_response(scope, error)
+            response.headers["accept-encoding"] = ", ".join(ENCODINGS)
             await response(scope, receive, send)
             return
         except GatewayError as error:

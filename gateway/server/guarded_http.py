@@ -1,22 +1,30 @@
 """uvicorn's HTTP protocol, with limits on size and time of a request's head, which uvicorn leaves to a proxy. A request
 that is refused here gets OpenAI's error envelope, and its connection is closed.
 
-    connection ── head complete within HEAD_TIMEOUT_S ──> the application
-        ├───────── head too slow ──────────> 408; without a word where none of it has come
+    first byte ── head complete within HEAD_TIMEOUT_S ──> the application
+        ├───────── head too slow ──────────> 408
         ├───────── too large, too many ────> 431
-        └───────── not HTTP, no one Host ──> 400
+        ├───────── not HTTP, no one Host ──> 400
+        └───────── CONNECT ────────────────> 405
+
+No other protocol is spoken here. An offer to change to one (`Upgrade`) is ignored, as RFC 9110 allows (section 7.8), and
+its request is answered as if it had none: the parser would take the bytes behind the head for the other protocol.
 """
 
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, RequestTimeout
+from gateway.errors import BadRequest, GatewayError, HeadersTooLarge, MethodNotAllowed, RequestTimeout
 from gateway.server.corked import CorkedTransport
+from gateway.server.unframed import unframed
 from gateway.web.extensions import ON_DISCONNECT, WRITE_PART, OnDisconnect, WritePart
 from gateway.web.openai_dialect import OPENAI
 
@@ -34,12 +42,13 @@ class GuardedHttp(HttpToolsProtocol):
         """As uvicorn declares it: all transports of a server are."""
         super().connection_made(CorkedTransport(transport))
         self._refused = False
-        self._is_silent = True
+        self._is_offer = False
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._on_disconnect: Callable[[], object] | None = None
-        self._watch_head()
+        # Pools open connections ahead of their requests: one without a byte is as idle as one between two requests.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_over()
@@ -50,9 +59,9 @@ class GuardedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._is_silent = False
         was_in_head = self._in_head
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._refused or self.transport.is_closing():
             return
         if was_in_head and self._in_head:
@@ -61,6 +70,30 @@ class GuardedHttp(HttpToolsProtocol):
                 self._refuse(_too_large())
         if self._is_idle():
             self._watch_head()
+
+    def _feed(self, data: bytes) -> None:
+        """To the parser, which stops behind each head that offers an upgrade."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as stopped:
+                if self._refused:
+                    return
+                self._is_offer = False
+                self.parser = _parser(self)
+                self.parser.feed_data(self._head_without_upgrade())
+                data = data[stopped.args[0] :]
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        """The head that has just been read. What makes the parser stop is the header `Upgrade`."""
+        method, version = self.scope["method"].encode(), self.scope["http_version"].encode()
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(lines))
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -73,6 +106,10 @@ class GuardedHttp(HttpToolsProtocol):
             return
         if (error := self._fault_of_head()) is not None:
             self._refuse(error)
+        elif self.parser.should_upgrade():
+            self._is_offer = True
+            self.scope["method"] = self.parser.get_method().decode("ascii")
+            self.scope["http_version"] = self.parser.get_http_version()
         else:
             super().on_headers_complete()
             scope = cast("dict[str, Any]", self.scope)
@@ -84,12 +121,29 @@ class GuardedHttp(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if not self._refused:
+        if not self._refused and not self._is_offer:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Of what the parser can't read."""
         self._refuse(BadRequest(msg))
+
+    def timeout_keep_alive_handler(self) -> None:
+        """A request that has come in the meantime is answered: the event loop calls timers before it reads."""
+        if self._has_unread():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        super()._start_asgi_task(cycle, unframed(app, cycle) if cycle.scope["http_version"] == "1.0" else app)
+
+    def _has_unread(self) -> bool:
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def _disconnect_caller(self, cycle: RequestResponseCycle) -> OnDisconnect:
         """What stands in the scope as ON_DISCONNECT. One request of a connection is in work at a time."""
@@ -111,6 +165,8 @@ class GuardedHttp(HttpToolsProtocol):
         return cycle is None or cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _fault_of_head(self) -> GatewayError | None:
+        if self.parser.get_method() == b"CONNECT":
+            return MethodNotAllowed("This is no proxy: CONNECT is not allowed.")
         size = len(self.url) + sum([len(name) + len(value) for name, value in self.headers])
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             return _too_large()
@@ -120,10 +176,10 @@ class GuardedHttp(HttpToolsProtocol):
         return BadRequest("A request must have exactly one Host header.")
 
     def _is_http_1_0(self) -> bool:
-        return self.parser is not None and self.parser.get_http_version() == "1.0"
+        return self.parser.get_http_version() == "1.0"
 
     def _watch_head(self) -> None:
-        """Start the one timer of a head, at the connection or its first byte; further bytes do not extend it."""
+        """Start the one timer of a head, at its first byte; further bytes do not extend it."""
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(self.head_timeout_s, self._head_is_late)
 
@@ -134,10 +190,7 @@ class GuardedHttp(HttpToolsProtocol):
             self._head_timer = None
 
     def _head_is_late(self) -> None:
-        if self._is_silent:
-            self.transport.close()
-        else:
-            self._refuse(RequestTimeout("The head of the request did not come in time."))
+        self._refuse(RequestTimeout("The head of the request did not come in time."))
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer and hang up. An answer that is on its way is not written into: then the connection just ends."""
@@ -152,6 +205,13 @@ class GuardedHttp(HttpToolsProtocol):
                 + body
             )
         self.transport.close()
+
+
+def _parser(connection: GuardedHttp) -> httptools.HttpRequestParser:
+    """As uvicorn makes it."""
+    parser = httptools.HttpRequestParser(connection)
+    parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser
 
 
 def _part_writer(cycle: RequestResponseCycle) -> WritePart:

@@ -38,6 +38,7 @@ def run(settings: Settings) -> None:
         log_level=settings.log_level,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
         proxy_headers=False,  # nothing here asks for the client's address or scheme
         timeout_graceful_shutdown=4,
     )

@@ -29,6 +29,13 @@ class Api:
     dialect: Dialect = OPENAI
     public: frozenset[str] = frozenset()
 
+    def public_methods(self, route: APIRoute) -> frozenset[str]:
+        """With which methods one of its routes wants no key; HEAD is answered wherever GET is."""
+        if route.path not in self.public:
+            return frozenset()
+        methods = frozenset(route.methods or ())
+        return methods | {"HEAD"} if "GET" in methods else methods
+
     @property
     def routes(self) -> Iterator[APIRoute]:
         """All its endpoints."""

@@ -40,6 +40,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         refused = MethodNotAllowed(f"Not allowed to {request.method} on {request.scope['path']}.")
         response = error_response(request.scope, refused)
         response.headers.update(exception.headers or {})
+        if response.headers.get("allow") == "GET":
+            response.headers["allow"] = "GET, HEAD"
         return response
     if exception.status_code == 400:
         return error_response(request.scope, BadRequest("We could not parse the JSON body of your request."))

@@ -27,6 +27,9 @@ _BOUNDS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 
+_MOST_INTEGER: Final = 2.0**63
+
+
 def to_bad_request(errors: Sequence[Mapping[str, Any]], body: Any) -> BadRequest:
     """The first of pydantic's errors in OpenAI's words. `body` is what was sent, parsed."""
     error = errors[0]
@@ -59,12 +62,23 @@ def _param(error: Mapping[str, Any], body: Any) -> str:
             path += f"[{step}]"
             value = _element(value, step)
         elif isinstance(value, dict) and (step in value or (is_last and error["type"] == "missing")):
+            missing = locations[-1] if error["type"] == "missing" and place == len(locations) - 2 else None
+            if not is_last and _is_branch(step, locations[place + 1], cast("dict[str, Any]", value), missing):
+                continue
             path += f".{step}" if path else str(step)
             value = cast("dict[str, Any]", value).get(step)
     named = error.get("ctx", {}).get("param")
     if named:
         path += f".{named}" if path else named
     return path
+
+
+def _is_branch(step: str, following: int | str, value: Mapping[str, Any], missing: str | None) -> bool:
+    """Whether a step is the name of a union's branch, though there is a member of that name: the next one is beside it and
+    can't be in it."""
+    if not isinstance(following, str) or isinstance(value[step], dict):
+        return False
+    return following in value or following == missing
 
 
 def _element(value: Any, index: int) -> Any:
@@ -132,10 +146,25 @@ def _wrong_pattern(param: str, error: Mapping[str, Any]) -> BadRequest:
 
 
 def _wrong_type(param: str, error: Mapping[str, Any]) -> BadRequest:
+    if error["type"] == "int_type" and isinstance(value := error["input"], float) and abs(value) >= _MOST_INTEGER:
+        # The parser makes a float of an integer that does not fit 64 bits.
+        return _beyond_64_bits(param, value)
     return BadRequest(
         f"Invalid type for '{param}': expected {_TYPES[error['type']]}, but got {_type_name(error['input'])} instead.",
         param=param,
         code="invalid_type",
+    )
+
+
+def _beyond_64_bits(param: str, value: float) -> BadRequest:
+    if value > 0:
+        wrong, code, expected = "above maximum", "integer_above_max_value", f"<= {2**63 - 1}"
+    else:
+        wrong, code, expected = "below minimum", "integer_below_min_value", f">= {-(2**63)}"
+    return BadRequest(
+        f"Invalid '{param}': integer {wrong} value. Expected a value {expected}.",
+        param=param,
+        code=code,
     )
 
 
@@ -145,7 +174,7 @@ def _out_of_range(param: str, error: Mapping[str, Any]) -> BadRequest:
     number = "integer" if isinstance(limit, int) else "decimal"
     return BadRequest(
         f"Invalid '{param}': {number} {wrong} value."
-        f" Expected a value {sign} {limit:g}, but got {_shown(value)} instead.",
+        f" Expected a value {sign} {limit if number == 'integer' else format(limit, 'g')}, but got {_shown(value)} instead.",
         param=param,
         code=f"{number}_{wrong.replace('minimum', 'min').replace('maximum', 'max').replace(' ', '_')}_value",
     )

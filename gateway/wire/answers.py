@@ -70,7 +70,6 @@ class Answer(Wire, Generic[ChoiceT]):
     model: str
     choices: list[ChoiceT]
     usage: CompletionUsage
-    system_fingerprint: str | None = None
 
 
 class ChunkChoice(Wire):
@@ -93,4 +92,3 @@ class Chunk(Wire, Generic[ChunkChoiceT]):
     model: str
     choices: list[ChunkChoiceT] = Field(description="Empty in the last chunk if the request asked for the usage.")
     usage: CompletionUsage | None = Field(None, description="Only with `stream_options.include_usage`.")
-    system_fingerprint: str | None = None

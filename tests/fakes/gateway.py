@@ -50,6 +50,7 @@ def running_gateway(**settings: Any) -> Generator[RunningGateway, None, None]:
             port=0,
             http=GuardedHttp,
             ws="none",
+            timeout_keep_alive=chosen.keep_alive_s,
             log_config=None,
             lifespan="on",
             loop="uvloop",

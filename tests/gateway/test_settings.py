@@ -110,3 +110,9 @@ def test_mistake_in_access_is_named(wrong: dict[str, object], said: str) -> None
 def test_key_with_rights_is_not_shown() -> None:
     """Nor in what is printed of a wrong one."""
     assert "sk-ann" not in repr(Settings(keys=(KEY,)))  # pyright: ignore[reportArgumentType]
+
+
+def test_largest_image_fits_a_body() -> None:
+    """By default: in base64, with room for the rest of the request."""
+    settings = Settings()
+    assert settings.max_image_bytes * 4 / 3 + 1024 * 1024 < settings.max_body_bytes

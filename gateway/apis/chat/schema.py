@@ -62,7 +62,9 @@ class ChatCompletionRequest(DecodingRequest):
 
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
     max_completion_tokens: int | None = Field(None, ge=1, description="Default and maximum: the rest of the context.")
-    max_tokens: int | None = Field(None, ge=1, description="Deprecated name of `max_completion_tokens`.")
+    max_tokens: int | None = Field(
+        None, ge=1, description="Deprecated name of `max_completion_tokens`, which counts if both are given."
+    )
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=MOST_LOGPROBS)
     tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = Field(
@@ -97,12 +99,6 @@ class ChatCompletionRequest(DecodingRequest):
         for name in ("top_logprobs", "logprob_token_ids"):
             if getattr(self, name) is not None and not self.logprobs:
                 raise invalid(name, f"'{name}' is only allowed when 'logprobs' is true.")
-        both = (self.max_tokens, self.max_completion_tokens)
-        if None not in both and both[0] != both[1]:
-            raise invalid(
-                "max_tokens",
-                "'max_tokens' and 'max_completion_tokens' must not differ; 'max_tokens' is deprecated.",
-            )
         if self.continue_final_message and self.add_generation_prompt:
             raise invalid(
                 "add_generation_prompt", "'continue_final_message' and 'add_generation_prompt' can't both be true."

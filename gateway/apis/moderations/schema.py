@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from gateway.wire.common import NonEmptyStr, Refused, Wire
 from gateway.wire.messages import TextPart
-from gateway.wire.pooling import TokenizedBody
+from gateway.wire.pooling import PoolingBody, TokenizedBody
 
 
 def _kind_of_input(value: object) -> str:
@@ -28,7 +28,7 @@ ModerationInput = Annotated[
 
 class ModerationRequest(TokenizedBody):
     refused: ClassVar[Mapping[str, Refused]] = {
-        **TokenizedBody.refused,
+        **PoolingBody.refused,
         "use_activation": Refused("scores are probabilities", (True,)),
     }
 

@@ -82,7 +82,7 @@ def fed(plan: AnswerPlan, *outputs: GenerationOutput) -> list[dict[str, Any]]:
 def test_chunks_have_the_answers_members() -> None:
     """Who answers and what is in every chunk; the opening comes with the first token, the reason with the end."""
     opened, text, end = all_fed(PLAN, Accepted(3), Delta(0, CRUEL, 1, None), END)
-    members = {"id": "toy-1", "object": "toy", "created": 1700000000, "model": 'a "model"', "system_fingerprint": None}
+    members = {"id": "toy-1", "object": "toy", "created": 1700000000, "model": 'a "model"'}
     assert opened == {"opened": True}
     assert text == {
         **members,

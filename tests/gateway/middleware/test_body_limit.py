@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import zstandard
 
 from gateway.middleware.body_limit import BodyLimit
 from tests.conftest import PROBED_ONCE
@@ -120,3 +122,37 @@ def test_slow_body_is_not_waited_for(triton: FakeTriton) -> None:
     assert head.startswith(b"HTTP/1.1 408 ")
     assert b"x-request-id" in head
     assert orjson.loads(body)["error"]["message"] == "The body of the request did not come in time."
+
+
+def packed(content: bytes, encoding: str) -> bytes:
+    return gzip.compress(content) if "gzip" in encoding else zstandard.compress(content)
+
+
+def post(gateway: RunningGateway, content: bytes, encoding: str) -> httpx.Response:
+    headers = {"content-encoding": encoding, "content-type": "application/json"}
+    return httpx.post(f"{gateway.url}/v1/chat/completions", content=content, headers=headers)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "zstd"])
+def test_compressed_body_is_decoded(small: RunningGateway, encoding: str) -> None:
+    """Up to the limit, which is that of the decoded body too."""
+    response = post(small, packed(body_of(LIMIT), encoding.lower()), encoding)
+    assert response.status_code == 200, response.text
+    assert post(small, packed(body_of(LIMIT + 1), encoding.lower()), encoding).status_code == 413
+    assert post(small, body_of(LIMIT), "identity").status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_compressed_body_must_be_what_it_says(small: RunningGateway, encoding: str) -> None:
+    """Whatever is broken of it."""
+    whole = packed(body_of(LIMIT), encoding)
+    for broken in (b"", b"{}", whole[:-20]):
+        assert post(small, broken, encoding).status_code == 400, broken
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip", "x"])
+def test_other_encodings_are_refused(small: RunningGateway, encoding: str) -> None:
+    """With those that may be tried instead (RFC 9110, section 15.5.16)."""
+    response = post(small, b"{}", encoding)
+    assert (response.status_code, response.headers["accept-encoding"]) == (415, "gzip, zstd")
+    assert response.json()["error"]["type"] == "invalid_request_error"

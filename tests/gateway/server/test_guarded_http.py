@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Generator
@@ -13,7 +15,8 @@ import httpx
 import pytest
 
 from gateway.server.guarded_http import MAX_HEAD_BYTES, MAX_HEADERS, GuardedHttp
-from tests.fakes.gateway import RunningGateway
+from tests.conftest import PROBED_ONCE
+from tests.fakes.gateway import RunningGateway, running_gateway
 from tests.fakes.openai import Gate, chat, streaming
 from tests.fakes.triton import FakeTriton
 
@@ -151,15 +154,114 @@ def test_http_1_0_needs_no_host(gateway: RunningGateway) -> None:
     assert sent(gateway, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
 
 
-@pytest.mark.parametrize("begun", [b"", b"\r\n", b"GET /livez HT", LIVEZ[:-2]], ids=repr)
+@pytest.mark.parametrize("begun", [b"\r\n", b"GET /livez HT", LIVEZ[:-2]], ids=repr)
 def test_slow_head_is_not_waited_for(gateway: RunningGateway, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """408 where something had come, nothing where not."""
+    """408, once something has come."""
     monkeypatch.setattr(GuardedHttp, "head_timeout_s", 0.2)
-    received = sent(gateway, begun)
-    if begun:
-        assert refusal(received) == 408
-    else:
-        assert received == b""
+    assert refusal(sent(gateway, begun)) == 408
+
+
+@pytest.fixture(scope="module")
+def impatient(_shared_triton: FakeTriton) -> Generator[RunningGateway, None, None]:
+    with running_gateway(triton_urls=(_shared_triton.address,), keep_alive_s=1, **PROBED_ONCE) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["never used", "used"])
+def test_idle_connection_is_kept_for_a_while(
+    impatient: RunningGateway, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as is set, then it ends without a word; pools open connections ahead, so one that was never used is as idle
+    as any."""
+    monkeypatch.setattr(GuardedHttp, "head_timeout_s", 0.2)
+    with connected(impatient) as connection:
+        if used:
+            connection.sendall(LIVEZ)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        began = time.monotonic()
+        assert connection.recv(65536) == b""
+        assert 0.9 < time.monotonic() - began < 4
+
+
+def test_request_that_comes_as_the_connection_ends_is_answered(
+    impatient: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in the socket when the time is over, unread, because the event loop was busy."""
+    late = GuardedHttp.timeout_keep_alive_handler
+    with connected(impatient) as connection:
+
+        def just_before(self: GuardedHttp) -> None:
+            monkeypatch.undo()
+            connection.sendall(LIVEZ)
+            time.sleep(0.05)
+            late(self)
+
+        monkeypatch.setattr(GuardedHttp, "timeout_keep_alive_handler", just_before)
+        connection.sendall(LIVEZ)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+UPGRADES = {
+    "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    "websocket": b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZQ==\r\n",
+    "unknown": b"Upgrade: x/1\r\nConnection: keep-alive\r\nConnection: Upgrade\r\n",
+}
+offering = pytest.mark.parametrize("offer", UPGRADES.values(), ids=UPGRADES)
+
+
+def posted(body: bytes, offer: bytes, *more: bytes) -> bytes:
+    headers = [b"content-type: application/json", *(more or [b"content-length: %d" % len(body)])]
+    return head(*headers, line=b"POST /v1/chat/completions HTTP/1.1", host=b"Host: x\r\n" + offer) + body
+
+
+@offering
+@pytest.mark.parametrize("cut", ["whole", "behind the head", "in the body", "every byte"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_offered_upgrade_costs_no_body(
+    gateway: RunningGateway, triton: FakeTriton, offer: bytes, cut: str, chunked: bool
+) -> None:
+    """It is ignored (RFC 9110, section 7.8). A body that looks like a request is none."""
+    body = json.dumps(chat(user=LIVEZ.decode())).encode()
+    last = head(b"connection: close")
+    request = posted(body, offer)
+    if chunked:
+        request = posted(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body), offer, b"transfer-encoding: chunked")
+    place = {"whole": len(request), "behind the head": request.index(b"{"), "in the body": len(request) - 30}.get(
+        cut, 0
+    )
+    pieces = [request[:place], request[place:]] if place else [bytes([byte]) for byte in request]
+    with connected(gateway) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in filter(None, pieces):
+            connection.sendall(piece)
+            time.sleep(0.01 if place else 0)
+        connection.sendall(last)
+        received = answer(connection)
+    assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200 ") == 2
+    assert received.endswith(b'{"status":"live"}')
+
+
+@offering
+def test_pipelined_upgrades_are_requests(gateway: RunningGateway, offer: bytes) -> None:
+    """As many as come in one piece, with what stands before and behind them."""
+    asked = head(host=b"Host: x\r\n" + offer)
+    received = sent(gateway, LIVEZ + asked * 50 + head(b"connection: close"))
+    assert received.count(b"HTTP/1.1 200 ") == 52
+
+
+def test_connect_is_refused(gateway: RunningGateway) -> None:
+    """Whatever is behind it would be another protocol."""
+    assert refusal(sent(gateway, b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n" + LIVEZ, LIVEZ)) == 405
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_curl_may_offer_http_2(gateway: RunningGateway) -> None:
+    """`--http2` is an offer of an upgrade where there is no TLS."""
+    url = f"{gateway.url}/v1/chat/completions"
+    command = ["curl", "-sS", "--http2", "--noproxy", "*", "-H", "content-type: application/json", url]
+    ran = subprocess.run([*command, "-d", json.dumps(chat())], capture_output=True, timeout=10, check=True)
+    assert json.loads(ran.stdout)["object"] == "chat.completion"
 
 
 def test_bytes_do_not_buy_time(gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch) -> None:

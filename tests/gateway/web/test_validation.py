@@ -41,6 +41,13 @@ def assert_refused(response: httpx.Response, param: str | None, code: str | None
     assert error["message"]
 
 
+PART = "messages[0].content[0]"
+
+
+def said_in(part: Any) -> dict[str, Any]:
+    return chat(messages=[{"role": "user", "content": [part]}])
+
+
 NUMBERS = [
     Wrong(field, value, field, code)
     for field, value, code in (
@@ -61,6 +68,8 @@ NUMBERS = [
         ("max_tokens", "false", "invalid_type"),
         ("top_logprobs", "21", "integer_above_max_value"),
         ("seed", "18446744073709551615", "integer_above_max_value"),
+        ("seed", "18446744073709551616", "integer_above_max_value"),
+        ("seed", "-9223372036854775809", "integer_below_min_value"),
         ("frequency_penalty", "2.5", "decimal_above_max_value"),
         ("presence_penalty", "-3", "decimal_below_min_value"),
         ("repetition_penalty", "0", "decimal_below_min_value"),
@@ -239,7 +248,6 @@ def test_missing_field_is_named(client: httpx.Client, path: str, field: str) -> 
         ("/v1/completions", completion(max_tokens=129), "prompt", "context_length_exceeded"),
         ("/v1/completions", completion(prompt="x" * 128), "prompt", "context_length_exceeded"),
         ("/v1/chat/completions", chat(max_tokens=10**6), "messages", "context_length_exceeded"),
-        ("/v1/chat/completions", chat(max_tokens=1, max_completion_tokens=2), "max_tokens", "invalid_value"),
         ("/v1/embeddings", embedding(input=""), "input", "empty_string"),
         ("/v1/embeddings", embedding(input=[]), "input", "empty_array"),
         ("/v1/embeddings", embedding(input=["a", ""]), "input[1]", "empty_string"),
@@ -249,6 +257,12 @@ def test_missing_field_is_named(client: httpx.Client, path: str, field: str) -> 
         ("/v1/embeddings", embedding(input="x", dimensions=3), "dimensions", "invalid_value"),
         ("/v1/embeddings", embedding(dimensions=0), "dimensions", "integer_below_min_value"),
         ("/v1/embeddings", embedding(encoding_format="hex"), "encoding_format", "invalid_value"),
+        ("/v1/chat/completions", said_in({"type": "input_text", "text": "x"}), f"{PART}.type", "invalid_value"),
+        ("/v1/chat/completions", said_in({"type": "file", "text": ["x"]}), f"{PART}.type", "invalid_value"),
+        ("/v1/chat/completions", said_in({"text": "x"}), f"{PART}.type", "missing_required_parameter"),
+        ("/v1/chat/completions", said_in({"type": "text", "text": 5}), f"{PART}.text", "invalid_type"),
+        ("/v1/chat/completions", said_in({"type": "image_url", "image_url": {}}), f"{PART}.image_url.url",
+         "missing_required_parameter"),
         ("/v1/moderations", {"input": []}, "input", "empty_array"),
         ("/v1/moderations", {"input": 5}, "input", "invalid_type"),
         ("/v1/moderations", {"input": [{"type": "image_url"}]}, "input[0].type", "invalid_value"),
@@ -265,7 +279,7 @@ def test_wrong_request_is_refused(client: httpx.Client, path: str, body: Any, pa
     ("path", "name"),
     [("/v1/chat/completions", name) for name in ChatCompletionRequest.refused]
     + [("/v1/completions", name) for name in CompletionRequest.refused]
-    + [("/v1/embeddings", "truncate_prompt_tokens")],
+    + [("/v1/embeddings", "padding")],
 )
 def test_unsupported_field_is_refused_by_name(client: httpx.Client, path: str, name: str) -> None:
     """What would change the answer and can't be honoured is never ignored; null asks for nothing."""
