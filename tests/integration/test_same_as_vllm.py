@@ -24,7 +24,11 @@ from tests.integration.vllm_answers import differences, is_judged, read
 from tests.integration.vllm_matrix import Case, cases
 
 CASES = cases(200 if "SAME_AS_VLLM" in os.environ else 24)
-JUDGED: dict[str, str] = {}
+JUDGED: dict[str, str] = {
+    r"\.text: '.*' instead of '<\|im_start\|>": "skip_special_tokens holds for an echoed prompt, too",
+    r"logprobs\.content: \d+ of \d+ members|\.tokens: \d+ of \d+ members": "vLLM lists the token that ended the answer",
+    r"\.bytes": "a part of a character has its own bytes here, and with vLLM those of U+FFFD",
+}
 """Patterns of differences that are meant, each with the reason."""
 
 
@@ -55,10 +59,13 @@ def _is_healthy(url: str) -> bool:
 def _engine_arguments(version: Path) -> list[str]:
     """Those of model.json, as the server wants them."""
     arguments = json.loads((version / "model.json").read_text())
+    # Ours by default, so that JSON is held to the same form.
+    arguments["structured_outputs_config"] = {"backend": "xgrammar", "disable_any_whitespace": True}
     options = ["--model", arguments.pop("model").replace("${MODEL}", str(version))]
     for name, value in arguments.items():
         option = name.replace("_", "-")
-        options += [f"--{'' if value else 'no-'}{option}"] if isinstance(value, bool) else [f"--{option}", str(value)]
+        written = value if isinstance(value, str) else json.dumps(value)
+        options += [f"--{'' if value else 'no-'}{option}"] if isinstance(value, bool) else [f"--{option}", written]
     return options
 
 
@@ -67,6 +74,8 @@ def test_answers_are_the_same(system: System, vllm_url: str, case: Case) -> None
     """Texts, tokens, log probabilities, finish reasons and usage; of a refusal its status."""
     body = {"model": CHAT_MODEL, "temperature": 0, "seed": 7, **case.body}
     ours, theirs = (_answer(url, case.path, body) for url in (system.url, vllm_url))
+    if "prompt_logprobs" not in body:
+        _forget_unasked(theirs)
     unexpected = [each for each in differences(ours, theirs) if not is_judged(each, JUDGED)]
     assert not unexpected, f"{body}\nours: {ours}\ntheirs: {theirs}"
 
@@ -74,3 +83,10 @@ def test_answers_are_the_same(system: System, vllm_url: str, case: Case) -> None
 def _answer(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     answer = httpx.post(f"{url}{path}", json=body, timeout=120)
     return read(answer.status_code, answer.text)
+
+
+def _forget_unasked(answer: dict[str, Any]) -> None:
+    """With `echo`, vLLM gives log probabilities of the prompt that nobody asked for."""
+    answer.pop("prompt_logprobs", None)
+    for choice in answer.get("choices", []):
+        choice.pop("prompt_logprobs", None)

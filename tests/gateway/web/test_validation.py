@@ -257,7 +257,7 @@ def test_missing_field_is_named(client: httpx.Client, path: str, field: str) -> 
         ("/v1/embeddings", embedding(input="x", dimensions=3), "dimensions", "invalid_value"),
         ("/v1/embeddings", embedding(dimensions=0), "dimensions", "integer_below_min_value"),
         ("/v1/embeddings", embedding(encoding_format="hex"), "encoding_format", "invalid_value"),
-        ("/v1/chat/completions", said_in({"type": "input_text", "text": "x"}), f"{PART}.type", "invalid_value"),
+        ("/v1/chat/completions", said_in({"type": "text_file", "text": "x"}), f"{PART}.type", "invalid_value"),
         ("/v1/chat/completions", said_in({"type": "file", "text": ["x"]}), f"{PART}.type", "invalid_value"),
         ("/v1/chat/completions", said_in({"text": "x"}), f"{PART}.type", "missing_required_parameter"),
         ("/v1/chat/completions", said_in({"type": "text", "text": 5}), f"{PART}.text", "invalid_type"),
