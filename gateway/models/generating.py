@@ -24,7 +24,8 @@ from gateway.prompting.turn import Prompting, Turn, backend_fields
 from gateway.triton.client import TritonClient
 from gateway.triton.generate import generate
 
-_SPECIAL_TOKENS: Final = ("bos_token", "eos_token", "pad_token", "unk_token")
+_BEGINNINGS: Final = ("bos_token", "eos_token")
+_SPECIAL_TOKENS: Final = (*_BEGINNINGS, "pad_token", "unk_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class GeneratingModel(ServedModel):
     """A language model. `template` is None where the weights bring none: such a model completes but does not chat, unless
     its backend renders (`renders_itself`), which then gets every chat. `tokenizer` is None where only the backend has one.
     `calls_tools`: the backend has a parser for the tool calls that the model writes. `loaded_into` is set for an adapter:
-    the model that has it. `images`: how many a prompt may have."""
+    the model that has it. `images`: how many a prompt may have. `beginning`: the token behind which a text begins; OpenAI's
+    models have `<|endoftext|>` (https://platform.openai.com/docs/api-reference/completions/create). None: none is known."""
 
     kind: ClassVar[str] = "generating"
     task: ClassVar[str] = "generation"
@@ -45,6 +47,7 @@ class GeneratingModel(ServedModel):
     loaded_into: str | None = None
     renders_itself: bool = False
     images: int = 0
+    beginning: int | None = None
 
     @classmethod
     def fits(cls, description: Mapping[str, Any]) -> bool:
@@ -67,6 +70,7 @@ class GeneratingModel(ServedModel):
             calls_tools=description.get("tool_parser") is not None,
             renders_itself=renders_itself,
             images=int(cast("dict[str, Any]", description.get("media") or {}).get("image", 0)),
+            beginning=None if tokenizer is None else _beginning(source.files, tokenizer),
         )
 
     @property
@@ -149,6 +153,8 @@ class GeneratingModel(ServedModel):
 
     async def _complete(self, turn: Turn, prompts: Sequence[str] | Sequence[list[int]]) -> list[GenerationRequest]:
         """The requests for texts or token ids. A text that only the backend can tokenise goes there as it is."""
+        if turn.begins:
+            return [self._request(turn, [self._known_beginning()])]
         if self.tokenizer is None:
             turn.refuse_token_fields(self.name)
             return [
@@ -158,6 +164,15 @@ class GeneratingModel(ServedModel):
         special = turn.special_tokens is not False
         rows = await token_ids(self.tokenizer, prompts, param=turn.param, add_special_tokens=special)
         return [self._request(turn, ids) for ids in rows]
+
+    def _known_beginning(self) -> int:
+        if self.beginning is None:
+            raise BadRequest(
+                f"The model `{self.name}` has no token behind which a text begins; give a 'prompt'.",
+                param="prompt",
+                code="missing_required_parameter",
+            )
+        return self.beginning
 
     def _request(
         self,
@@ -187,12 +202,26 @@ class GeneratingModel(ServedModel):
 
 def read_template(files: Mapping[str, bytes], added_tokens: Collection[AddedToken] = ()) -> ChatTemplate | None:
     """The chat template: a file of its own in newer models, a member of the tokeniser's configuration in older ones."""
-    config: dict[str, Any] = orjson.loads(files.get("tokenizer_config.json", b"{}"))
+    config = _config(files)
     source = files["chat_template.jinja"].decode() if "chat_template.jinja" in files else config.get("chat_template")
     if not isinstance(source, str):
         return None
-    tokens = {name: _token_text(config.get(name)) for name in _SPECIAL_TOKENS}
-    return ChatTemplate(source, {name: text for name, text in tokens.items() if text is not None}, added_tokens)
+    return ChatTemplate(source, _special_tokens(config, _SPECIAL_TOKENS), added_tokens)
+
+
+def _beginning(files: Mapping[str, bytes], tokenizer: Tokenizer) -> int | None:
+    texts = _special_tokens(_config(files), _BEGINNINGS).values()
+    return next((known for text in texts if (known := tokenizer.token_id(text)) is not None), None)
+
+
+def _config(files: Mapping[str, bytes]) -> dict[str, Any]:
+    return orjson.loads(files.get("tokenizer_config.json", b"{}"))
+
+
+def _special_tokens(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """The texts of those that the model has."""
+    tokens = {name: _token_text(config.get(name)) for name in names}
+    return {name: text for name, text in tokens.items() if text is not None}
 
 
 def _token_text(token: Any) -> str | None:

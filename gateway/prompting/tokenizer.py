@@ -59,6 +59,10 @@ class Tokenizer:
         """Number of ids, added tokens included."""
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
+    def token_id(self, text: str) -> int | None:
+        """The id of the token with this text; None where there is none."""
+        return self._tokenizer.token_to_id(text)
+
     @property
     def added_tokens(self) -> list[AddedToken]:
         """The tokens that it finds in a text before all else."""

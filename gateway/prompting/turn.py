@@ -34,6 +34,8 @@ class Turn:
     prompts: Conversation | Sequence[str] | Sequence[list[int]]
     params: SamplingParams
     limit: int | None = None
+    # Whether there is no prompt, so that the model begins a text.
+    begins: bool = False
     # Whether the tokeniser adds its special tokens; None: with texts it does, behind a chat template it does not.
     special_tokens: bool | None = None
     # So many tokens of the prompt are kept (`prompting/context.py`), cut at this side.

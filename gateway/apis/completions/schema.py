@@ -33,8 +33,10 @@ class CompletionRequest(DecodingRequest):
         ),
     }
 
-    prompt: Prompt = Field(
-        description="One or several texts, or one or several lists of token ids. At most 128 choices in total."
+    prompt: Prompt | None = Field(
+        None,
+        description="One or several texts, or one or several lists of token ids. At most 128 choices in total. Without one,"
+        " the model begins a text, behind its `bos_token`, or else its `eos_token`.",
     )
     max_tokens: int | None = Field(None, ge=0, description="Default 16; at most the rest of the context.")
     best_of: int | None = Field(
@@ -78,7 +80,7 @@ class CompletionRequest(DecodingRequest):
 
     def prompts(self) -> list[str] | list[list[int]]:
         """The prompts, each a text or token ids; what stands alone as a list of one."""
-        return as_list(self.prompt)
+        return [""] if self.prompt is None else as_list(self.prompt)
 
     def turn(self) -> Turn:
         """What the model is asked."""
@@ -87,6 +89,7 @@ class CompletionRequest(DecodingRequest):
             "completions",
             prompts,
             self.sampling_params(),
+            begins=self.prompt is None,
             limit=self.max_tokens,
             special_tokens=self.add_special_tokens,
             keep=self.truncate_prompt_tokens,

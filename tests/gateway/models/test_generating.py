@@ -85,6 +85,21 @@ def test_tokenizer_may_be_the_backends_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "beginning"),
+    [
+        ({"bos_token": "<s>", "eos_token": "</s>"}, 0),
+        ({"bos_token": None, "eos_token": {"content": "</s>"}}, 1),
+        ({"bos_token": "<unknown>", "eos_token": "</s>"}, 1),
+        ({}, None),
+    ],
+)
+def test_a_text_begins_behind_a_special_token(config: dict[str, Any], beginning: int | None) -> None:
+    """The first that the tokeniser has."""
+    files = {"tokenizer.json": TOKENIZER_JSON, "tokenizer_config.json": orjson.dumps(config)}
+    assert GeneratingModel.load(source({"context_length": 64}, files)).beginning == beginning
+
+
+@pytest.mark.parametrize(
     ("changes", "chats"), [({}, True), ({"template": None}, False), ({"template": None, "renders_itself": True}, True)]
 )
 def test_model_with_a_template_chats(changes: dict[str, Any], chats: bool) -> None:

@@ -212,7 +212,6 @@ def test_body_must_be_utf8(client: httpx.Client, bytes_: bytes) -> None:
     [
         ("/v1/chat/completions", "messages"),
         ("/v1/chat/completions", "model"),
-        ("/v1/completions", "prompt"),
         ("/v1/completions", "model"),
         ("/v1/embeddings", "input"),
         ("/v1/embeddings", "model"),

@@ -52,6 +52,17 @@ def of_different_worth(call: Call) -> Iterator[Message]:
     yield [call.end(choice=choice, completion_tokens=n if choice == n - 1 else None) for choice in range(n)]
 
 
+@pytest.mark.parametrize("body", [{}, {"prompt": None}], ids=["absent", "null"])
+def test_without_a_prompt_a_text_begins(triton: FakeTriton, client: httpx.Client, body: dict[str, Any]) -> None:
+    """Behind the model's own token for it, in the place of OpenAI's `<|endoftext|>`; there is nothing to echo."""
+    request = {**completion(), "echo": True}
+    del request["prompt"]
+    response = client.post(PATH, json={**request, **body})
+    assert response.status_code == 200, response.text
+    assert response.json()["choices"][0]["text"] == "Hello world."
+    assert list(triton.next_call().token_ids) == [0]
+
+
 def test_echo_repeats_the_prompt(triton: FakeTriton, client: httpx.Client) -> None:
     """Before each alternative of its own prompt, whole and streamed; the engine need not know."""
     fields: dict[str, Any] = {"prompt": ["one ", "two "], "n": 2, "echo": True}
