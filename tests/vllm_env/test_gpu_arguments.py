@@ -49,6 +49,7 @@ def test_build_for_the_cpu_is_recognised() -> None:
     assert is_for_cuda() == current_platform.is_cuda()
 
 
+@pytest.mark.usefixtures("locked_vllm")
 def test_methods_that_want_a_newer_gpu_are_known() -> None:
     """All others run wherever CUDA 13 does."""
     wanted = {name: divmod(get_quantization_config(name).get_min_capability(), 10) for name in QUANTIZATION_METHODS}

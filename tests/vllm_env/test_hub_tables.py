@@ -35,6 +35,7 @@ def test_source_says_what_the_library_says() -> None:
     assert len(known) > 200
 
 
+@pytest.mark.usefixtures("locked_vllm")
 @pytest.mark.parametrize("name", sorted(QUANTIZATIONS))
 def test_quantisations_need_the_capability_of_the_table(name: str) -> None:
     """As vLLM checks it."""
@@ -53,6 +54,7 @@ def test_other_quantisations_run_on_every_gpu_of_cuda_13() -> None:
     assert needs_more - set(QUANTIZATIONS) <= {"gpt_oss_mxfp4"}
 
 
+@pytest.mark.usefixtures("locked_vllm")
 def test_models_that_overflow_in_float16_are_those_of_vllm() -> None:
     """vLLM refuses to start with it."""
     from vllm.config import model
