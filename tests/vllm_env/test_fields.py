@@ -72,6 +72,7 @@ def of_vllm() -> dict[str, set[type[Any]]]:
     return endpoints()
 
 
+@pytest.mark.usefixtures("locked_vllm")
 def test_every_field_of_vllm_is_declared(of_vllm):
     """A newer vLLM that knows more fails here until somebody has decided what becomes of it."""
     served = {path: models for path, models in of_vllm.items() if documented(ALSO_AT.get(path, path))}
@@ -86,6 +87,7 @@ def test_every_field_of_vllm_is_declared(of_vllm):
     assert not missing
 
 
+@pytest.mark.usefixtures("locked_vllm")
 def test_every_endpoint_of_vllm_is_decided_on(of_vllm):
     """Served, or known not to be. What has no endpoint here has its fields compared where its inputs go."""
     unserved = {path for path in of_vllm if not documented(ALSO_AT.get(path, path))}

@@ -45,6 +45,7 @@ def test_quantisations_need_the_capability_of_the_table(name: str) -> None:
     assert get_quantization_config(name).get_min_capability() == 10 * major + minor
 
 
+@pytest.mark.usefixtures("locked_vllm")
 def test_other_quantisations_run_on_every_gpu_of_cuda_13() -> None:
     """Compute capability 7.5: only what needs more stands in the table."""
     from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS, get_quantization_config
