@@ -33,7 +33,12 @@ class RequestMetrics:
 
     def start(self, engine: MeasuredEngine, is_ready: Callable[[], bool]) -> None:
         if self._sink is not None:
-            self._exporter = Exporter(self._meter, self._sink, lambda: self.refresh(engine, is_ready))
+            self._exporter = Exporter(
+                self._meter,
+                self._sink,
+                lambda: self.refresh(engine, is_ready),
+                lambda: engine.vitals().unfinished == 0,
+            )
             self._exporter.start()
 
     def stop(self, timeout: float) -> None:
@@ -47,6 +52,8 @@ class RequestMetrics:
         """A request that was taken has had its final response; `began` is what `now` gave when it came."""
         self._meter.add(metrics.REQUESTS, 1, outcome)
         self._meter.observe(metrics.DURATION, [self._clock() - began])
+        if self._exporter is not None:
+            self._exporter.request_ended()
 
     def refused(self, outcome: str) -> None:
         """A request was refused before it ran; its duration does not count."""

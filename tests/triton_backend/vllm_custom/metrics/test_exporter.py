@@ -46,3 +46,26 @@ def test_exporter_gives_a_broken_sink_up():
     exporter.start()
     assert sink.closed.wait(10)
     exporter.stop(10)
+
+
+def test_end_of_the_last_request_is_exported_at_once():
+    """Long before the period is over; not while another one runs, and not at its end."""
+    meter, sink, idle = Meter(), Sink(), threading.Event()
+    exporter = Exporter(meter, sink, lambda: None, idle.is_set, period=60)
+    exporter.start()
+    meter.add(metrics.GENERATION_TOKENS, 1)
+    exporter.request_ended()
+    assert not sink.got.wait(0.3)
+    idle.set()
+    exporter.request_ended()
+    assert sink.got.wait(10)
+    exporter.stop(10)
+    assert sink.closed.is_set()
+
+
+def test_exporter_that_waits_is_stopped_at_once():
+    """In the middle of a period."""
+    exporter = Exporter(Meter(), Sink(), lambda: None, period=60)
+    exporter.start()
+    exporter.stop(10)
+    assert not exporter._thread.is_alive()
