@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
     for left in psutil.wait_procs(family, timeout=3)[1]:
-        left.kill()
+        with suppress(psutil.NoSuchProcess):  # it may end just now
+            left.kill()
 
 
 @contextmanager
