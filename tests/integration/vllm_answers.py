@@ -20,8 +20,15 @@ def read(status: int, text: str) -> dict[str, Any]:
         return {"status": status}
     if text.startswith("data:"):
         return _joined([json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")])
-    answer = {name: value for name, value in json.loads(text).items() if name not in OWN}
+    answer = {name: value for name, value in json.loads(text, object_hook=_sorted).items() if name not in OWN}
     return {"status": status, **answer}
+
+
+def _sorted(value: dict[str, Any]) -> dict[str, Any]:
+    """vLLM lists the token that was taken first, we the likeliest, as OpenAI does."""
+    if isinstance(rivals := value.get("top_logprobs"), list) and all(isinstance(each, dict) for each in rivals):
+        value["top_logprobs"] = sorted(rivals, key=lambda rival: -rival.get("logprob", 0.0))
+    return value
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[str]:
