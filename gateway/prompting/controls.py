@@ -71,17 +71,23 @@ class Marks:
         return Prompt("".join(parts), tuple(quoted))
 
 
+def longest_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """Finds the leftmost of them, and of those the longest, as tokenisers do; nothing where there are none."""
+    longest_first = sorted({text for text in texts if text}, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+
 class _Quoter:
     """Finds tokens, and the parts of them that stand at an end of a text."""
 
     def __init__(self, tokens: Iterable[str]) -> None:
-        longest_first = sorted({*tokens}, key=len, reverse=True)
-        self._tokens = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        known = {*tokens}
+        self._tokens = longest_of(known)
         # What has none of them neither has a token nor ends in a part of one; nearly no text has any.
-        self._signs = tuple({sign for token in longest_first for sign in (token[0], token[-1])})
-        self._longest = len(longest_first[0]) - 1 if longest_first else 0
-        self._beginnings = {token[:end] for token in longest_first for end in range(_LEAST_EDGE, len(token))}
-        self._ends = {token[start:] for token in longest_first for start in range(1, len(token) - _LEAST_EDGE + 1)}
+        self._signs = tuple({sign for token in known for sign in (token[0], token[-1])})
+        self._longest = max(map(len, known), default=1) - 1
+        self._beginnings = {token[:end] for token in known for end in range(_LEAST_EDGE, len(token))}
+        self._ends = {token[start:] for token in known for start in range(1, len(token) - _LEAST_EDGE + 1)}
 
     def quote(self, value: Any, marks: Marks) -> Any:
         """The value with marks in its texts, and in those of its members. A text without need of any is left as it is."""
@@ -99,8 +105,6 @@ class _Quoter:
             if sign in text:
                 break
         else:
-            return text
-        if self._tokens is None:
             return text
         text = self._tokens.sub(lambda found: marks.mark(found.group()), text)
         return self._edges(text, marks)

@@ -7,14 +7,14 @@ before it, is found in the text as it is written and wherever it stands; and eac
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 import tokenizers
 
 from gateway.errors import BadRequest
+from gateway.prompting.controls import longest_of
 from gateway.prompting.prompt import Prompt
 
 _PROBES: Final = (
@@ -38,12 +38,12 @@ class Cuts:
 
     def __init__(self, tokenizer: tokenizers.Tokenizer) -> None:
         added: dict[int, Any] = tokenizer.get_added_tokens_decoder()
-        self._any = _pattern(token.content for token in added.values())
+        self._any = longest_of(token.content for token in added.values())
         self._letters = frozenset(token.content for token in added.values() if len(token.content) == 1)
         as_written = [token for token in added.values() if not token.normalized]
         if not as_written and tokenizer.normalizer is None:
             as_written = list(added.values())
-        self._as_written = _pattern(token.content for token in as_written)
+        self._as_written = longest_of(token.content for token in as_written)
         self.tokens = frozenset(_proven(tokenizer, _candidates(tokenizer, as_written)))
         self._all_proven = len(self.tokens) == len(as_written)
         self.context = min(self.tokens, default=None)
@@ -70,8 +70,6 @@ class Cuts:
         ]
 
     def _before_tokens(self, text: str) -> list[int]:
-        if self._as_written is None:
-            return []
         if self._all_proven:
             return [found.start() for found in self._as_written.finditer(text)]
         return [found.start() for found in self._as_written.finditer(text) if found.group() in self.tokens]
@@ -79,8 +77,6 @@ class Cuts:
     def _around(self, text: str, quoted: Sequence[tuple[int, int]]) -> dict[int, bool]:
         """The places to cut at, each with whether a text goes on there: within whatever a client wrote like a token."""
         cuts: dict[int, bool] = {}
-        if self._any is None:
-            return cuts
         starts = [start for start, _ in quoted]
         place = 0
         while (found := self._any.search(text, place)) is not None:
@@ -105,12 +101,6 @@ def indistinguishable() -> BadRequest:
         param="messages",
         code="invalid_value",
     )
-
-
-def _pattern(texts: Iterable[str]) -> re.Pattern[str] | None:
-    """Finds the leftmost of them, and of those the longest, as the library does."""
-    longest_first = sorted({text for text in texts if text}, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
 
 def _candidates(tokenizer: tokenizers.Tokenizer, as_written: Sequence[Any]) -> list[str]:

@@ -7,13 +7,13 @@ what the template wrote, and the text is cut within whatever made the difference
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
 import tokenizers
 
+from gateway.prompting.controls import longest_of
 from gateway.prompting.cuts import Piece, indistinguishable
 
 _MOST_TRIES: Final = 4
@@ -32,8 +32,7 @@ class ForeignControls:
         unknown.add(tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or ""))
         self._controls = {token.content: number for number, token in added.items() if token.special}
         self._ids = frozenset({*self._controls.values()} - unknown)
-        texts = sorted((text for text, number in self._controls.items() if number in self._ids), key=len, reverse=True)
-        self._written = re.compile("|".join(map(re.escape, texts)) or r"(?!)")
+        self._written = longest_of(text for text, number in self._controls.items() if number in self._ids)
 
     def is_without(self, text: str, ids: Sequence[int]) -> bool:
         """Whether the control tokens among the ids are those that stand in the text."""

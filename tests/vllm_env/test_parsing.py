@@ -271,14 +271,17 @@ def test_every_parser_of_vllm_can_be_named(tokenizer):
     assert len(refused) < len(names) / 2
 
 
+def parsers_of(transcript):
+    """As model.json names them."""
+    return {key: value for key, value in zip(("tool_parser", "reasoning_parser"), transcript[:2], strict=True) if value}
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_records_carry_what_was_parsed(start, name, stream):
     """Through execute, the replay engine and the outbox: deltas with `extra`, one end, and the tokens all counted."""
     transcript = TRANSCRIPTS[name]
-    options = {
-        key: value for key, value in zip(("tool_parser", "reasoning_parser"), transcript[:2], strict=True) if value
-    }
+    options = parsers_of(transcript)
     backend = start({"text": transcript.generated}, vllm_custom=options)
     tools = {"tools": TOOLS} if transcript.tool else {}
     records = backend.generate(stream=stream, **tools).finish()
@@ -309,9 +312,7 @@ def test_choices_are_parsed_apart(start):
 def test_log_probabilities_are_those_of_the_content(start, name, stream):
     """Nothing of the reasoning, of the markup or of a call."""
     transcript = TRANSCRIPTS[name]
-    options = {
-        key: value for key, value in zip(("tool_parser", "reasoning_parser"), transcript[:2], strict=True) if value
-    }
+    options = parsers_of(transcript)
     backend = start({"text": transcript.generated, "logprobs": [-0.5]}, vllm_custom=options)
     tools = {"tools": TOOLS} if transcript.tool else {}
     records = backend.generate(stream=stream, logprobs=True, top_logprobs=0, **tools).finish()
